@@ -1,0 +1,148 @@
+"""MMHal-Bench: a language model rates each answer from 0 to 6; below 3 it hallucinates.
+
+Source: LLaVA-RLHF, Eval/eval_gpt_mmhal.py at 830a083; informativeness as in RLHF-V,
+eval/summarize_gpt_mmhal_review.py at 8daac8a.
+"""
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.parsing import field, json_list, required
+from benchmarks.types import (
+    Benchmark,
+    Call,
+    Decoding,
+    LLMJudge,
+    Metric,
+    Response,
+    Sample,
+    Unscored,
+)
+
+QUESTIONS = "mmhal-bench_answer_template.json"
+PROMPT = "judge_prompt.txt"
+TYPES = (
+    "attribute",
+    "adversarial",
+    "comparison",
+    "counting",
+    "relation",
+    "environment",
+    "holistic",
+    "other",
+)
+
+
+@dataclass(frozen=True)
+class Rating:
+    """Rating of one answer, 0 to 6, and the type of its question."""
+
+    rating: int
+    question_type: str = ""
+
+
+def read(files: Mapping[str, str]) -> list[Sample]:
+    """Return the questions in file order; their id is the index."""
+    rows = json_list(required(files, QUESTIONS), QUESTIONS)
+    template = files.get(PROMPT)
+    samples = []
+    for index, row in enumerate(rows):
+        where = f"{QUESTIONS}[{index}]"
+        reference = {
+            "image_content": field(row, "image_content", where),
+            "answer": field(row, "gt_answer", where),
+            "template": template,
+        }
+        image = posixpath.basename(field(row, "image_src", where))
+        question_type = field(row, "question_type", where)
+        if question_type not in TYPES:
+            raise ValueError(f"{where}: unknown question_type {question_type!r}")
+        question = field(row, "question", where)
+        samples.append(Sample(index, question, f"images/{image}", question_type, reference))
+    return samples
+
+
+def request(sample: Sample, response: Response) -> str:
+    """Fill the judge's template: image content, question, reference answer, answer."""
+    reference = sample.reference
+    if reference["template"] is None:
+        raise ValueError(f"{PROMPT} is missing, so the judge cannot be asked")
+    content = ", ".join(reference["image_content"])
+    template: str = reference["template"]
+    return template.format(content, sample.question, reference["answer"], response.text)
+
+
+def rating_in(reply: str) -> int | None:
+    """Return the one rating that the reply states, or None.
+
+    Faithful: a plain substring search, so that "Rating: 10" reads as 1 and "Rating:4" as nothing.
+    """
+    found = [rating for rating in range(7) if f"rating: {rating}" in reply.lower()]
+    return found[0] if len(found) == 1 else None
+
+
+def score(sample: Sample, _response: Response, replies: Sequence[str]) -> Rating | Unscored:
+    """Read the rating of the last reply."""
+    rating = rating_in(replies[-1]) if replies else None
+    if rating is None:
+        unrated = Rating(FALLBACK.rating, sample.category)
+        return Unscored(sample.id, "no single rating in the judge's reply", unrated)
+    return Rating(rating, sample.category)
+
+
+def aggregate(scores: Sequence[Rating]) -> dict[str, float]:
+    """Return means over all answers and by question type; nothing for no scores.
+
+    Faithful: the script prints the rate as a share with two digits, so that its percentage has
+    no decimals.
+    """
+    ratings = [score.rating for score in scores]
+    if not ratings:
+        return {}
+    hallucinated = sum(rating < 3 for rating in ratings) / len(ratings)
+    informative = sum(rating - 3 if rating >= 3 else rating for rating in ratings)
+    metrics = {
+        "score": float(f"{sum(ratings) / len(ratings):.2f}"),
+        "hallucination_rate": round(100 * float(f"{hallucinated:.2f}"), 1),
+        "informativeness": float(f"{informative / len(ratings) / 3 * 100:.2f}"),
+    }
+    for question_type in TYPES:
+        chosen = [score.rating for score in scores if score.question_type == question_type]
+        if chosen:
+            metrics[f"score/{question_type}"] = round(sum(chosen) / len(chosen), 2)
+    return metrics
+
+
+FALLBACK = Rating(0)
+
+BENCHMARK = Benchmark(
+    name="mmhal",
+    task="mmhal",
+    samples=96,
+    metrics=(
+        Metric("score", "score", True, headline=True, description="Mean rating, 0 to 6."),
+        Metric(
+            "hallucination_rate",
+            "percent",
+            False,
+            headline=True,
+            description="Answers rated below 3.",
+        ),
+        Metric("informativeness", "percent", True, description="Ratings, hallucination aside."),
+        *(Metric(f"score/{name}", "score", True) for name in TYPES),
+    ),
+    source="arXiv:2309.14525; LLaVA-RLHF Eval/eval_gpt_mmhal.py at 830a083",
+    annotator=LLMJudge(
+        model="gpt-4-0314",
+        calls=(Call(temperature=0.0),),
+        readable=lambda reply: rating_in(reply) is not None,
+    ),
+    request=request,
+    score=score,
+    aggregate=aggregate,
+    fallback=FALLBACK,
+    files=(QUESTIONS, PROMPT),
+    read=read,
+    decoding={"official": Decoding(), "rlaif_v": Decoding(num_beams=3)},
+)

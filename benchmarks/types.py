@@ -1,0 +1,158 @@
+"""What a benchmark is: pure functions from samples, responses and annotator replies to numbers.
+
+Flow: `read(files) -> samples`; per sample `request -> replies -> score | Unscored`; then
+`aggregate`. The harness does all that touches disk, network or a model.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+ScoreT = TypeVar("ScoreT")
+SampleId = str | int
+
+FAILED_CALL = "<the call was refused>"
+"""Stands among recorded replies for a call that the service refused."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question about one image."""
+
+    id: SampleId
+    """As in the benchmark's own file."""
+    question: str
+    """Text put to the model, without image token or conversation template."""
+    image: str | bytes
+    """Path below the benchmark's data folder, or the encoded image itself."""
+    category: str = ""
+    reference: Mapping[str, Any] = field(default_factory=dict)
+    """Ground truth and whatever else the benchmark's own functions read."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """A model's answer to one sample."""
+
+    id: SampleId
+    text: str
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """A sample that could not be judged; it is counted and shown, never taken as a number."""
+
+    sample_id: SampleId
+    reason: str
+    counted_as: Any = None
+    """What the published script counts, where that depends on the sample; else the fallback."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a scorecard."""
+
+    name: str
+    unit: Literal["percent", "points", "score"]
+    higher_is_better: bool
+    headline: bool = False
+    """Shown in the comparison table."""
+    description: str = ""
+
+
+class Token(NamedTuple):
+    """One tagged token: Penn Treebank tag and lemma."""
+
+    text: str
+    tag: str
+    lemma: str
+
+
+@dataclass(frozen=True)
+class NounTagger:
+    """An annotator that tags texts; its reply is JSON: one list of [text, tag, lemma] per text."""
+
+    name: str
+    texts: Callable[[Response, Sequence[str]], Sequence[str]]
+    """Which texts to tag, from the response and the replies that came before."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One attempt at a readable reply."""
+
+    temperature: float
+    suffix: str = ""
+    """Added to the request."""
+
+
+@dataclass(frozen=True)
+class LLMJudge:
+    """A language model that judges; model and settings are part of the benchmark's identity."""
+
+    model: str
+    calls: tuple[Call, ...]
+    """Tried in order until `readable` accepts the reply."""
+    readable: Callable[[str], bool]
+    max_tokens: int | None = None
+    role: Literal["user", "system"] = "user"
+    system: str | None = None
+    needed: Callable[[Sample, Response], bool] = lambda _sample, _response: True
+    """False where the published script makes no call."""
+    tagger: NounTagger | None = None
+    """Tags what the judge's reply lists; its JSON follows the judge's replies."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the published evaluation generates."""
+
+    max_new_tokens: int = 1024
+    num_beams: int = 1
+    temperature: float = 0.0
+    prompt_suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """Numbers of one model on one benchmark, and where they come from."""
+
+    benchmark: str
+    protocol: str
+    judge: str
+    data: str
+    """Version of the data: sha256 over the files read."""
+    official: Mapping[str, float]
+    """Unreadable replies count as in the published script."""
+    careful: Mapping[str, float]
+    """Unreadable replies are left out."""
+    counts: Mapping[str, int]
+    """samples, scored, unscored, empty."""
+
+
+@dataclass(frozen=True)
+class Benchmark(Generic[ScoreT]):
+    """A registered benchmark: a value, not a class to inherit from."""
+
+    name: str
+    task: str
+    """Name of the lmms-eval task that generates the responses."""
+    samples: int
+    """How many the published data hold."""
+    metrics: tuple[Metric, ...]
+    source: str
+    annotator: LLMJudge | NounTagger | None
+    request: Callable[[Sample, Response], str]
+    """Text put to the annotator; empty where this sample needs none."""
+    score: Callable[[Sample, Response, Sequence[str]], ScoreT | Unscored]
+    aggregate: Callable[[Sequence[ScoreT]], Mapping[str, float]]
+    fallback: ScoreT
+    """What the published script gives an unreadable reply."""
+    files: tuple[str, ...]
+    """Published files below the data folder that `read` takes, images apart."""
+    read: Callable[[Mapping[str, str]], Sequence[Sample]]
+    """File name -> content, to samples in published order. Raises ValueError on wrong data."""
+    decoding: Mapping[str, Decoding] = field(default_factory=lambda: {"official": Decoding()})
+    """By protocol name."""
+    partial: bool = False
+    """The published script also scores a part of the samples; else every sample needs an answer."""

@@ -1,0 +1,86 @@
+"""Talk to the user: results on stdout, messages and progress on stderr."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+PIPE_WIDTH = 160
+"""Columns of a table that goes into a file or a pipe, where nobody's window is the limit."""
+PLAIN_INTERVAL_S = 15.0
+"""Seconds between progress lines where no bar can be drawn."""
+
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
+results = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+class Tracker(Protocol):
+    """Progress of one piece of work."""
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """Count work done; a note (`loss 0.61`) replaces the one before."""
+
+
+@contextmanager
+def track(description: str, total: float | None = None) -> Iterator[Tracker]:
+    """Show the progress of a piece of work: a bar on a terminal, now and then a line elsewhere."""
+    if not messages.is_terminal:
+        lines = _Lines(description, total)
+        lines.show()
+        yield lines
+        lines.show()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=messages) as progress:
+        yield _Bar(progress, progress.add_task(description, total=total, note=""))
+
+
+@dataclass(frozen=True)
+class _Bar:
+    progress: Progress
+    task: TaskID
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        if note:
+            self.progress.update(self.task, note=note)
+        self.progress.advance(self.task, amount)
+
+
+@dataclass
+class _Lines:
+    description: str
+    total: float | None
+    done: float = 0
+    note: str = ""
+    shown: float = field(default_factory=time.monotonic)
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        self.done += amount
+        self.note = note or self.note
+        if time.monotonic() - self.shown >= PLAIN_INTERVAL_S:
+            self.show()
+
+    def show(self) -> None:
+        of = "" if self.total is None else f"/{self.total:g}"
+        messages.print(f"{self.description}: {self.done:g}{of} {self.note}".rstrip(), markup=False)
+        self.shown = time.monotonic()

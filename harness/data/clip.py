@@ -1,0 +1,113 @@
+"""CLIP similarities between images and pieces of text, in float32."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from harness.data.preferences import file_digest
+from harness.errors import ConfigError
+
+_BATCH = 64
+_LOCAL = "local-dir:"
+
+
+class Clip:
+    """An open_clip model: `local-dir:FOLDER`, `hf-hub:NAME` or `ARCHITECTURE:WEIGHTS`."""
+
+    def __init__(self, reference: str) -> None:
+        import open_clip
+
+        name, weights = split_reference(reference)
+        try:
+            model, _, self._transform = open_clip.create_model_and_transforms(
+                name, pretrained=weights, precision="fp32"
+            )
+            self._tokenizer = open_clip.get_tokenizer(name)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"data.hardness.clip {reference}: open_clip cannot load it ({error}). Write "
+                "local-dir:FOLDER, hf-hub:NAME or ARCHITECTURE:WEIGHTS."
+            ) from error
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = model.eval().requires_grad_(False).to(self._device)
+        self._context: int = self._model.context_length
+        self._padding = self._tokens([""])[0, -1]
+        self.scale = float(self._model.logit_scale.exp())
+        """Factor between a cosine and a logit."""
+
+    @torch.no_grad()
+    def images(self, images: Sequence[Image.Image]) -> Float[Tensor, "images d"]:
+        """Return unit vectors of images."""
+        pixels = (self._transform(image) for image in images)
+        return torch.cat(
+            [
+                F.normalize(self._model.encode_image(torch.stack(batch).to(self._device)), dim=-1)
+                for batch in _batches(list(pixels))
+            ]
+        ).cpu()
+
+    @torch.no_grad()
+    def texts(self, texts: Sequence[str]) -> Float[Tensor, "texts d"]:
+        """Return unit vectors of texts that fit the context."""
+        tokens = self._tokens(texts)[:, : self._context]
+        return torch.cat(
+            [
+                F.normalize(self._model.encode_text(batch.to(self._device)), dim=-1)
+                for batch in torch.split(tokens, _BATCH)
+            ]
+        ).cpu()
+
+    def fitting(self, texts: Sequence[str]) -> list[str]:
+        """Return the texts with those that are longer than the context halved until they fit."""
+        pieces: list[str] = []
+        for text, fits in zip(texts, self._fits(texts).tolist(), strict=True):
+            pieces += [text] if fits else self.fitting(_halves(text))
+        return pieces
+
+    def _fits(self, texts: Sequence[str]) -> Bool[Tensor, " texts"]:
+        # open_clip cuts without a word what is longer: only more room shows that there was more.
+        return (self._tokens(texts)[:, self._context :] == self._padding).all(dim=1)
+
+    def _tokens(self, texts: Sequence[str]) -> Tensor:
+        """Tokenize into twice the context."""
+        tokens: Tensor = self._tokenizer(list(texts), context_length=2 * self._context)
+        return tokens
+
+
+def split_reference(reference: str) -> tuple[str, str | None]:
+    """Return the model name and the weights' name, which folders and hub models do not have."""
+    if reference.startswith((_LOCAL, "hf-hub:")):
+        return reference, None
+    name, _, weights = reference.partition(":")
+    if not weights:
+        raise ConfigError(
+            f"data.hardness.clip {reference}: which weights? Write ARCHITECTURE:WEIGHTS, for "
+            "example ViT-L-14-336-quickgelu:openai, or local-dir:FOLDER."
+        )
+    return name, weights
+
+
+def clip_digest(reference: str) -> str:
+    """Name the weights: by the content of a folder, else by their published name."""
+    if not reference.startswith(_LOCAL):
+        return reference
+    folder = Path(reference.removeprefix(_LOCAL))
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return " ".join(f"{path.name} {file_digest(path)}" for path in files)
+
+
+def _halves(text: str) -> tuple[str, str]:
+    words = text.split()
+    if len(words) < 2:
+        return text[: len(text) // 2], text[len(text) // 2 :]
+    middle = len(words) // 2
+    return " ".join(words[:middle]), " ".join(words[middle:])
+
+
+def _batches(values: list[Tensor]) -> list[list[Tensor]]:
+    return [values[i : i + _BATCH] for i in range(0, len(values), _BATCH)]

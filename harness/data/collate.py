@@ -1,0 +1,161 @@
+"""From row numbers to the tensors of one step."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from harness.data.batch import PairTokens, ResponseMasks, TokenizedPair
+from harness.data.images import ImageTransform, open_image
+from harness.data.preferences import Preferences
+from methods.segments import SegmentRule, changed_in_batch
+from methods.types import MethodConfig
+
+Changed = tuple[Tensor, Tensor]
+"""Masks over the response tokens of the chosen and of the rejected response."""
+
+MEAN_OF = {"clip_gap": "clip_gap_mean"}
+"""Columns that come with a second, constant one: the mean over the data set."""
+
+
+class ImageStore:
+    """Image tensors by pair, the latest ones kept in memory up to `limit` bytes."""
+
+    def __init__(
+        self, preferences: Preferences, transform: ImageTransform, limit: int = 2**30
+    ) -> None:
+        self._preferences = preferences
+        self._transform = transform
+        self._limit = limit
+        self._kept: OrderedDict[str, Tensor] = OrderedDict()
+
+    def tensor(self, row: int, key: str) -> Float[Tensor, "3 height width"]:
+        """Return the image of a row; `key` is equal for equal images."""
+        if key not in self._kept:
+            pixels = self._transform(open_image(self._preferences[row].image))
+            self._kept[key] = pixels
+            if len(self._kept) * pixels.nbytes > self._limit:
+                self._kept.popitem(last=False)
+            return pixels
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+class Segments:
+    """Which response tokens lie in segments that differ, found once per pair."""
+
+    def __init__(self, rule: SegmentRule, min_match: int, image_id: int) -> None:
+        self._rule = rule
+        self._min_match = min_match
+        self._image_id = image_id
+        self._found: dict[int, Changed] = {}
+
+    def __call__(self, pair: TokenizedPair) -> Changed:
+        """Return both masks; a pair is compared alone, as the published commands run them."""
+        if pair.row not in self._found:
+            prompt = self._with_one_image_token(pair.prompt.tolist())
+            whole = [prompt + side.tolist() for side in (pair.chosen, pair.rejected)]
+            masks = changed_in_batch([whole[0]], [whole[1]], self._rule, 0, self._min_match)[0]
+            chosen, rejected = (torch.tensor(mask)[len(prompt) - 1 :] for mask in masks)
+            self._found[pair.row] = (chosen, rejected)
+        return self._found[pair.row]
+
+    def _with_one_image_token(self, prompt: list[int]) -> list[int]:
+        # Faithful: the released code diffs before the image token is expanded.
+        place = prompt.index(self._image_id)
+        return prompt[: place + 1] + [i for i in prompt[place + 1 :] if i != self._image_id]
+
+
+def no_segments(pair: TokenizedPair) -> Changed:
+    """Mark nothing: for methods that do not weigh tokens."""
+    return (
+        torch.zeros(len(pair.chosen), dtype=torch.bool),
+        torch.zeros(len(pair.rejected), dtype=torch.bool),
+    )
+
+
+def segments_for(config: MethodConfig, image_id: int) -> Callable[[TokenizedPair], Changed]:
+    """Return what marks changed tokens for a method: its fields `segments` and `min_match`."""
+    rule: SegmentRule | None = getattr(config, "segments", None)
+    if rule is None:
+        return no_segments
+    return Segments(rule, int(getattr(config, "min_match", 3)), image_id)
+
+
+class Collator:
+    """Build the batch of a list of rows."""
+
+    def __init__(
+        self,
+        pairs: Sequence[TokenizedPair],
+        images: ImageStore,
+        changed: Callable[[TokenizedPair], Changed],
+        columns: Mapping[str, Float[Tensor, " all_rows"]],
+        pad_id: int,
+    ) -> None:
+        self._pairs = pairs
+        self._pad_id = pad_id
+        self._images = images
+        self._changed = changed
+        self._columns = {
+            **columns,
+            **{
+                MEAN_OF[name]: values.double().mean().float().expand(len(values))
+                for name, values in columns.items()
+                if name in MEAN_OF
+            },
+        }
+
+    def __call__(self, rows: Sequence[int]) -> PairTokens:
+        """Return the batch of these rows, in this order."""
+        pairs = [self._pairs[row] for row in rows]
+        sequences = [
+            (pair.prompt, side)
+            for sides in ([p.chosen for p in pairs], [p.rejected for p in pairs])
+            for pair, side in zip(pairs, sides, strict=True)
+        ]
+        width = max(len(prompt) + len(side) for prompt, side in sequences)
+        # Padding is never attended to (causal mask, padded right): any id but the image's will do.
+        input_ids = torch.full((len(sequences), width), self._pad_id, dtype=torch.long)
+        is_response = torch.zeros(len(sequences), width, dtype=torch.bool)
+        for i, (prompt, side) in enumerate(sequences):
+            start, end = len(prompt), len(prompt) + len(side)
+            input_ids[i, :start] = prompt
+            input_ids[i, start:end] = side
+            is_response[i, start:end] = True
+        images, image_of_pair = self._distinct_images(pairs)
+        chosen, rejected = self._masks(pairs)
+        picked = torch.tensor(rows)
+        return PairTokens(
+            rows=tuple(rows),
+            input_ids=input_ids,
+            is_response=is_response,
+            images=images,
+            image_of_pair=image_of_pair,
+            chosen=chosen,
+            rejected=rejected,
+            columns={name: values[picked] for name, values in self._columns.items()},
+            tokens=sum(len(prompt) + len(side) for prompt, side in sequences),
+        )
+
+    def _distinct_images(self, pairs: Sequence[TokenizedPair]) -> tuple[Tensor, Tensor]:
+        keys = list(dict.fromkeys(pair.image_key for pair in pairs))
+        first = {pair.image_key: pair.row for pair in reversed(pairs)}
+        images = torch.stack([self._images.tensor(first[key], key) for key in keys])
+        return images, torch.tensor([keys.index(pair.image_key) for pair in pairs])
+
+    def _masks(self, pairs: Sequence[TokenizedPair]) -> tuple[ResponseMasks, ResponseMasks]:
+        width = max(max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
+        changed = [self._changed(pair) for pair in pairs]
+        lengths = [(len(pair.chosen), len(pair.rejected)) for pair in pairs]
+        sides = []
+        for side in (0, 1):
+            mask = torch.zeros(len(pairs), width, dtype=torch.bool)
+            marked = torch.zeros(len(pairs), width, dtype=torch.bool)
+            for i, length in enumerate(lengths):
+                mask[i, : length[side]] = True
+                marked[i, : length[side]] = changed[i][side]
+            sides.append(ResponseMasks(mask=mask, changed=marked))
+        return sides[0], sides[1]

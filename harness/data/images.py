@@ -1,0 +1,66 @@
+"""Images: from stored bytes to the tensor that the vision tower reads."""
+
+import io
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from harness.errors import DataError
+
+
+def open_image(source: bytes | Path) -> Image.Image:
+    """Decode the whole image as RGB.
+
+    Raises:
+        DataError: It is missing, cut off or not an image.
+    """
+    where = source if isinstance(source, Path) else f"image of {len(source)} bytes"
+    try:
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{where}: not a readable image ({error}). Replace the file.") from error
+
+
+_SETTINGS = (
+    *("do_resize", "size", "resample", "do_center_crop", "crop_size", "do_convert_rgb"),
+    *("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std"),
+)
+
+
+class ImageTransform:
+    """Make the square tensor `[3, height, width]` of one image.
+
+    Sizes, mean and deviation are the processor's own. `center_crop` resizes the shortest edge and
+    cuts the middle, as CLIP does; `pad` first makes the image square with the processor's mean
+    colour, so that nothing is cut.
+    """
+
+    def __init__(self, processor: Any, mode: Literal["center_crop", "pad"]) -> None:
+        # The fast back ends resize with another filter than PIL: other pixels, other numbers.
+        from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+        image_processor = getattr(processor, "image_processor", processor)
+        settings = image_processor.to_dict()
+        self._processor = CLIPImageProcessorPil(
+            **{name: settings[name] for name in _SETTINGS if settings.get(name) is not None}
+        )
+        self._mode = mode
+
+    def __call__(self, image: Image.Image) -> Float[Tensor, "3 height width"]:
+        """Return the normalised pixels in float32."""
+        if self._mode == "pad":
+            image = self._padded(image)
+        pixels = self._processor(image, return_tensors="pt")["pixel_values"][0]
+        return torch.as_tensor(pixels, dtype=torch.float32)
+
+    def _padded(self, image: Image.Image) -> Image.Image:
+        side = max(image.size)
+        colour = tuple(int(255 * channel) for channel in self._processor.image_mean)
+        square = Image.new("RGB", (side, side), colour)
+        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+        return square

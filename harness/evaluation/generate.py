@@ -1,0 +1,165 @@
+"""Generate the answers to several benchmarks: python -m harness.evaluation.generate.
+
+Runs in a process of its own, because lmms-eval seeds and patches the process it runs in. With
+torchrun the samples are shared among the processes, one per GPU.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from harness.errors import DataError, HarnessError
+from harness.evaluation.journal import Journal, journal_paths, responses_path
+from harness.evaluation.samples import (
+    GenerationTask,
+    decoding_of,
+    questions_hash,
+    read_samples,
+)
+from harness.registry import load_benchmark
+from harness.rundir import write_atomically
+
+if TYPE_CHECKING:
+    from harness.evaluation.llava import Llava
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to generate, with what, and where to put it."""
+
+    model: str
+    """Checkpoint folder, or hub id in the local hub cache."""
+    data: Path
+    out: Path
+    benchmarks: tuple[str, ...]
+    template: str
+    transform: Literal["center_crop", "pad"]
+    protocol: str
+    batch_size: int
+    revision: str | None = None
+    max_new_tokens: int | None = None
+
+
+def unfinished(out: Path, benchmarks: Sequence[str]) -> tuple[str, ...]:
+    """Return the benchmarks whose answers are not all there yet."""
+    return tuple(name for name in benchmarks if not responses_path(out, name).exists())
+
+
+def generate(request: Request) -> None:
+    """Write `<benchmark>.jsonl` for every benchmark that has none: {"id", "response"} a row.
+
+    Rows stand in published order. What a killed run left in its journals is not generated again.
+
+    Raises:
+        HarnessError: Data, protocol or journal do not fit.
+        Exception: Whatever the model raises, out of memory included.
+    """
+    names = unfinished(request.out, request.benchmarks)
+    if not names:
+        return
+    tasks = {name: _task(request, name) for name in names}
+    # Imported late: takes many seconds, which neither finished benchmarks nor wrong data need.
+    from harness.evaluation.llava import Llava
+    from harness.evaluation.model import checkpoint_folder, compute_device, rank_and_world_size
+
+    folder = checkpoint_folder(request.model, request.revision)
+    llava = Llava(folder, request.template, request.transform, compute_device())
+    rank, _ = rank_and_world_size()
+    journals = {name: _journal(request.out, llava, tasks[name], rank) for name in names}
+    _run(llava, tasks, journals, request.batch_size)
+    if rank == 0:
+        for task in tasks.values():
+            _finish(request.out, task, _journal(request.out, llava, task, rank))
+
+
+def _task(request: Request, name: str) -> GenerationTask:
+    benchmark = load_benchmark(name)
+    return GenerationTask(
+        name=name,
+        samples=read_samples(benchmark, request.data),
+        folder=request.data / name,
+        decoding=decoding_of(benchmark, request.protocol, request.max_new_tokens),
+    )
+
+
+def _journal(out: Path, llava: "Llava", task: GenerationTask, rank: int) -> Journal:
+    identity = {
+        **llava.identity,
+        "decoding": dataclasses.asdict(task.decoding),
+        "questions": questions_hash(task.samples),
+    }
+    return Journal(out, task.name, identity, len(task.samples), rank)
+
+
+def _run(
+    llava: "Llava",
+    tasks: Mapping[str, GenerationTask],
+    journals: Mapping[str, Journal],
+    batch_size: int,
+) -> None:
+    from lmms_eval.evaluator import simple_evaluate
+    from lmms_eval.tasks import TaskManager
+
+    from harness.evaluation.model import JournaledLlava
+    from harness.evaluation.tasks import lmms_task
+
+    simple_evaluate(
+        model=JournaledLlava(llava, tasks, journals, batch_size),
+        tasks=[lmms_task(task) for task in tasks.values()],
+        task_manager=TaskManager(include_defaults=False),
+        predict_only=True,
+        bootstrap_iters=0,
+        process_docs_parallel=1,
+        # Talks over gloo, and with one process over nothing at all.
+        distributed_executor_backend="torchrun",
+    )
+
+
+def _finish(out: Path, task: GenerationTask, journal: Journal) -> None:
+    """Turn complete journals into the file of answers."""
+    missing = [sample.id for sample in task.samples if sample.id not in journal.answers]
+    if missing:
+        raise DataError(
+            f"{journal.path}: {len(missing)} of {len(task.samples)} answers are missing, the first "
+            f"for sample {missing[0]!r}. Run the same command again to generate them."
+        )
+    rows = [{"id": sample.id, "response": journal.answers[sample.id]} for sample in task.samples]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_atomically(responses_path(out, task.name), text)
+    for path in journal_paths(out, task.name):
+        path.unlink()
+
+
+def parse(arguments: Sequence[str] | None = None) -> Request:
+    """Return the request that the command line states."""
+    parser = argparse.ArgumentParser(prog="python -m harness.evaluation.generate")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--revision")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--benchmarks", type=lambda names: tuple(names.split(",")), required=True)
+    parser.add_argument("--template", required=True)
+    parser.add_argument("--transform", choices=("center_crop", "pad"), required=True)
+    parser.add_argument("--protocol", default="official")
+    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--max-new-tokens", type=int)
+    return Request(**vars(parser.parse_args(arguments)))
+
+
+def main() -> int:
+    """Generate, and return the exit code: 1 for errors that the user can act on."""
+    try:
+        generate(parse())
+    except HarnessError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""A LLaVA checkpoint that answers questions about images, in batches."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaForConditionalGeneration
+
+from harness.data.images import ImageTransform, open_image
+from harness.data.templates import IMAGE, TEMPLATES, Template
+from harness.errors import DataError
+from harness.registry import find
+
+ImageMode = Literal["center_crop", "pad"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, and where its image is or the encoded image itself."""
+
+    text: str
+    image: Path | bytes
+
+
+class Llava:
+    """A checkpoint with its prompt and image transform, ready to answer.
+
+    On a GPU the weights are float16, as the published LLaVA evaluation scripts load them; on a CPU
+    they are float32.
+
+    Args:
+        folder: A Hugging Face LLaVA checkpoint.
+        template: Name of the conversation template.
+        transform: Name of the image transform.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self, folder: Path, template: str, transform: ImageMode, device: torch.device
+    ) -> None:
+        dtype = torch.float16 if device.type == "cuda" else torch.float32
+        model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=dtype)
+        self.model = model.to(device).eval()
+        self.device = device
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+        self.template: Template = find(template, TEMPLATES, "template")
+        self.transform = ImageTransform(CLIPImageProcessorPil.from_pretrained(folder), transform)
+        self.image_tokens = _image_tokens(model.config)
+        self.identity = {
+            "checkpoint": content_hash(folder),
+            "template": template,
+            "transform": transform,
+            "dtype": str(dtype).removeprefix("torch."),
+        }
+
+    def prompt(self, question: str) -> str:
+        """Return the whole prompt with one `<image>` per image feature."""
+        return self.template.prompt(question).replace(IMAGE, IMAGE * self.image_tokens, 1)
+
+    @torch.inference_mode()
+    def answer(self, questions: Sequence[Question], decoding: Mapping[str, Any]) -> list[str]:
+        """Answer a batch; `decoding` goes to `generate`. Every image is encoded once.
+
+        Raises:
+            DataError: An image is missing or damaged.
+            Exception: Whatever the model raises; a failure is never an empty answer.
+        """
+        batch = self.tokenizer(
+            [self.prompt(question.text) for question in questions],
+            padding=True,
+            return_tensors="pt",
+            return_token_type_ids=False,
+        ).to(self.device)
+        features = self._image_features([question.image for question in questions])
+        ids = self.model.generate(
+            inputs_embeds=self._embed(batch["input_ids"], features),
+            attention_mask=batch["attention_mask"],
+            pad_token_id=self._pad_id(),
+            eos_token_id=self.tokenizer.eos_token_id,
+            **decoding,
+        )
+        texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
+    def _image_features(
+        self, images: Sequence[Path | bytes]
+    ) -> Float[Tensor, "images tokens hidden"]:
+        """Encode each distinct image once and repeat its features for every question about it."""
+        places = {image: place for place, image in enumerate(dict.fromkeys(images))}
+        pixels = torch.stack([self.transform(open_image(image)) for image in places])
+        encoded = self.model.get_image_features(pixels.to(self.device, self.model.dtype))
+        return torch.stack(list(encoded.pooler_output))[[places[image] for image in images]]
+
+    def _embed(
+        self, ids: Int[Tensor, "rows tokens"], features: Float[Tensor, "rows image_tokens hidden"]
+    ) -> Float[Tensor, "rows tokens hidden"]:
+        """Put the image features in the place of the image tokens."""
+        embedded: Tensor = self.model.get_input_embeddings()(ids)
+        is_image = ids == self.model.config.image_token_id
+        counts = is_image.sum(dim=1).tolist()
+        if any(count != self.image_tokens for count in counts):
+            raise DataError(
+                f"a prompt holds {max(counts)} image tokens instead of {self.image_tokens}: a "
+                "question contains the text of the image token. Remove it from the question."
+            )
+        return embedded.masked_scatter(is_image.unsqueeze(-1), features.to(embedded.dtype))
+
+    def _pad_id(self) -> int:
+        pad = self.tokenizer.pad_token_id
+        return int(self.tokenizer.eos_token_id if pad is None else pad)
+
+
+def content_hash(folder: Path) -> str:
+    """Return 16 hex digits over the names and contents of the files of a checkpoint."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _image_tokens(config: Any) -> int:
+    """Return how many language-model tokens an image takes."""
+    patches: int = (config.vision_config.image_size // config.vision_config.patch_size) ** 2
+    # "default" drops the class token that CLIP puts before the patches.
+    return patches if config.vision_feature_select_strategy == "default" else patches + 1

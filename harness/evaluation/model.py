@@ -1,0 +1,176 @@
+"""The lmms-eval adapter: lmms-eval drives, our own prompt, image transform and journal answer.
+
+lmms-eval's own LLaVA class turns a failed generation into an empty answer, which counts as free of
+hallucinations, and keeps answers only when all of them are there.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypedDict
+
+import torch
+from huggingface_hub import snapshot_download
+from lmms_eval.api.instance import Instance
+from lmms_eval.api.model import lmms
+
+from benchmarks.types import Response
+from harness.errors import DataError
+from harness.evaluation.journal import Journal
+from harness.evaluation.llava import Llava, Question
+from harness.evaluation.samples import GenerationTask
+
+LENGTH_BUCKET = 32
+"""Characters within which prompts count as equally long, so that images can be shared."""
+
+
+class _Decoding(TypedDict):
+    max_new_tokens: int
+    num_beams: int
+    do_sample: bool
+    temperature: float | None
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What one lmms-eval instance asks for."""
+
+    task: str
+    index: int
+    question: Question
+    decoding: tuple[tuple[str, Any], ...]
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Sort key: like lengths stand together, and among them questions about one image."""
+        length = len(self.question.text) // LENGTH_BUCKET
+        return self.task, self.decoding, -length, bytes(self.question.image), self.index
+
+
+class JournaledLlava(lmms):  # type: ignore[misc]  # lmms-eval is untyped
+    """A LLaVA checkpoint for lmms-eval; every batch of answers is on disk before the next begins.
+
+    Args:
+        llava: The checkpoint.
+        tasks: The benchmarks that will be asked, by name.
+        journals: Where their answers go, by name.
+        batch_size: Questions answered together.
+    """
+
+    is_simple = True
+
+    def __init__(
+        self,
+        llava: Llava,
+        tasks: Mapping[str, GenerationTask],
+        journals: Mapping[str, Journal],
+        batch_size: int,
+    ) -> None:
+        super().__init__()
+        self._rank, self._world_size = rank_and_world_size()
+        # In a tuple: lmms-eval's clean-up looks for modules among the attributes.
+        self._llava = (llava,)
+        self._tasks = tasks
+        self._journals = journals
+        self._batch_size = batch_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where lmms-eval puts its own counters: its process group talks between CPUs."""
+        return torch.device("cpu")
+
+    def __str__(self) -> str:
+        """Checkpoint and prompt, never an address in memory."""
+        return ":".join(self._llava[0].identity.values())
+
+    def generate_until(self, requests: Sequence[Instance]) -> list[str]:
+        """Answer what the journals do not hold yet; return all answers in the order asked."""
+        asked = [self._request(instance) for instance in requests]
+        missing = {
+            (request.task, request.index): request
+            for request in asked
+            if self._sample_id(request) not in self._journals[request.task].answers
+        }
+        for batch in batches(list(missing.values()), self._batch_size):
+            self._answer(batch)
+        return [self._journals[one.task].answers[self._sample_id(one)] for one in asked]
+
+    def _answer(self, batch: Sequence[_Request]) -> None:
+        texts = self._llava[0].answer([one.question for one in batch], dict(batch[0].decoding))
+        self._journals[batch[0].task].append(
+            [
+                Response(self._sample_id(request), text)
+                for request, text in zip(batch, texts, strict=True)
+            ]
+        )
+
+    def _request(self, instance: Instance) -> _Request:
+        text, settings, images_of, index, task, split = instance.args
+        (image,) = images_of(self.task_dict[task][split][index])
+        decoding = _Decoding(
+            max_new_tokens=settings["max_new_tokens"],
+            num_beams=settings["num_beams"],
+            do_sample=settings["do_sample"],
+            temperature=settings["temperature"] if settings["do_sample"] else None,
+        )
+        return _Request(task, index, Question(text, image), tuple(decoding.items()))
+
+    def _sample_id(self, request: _Request) -> str | int:
+        return self._tasks[request.task].samples[request.index].id
+
+    def loglikelihood(self, requests: Sequence[Instance]) -> NoReturn:
+        """Refuse: the benchmarks here are generative."""
+        raise NotImplementedError("only tasks of the type generate_until are supported")
+
+    def generate_until_multi_round(self, requests: Sequence[Instance]) -> NoReturn:
+        """Refuse: the benchmarks here have one question per sample."""
+        raise NotImplementedError("only tasks of the type generate_until are supported")
+
+    def clean(self) -> None:
+        """Keep the model: lmms-eval would delete it after the first call."""
+
+
+def batches(requests: Sequence[_Request], size: int) -> Iterator[list[_Request]]:
+    """Yield groups of at most `size` with one task and one decoding, long questions first.
+
+    The longest come first so that a lack of memory shows at once.
+    """
+    batch: list[_Request] = []
+    for request in sorted(requests, key=lambda request: request.order):
+        full = len(batch) == size
+        if batch and (full or request.order[:2] != batch[0].order[:2]):
+            yield batch
+            batch = []
+        batch.append(request)
+    if batch:
+        yield batch
+
+
+def rank_and_world_size() -> tuple[int, int]:
+    """Return what torchrun tells this process, or (0, 1) without torchrun."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def compute_device() -> torch.device:
+    """Return this process's GPU, or the CPU where there is none."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def checkpoint_folder(model: str, revision: str | None = None) -> Path:
+    """Return the folder of a checkpoint, from disk or from the local hub cache.
+
+    Raises:
+        DataError: It is in neither.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    try:
+        return Path(snapshot_download(model, revision=revision))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{model}: neither a folder nor a model in the local hub cache ({error}). "
+            f"Get it with: hf download {model}"
+        ) from error

@@ -1,0 +1,118 @@
+"""Write down what made a run: code, versions, hardware, data and command line."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import Field
+
+from harness.rundir import write_atomically
+from harness.spec import Strict
+
+BLOCK = 1 << 20
+
+
+class Code(Strict):
+    """State of the source checkout."""
+
+    commit: str | None = Field(description="None outside a git checkout.")
+    dirty: bool | None = Field(description="True when files differ from the commit.")
+
+
+class Hardware(Strict):
+    """The machine."""
+
+    processor: str
+    cores: int
+    gpus: tuple[str, ...] = Field(description="Name and memory, in index order.")
+
+
+class Manifest(Strict):
+    """Everything outside the specification that may change a number."""
+
+    created: datetime
+    command: tuple[str, ...]
+    python: str
+    platform: str
+    packages: Mapping[str, str]
+    code: Code
+    hardware: Hardware
+    data: Mapping[str, str] = Field(description="Name to sha256 over all files of that source.")
+
+    @classmethod
+    def collect(cls, data: Mapping[str, Path]) -> "Manifest":
+        """Look at this process, this machine and the given files or folders."""
+        return cls(
+            created=datetime.now(UTC),
+            command=tuple(sys.argv),
+            python=platform.python_version(),
+            platform=platform.platform(),
+            packages=_packages(),
+            code=_code(Path(__file__).parent),
+            hardware=Hardware(
+                processor=_processor(), cores=os.cpu_count() or 1, gpus=tuple(gpus())
+            ),
+            data={name: sha256(path) for name, path in data.items()},
+        )
+
+    def write(self, path: Path) -> None:
+        """Write as JSON."""
+        write_atomically(path, self.model_dump_json(indent=2) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Hash a file, or all files below a folder with their relative names."""
+    digest = hashlib.sha256()
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    for file in files:
+        if file != path:
+            digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def gpus() -> list[str]:
+    """List the NVIDIA GPUs, `name, memory` each, without importing torch."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False)
+    return answer.stdout.splitlines() if answer.returncode == 0 else []
+
+
+def _packages() -> dict[str, str]:
+    """Return the versions of all installed packages, by name."""
+    return dict(sorted((dist.name, dist.version) for dist in metadata.distributions()))
+
+
+def _code(folder: Path) -> Code:
+    git = shutil.which("git")
+    if git is None:
+        return Code(commit=None, dirty=None)
+    answers = [
+        subprocess.run(
+            [git, "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+        )
+        for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "."))
+    ]
+    if any(answer.returncode for answer in answers):
+        return Code(commit=None, dirty=None)
+    commit, status = (answer.stdout.strip() for answer in answers)
+    return Code(commit=commit, dirty=bool(status))
+
+
+def _processor() -> str:
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text("utf-8").splitlines() if table.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

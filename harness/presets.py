@@ -1,0 +1,167 @@
+"""Resolve method, size, variant and overrides to a run specification.
+
+Layers, from low to high: defaults of the fields, preset, variant, `--set key=value`, other flags.
+Every value of the result remembers which layer gave it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from harness import registry
+from harness.errors import ConfigError
+from harness.preset_files import SECTIONS, Origin, read_preset
+from harness.spec import RunSpec
+
+CONFIG = SECTIONS["config"]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A specification, and for every dotted key the origin of its value."""
+
+    spec: RunSpec
+    origins: Mapping[str, Origin]
+
+
+def resolve(
+    method: str,
+    size: str,
+    variant: str | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    devices: int | None = None,
+) -> Resolved:
+    """Lay preset, variant, overrides (`key=value`) and flags over each other and check the result.
+
+    Raises:
+        ConfigError: A name is unknown or values are wrong; all wrong values are listed.
+    """
+    config = registry.load_method(method).config
+    known = known_keys(config)
+    title = f"preset {method}-{size}"
+    preset = read_preset(method, size)
+    values = dict(preset.values)
+    if variant is not None:
+        values.update(registry.find(variant, preset.variants, "variant"))
+    for key in values:
+        _require(key, known, title)
+    for override in overrides:
+        key, value = parse_override(override, known)
+        values[key] = Origin(value, "--set")
+    if devices is not None:
+        values["training.devices"] = Origin(devices, "--devices")
+    run = {"method": method, "size": size, "variant": variant, "seed": seed}
+    spec = _checked(run, config, values)
+    return Resolved(spec, dict(_origins(spec, values, known)))
+
+
+def known_keys(config: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the field of every dotted key that a preset or `--set` may give."""
+    keys = dict(_fields(config, CONFIG))
+    for section in SECTIONS.values():
+        if section != CONFIG:
+            keys.update(_fields(RunSpec.model_fields[section].annotation, section))
+    return keys
+
+
+def parse_override(text: str, known: Mapping[str, FieldInfo]) -> tuple[str, Any]:
+    """Split `key=value`: the value is YAML, the key one of the known ones."""
+    key, equals, value = text.partition("=")
+    section, dot, rest = key.strip().partition(".")
+    key = f"{SECTIONS.get(section, section)}{dot}{rest}"
+    if not equals:
+        raise ConfigError(f"--set {text}: write key=value, for example --set training.epochs=2.")
+    _require(key, known, f"--set {text}")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not YAML: {error}") from error
+
+
+def _require(key: str, known: Mapping[str, FieldInfo], where: str) -> None:
+    if key not in known:
+        section = key.partition(".")[0]
+        near = [name for name in known if name.startswith(f"{section}.")] or list(known)
+        raise ConfigError(f"{where}: unknown key {key!r}. {registry.hint(key, near)}")
+
+
+def _fields(annotation: Any, key: str) -> Iterator[tuple[str, FieldInfo]]:
+    for name, info in annotation.model_fields.items():
+        below = info.annotation
+        if isinstance(below, type) and issubclass(below, BaseModel):
+            yield from _fields(below, f"{key}.{name}")
+        else:
+            yield f"{key}.{name}", info
+
+
+def _checked(
+    run: Mapping[str, Any], config: type[BaseModel], values: Mapping[str, Origin]
+) -> RunSpec:
+    tree = _nested({key: origin.value for key, origin in values.items()})
+    wrong: list[str] = []
+    settings: dict[str, Any] = {}
+    try:
+        settings = config.model_validate(tree.pop(CONFIG, {})).model_dump(mode="json")
+    except ValidationError as error:
+        wrong += _problems(error, f"{CONFIG}.", values)
+    try:
+        spec = RunSpec.model_validate({**tree, **run, "config": settings})
+    except ValidationError as error:
+        wrong += _problems(error, "", values)
+    else:
+        wrong += _unknown_benchmarks(spec)
+    if wrong:
+        listed = "\n  ".join(wrong)
+        raise ConfigError(f"{run['method']}-{run['size']} cannot run as asked:\n  {listed}")
+    return spec
+
+
+def _unknown_benchmarks(spec: RunSpec) -> list[str]:
+    known = registry.benchmarks()
+    return [
+        f"evaluation.benchmarks: unknown {name!r}. {registry.hint(name, known)}"
+        for name in spec.evaluation.benchmarks
+        if name not in known
+    ]
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *path, last = key.split(".")
+        node = tree
+        for part in path:
+            node = node.setdefault(part, {})
+        node[last] = value
+    return tree
+
+
+def _problems(error: ValidationError, prefix: str, values: Mapping[str, Origin]) -> Iterator[str]:
+    """Yield one line per wrong value; a union reports each of its members, told together."""
+    messages: dict[str, list[str]] = {}
+    for problem in error.errors():
+        full = prefix + ".".join(str(part) for part in problem["loc"])
+        key = next((known for known in values if f"{full}.".startswith(f"{known}.")), full)
+        messages.setdefault(key, []).append(problem["msg"])
+    for key, told in messages.items():
+        given = f" = {values[key].value!r} ({values[key].source})" if key in values else ""
+        yield f"{key}{given}: {'; or: '.join(told)}"
+
+
+def _origins(
+    spec: RunSpec, values: Mapping[str, Origin], known: Mapping[str, FieldInfo]
+) -> Iterator[tuple[str, Origin]]:
+    tree = spec.model_dump(mode="json")
+    tree[CONFIG] = tree["config"]
+    for key, info in known.items():
+        value: Any = tree
+        for part in key.split("."):
+            value = value[part]
+        given = values.get(key)
+        yield key, Origin(value, given.source if given else f"default: {info.description}")

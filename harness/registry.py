@@ -1,0 +1,133 @@
+"""Find methods and benchmarks by name: built-ins from a table, others from entry points.
+
+Names are listed without importing what they name, so `--help` and `list` need no torch.
+Nothing is registered by being imported.
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from benchmarks.types import Benchmark
+    from methods.types import Method
+
+METHODS = "harness.methods"
+BENCHMARKS = "harness.benchmarks"
+BUILT_IN = "alignment-harness"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name that can be loaded."""
+
+    kind: str
+    """What it names, as written in messages: method or benchmark."""
+    name: str
+    target: str
+    """As `module:attribute`."""
+    distribution: str
+    """The installed package that brings it."""
+
+    def load(self) -> object:
+        """Import the value; a package that cannot be imported is an error that names it."""
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"{self.kind} {self.name!r} of package {self.distribution!r} cannot be loaded from "
+                f"{self.target}: {error}. Repair or uninstall the package."
+            ) from error
+
+
+def methods() -> Mapping[str, Entry]:
+    """Return all methods by name, sorted, none of them imported."""
+    from methods.catalog import BUILTIN
+
+    return _entries("method", BUILTIN, METHODS)
+
+
+def benchmarks() -> Mapping[str, Entry]:
+    """Return all benchmarks by name, sorted, none of them imported."""
+    from benchmarks.catalog import BUILTIN
+
+    return _entries("benchmark", BUILTIN, BENCHMARKS)
+
+
+def method_names() -> tuple[str, ...]:
+    """Return the names of all methods, sorted."""
+    return tuple(methods())
+
+
+def benchmark_names() -> tuple[str, ...]:
+    """Return the names of all benchmarks, sorted."""
+    return tuple(benchmarks())
+
+
+def load_method(name: str) -> "Method[Any, Any]":
+    """Import one method; an unknown name is an error that offers the nearest one."""
+    entry = find(name, methods(), "method")
+    from methods.types import Method
+
+    return _checked(entry, Method)
+
+
+def load_benchmark(name: str) -> "Benchmark[Any]":
+    """Import one benchmark; an unknown name is an error that offers the nearest one."""
+    entry = find(name, benchmarks(), "benchmark")
+    from benchmarks.types import Benchmark
+
+    return _checked(entry, Benchmark)
+
+
+def find(name: str, known: Mapping[str, T], kind: str) -> T:
+    """Return the value under a name, or raise with the nearest name and all of them."""
+    if name not in known:
+        raise ConfigError(f"Unknown {kind} {name!r}. {hint(name, known)}")
+    return known[name]
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return the nearest known name, if any is near, and then all known names."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f"Did you mean {near[0]!r}? " if near else ""
+    return f"{guess}Known: {', '.join(names) or 'none'}."
+
+
+def _entries(kind: str, built_in: Mapping[str, str], group: str) -> dict[str, Entry]:
+    found = {name: Entry(kind, name, target, BUILT_IN) for name, target in built_in.items()}
+    for point in metadata.entry_points(group=group):
+        owner = point.dist.name if point.dist else "unknown"
+        if point.name in found:
+            raise ConfigError(
+                f"Two packages bring a {kind} {point.name!r}: {found[point.name].distribution!r} "
+                f"and {owner!r}. Uninstall one of them."
+            )
+        found[point.name] = Entry(kind, point.name, point.value, owner)
+    return dict(sorted(found.items()))
+
+
+def _checked(entry: Entry, kind: type[T]) -> T:
+    value = entry.load()
+    where = f"{entry.target} of package {entry.distribution!r}"
+    if not isinstance(value, kind):
+        raise ConfigError(
+            f"{where} is of type {type(value).__name__}, not {kind.__name__}, so it cannot be the "
+            f"{entry.kind} {entry.name!r}. Register a value `{kind.__name__}(...)`."
+        )
+    name = getattr(value, "name", None)
+    if name != entry.name:
+        raise ConfigError(
+            f"{where} is registered as {entry.name!r} but calls itself {name!r}. "
+            "Give both the same name."
+        )
+    return value

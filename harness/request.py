@@ -1,0 +1,21 @@
+"""What a user asked for on the command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from harness.spec import Strict
+
+
+class Request(Strict):
+    """One call of `reproduce`."""
+
+    method: str
+    size: str = "tiny"
+    variant: str | None = None
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
+    overrides: tuple[str, ...] = Field(default=(), description="As `key=value`, last one counts.")
+    devices: int | None = Field(default=None, gt=0, description="None: as the preset says.")
+    dry_run: bool = Field(default=False, description="Check and print the plan, then end.")
+    out: Path = Field(default=Path("results"), description="Holds runs/ and tables/.")

@@ -1,0 +1,167 @@
+"""The folder of one run: what lies where, who may write, and which specification it belongs to."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import platformdirs
+import yaml
+from filelock import FileLock, Timeout
+
+from harness.errors import ConfigError, DataError, PreflightError
+from harness.spec import RunSpec
+
+
+def cache_dir() -> Path:
+    """Return the folder for everything that can be made again; HARNESS_CACHE moves it."""
+    chosen = os.environ.get("HARNESS_CACHE")
+    folder = Path(chosen) if chosen else platformdirs.user_cache_path("alignment-harness")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """The folder of one run. Its name holds a hash of the specification."""
+
+    path: Path
+
+    @property
+    def spec_file(self) -> Path:
+        """The specification, YAML."""
+        return self.path / "run.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        """Code, versions, hardware and data that made this run, JSON."""
+        return self.path / "manifest.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object per training step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of everything needed to continue training."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """Folder of the trained model; it exists only when training is done."""
+        return self.path / "model"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the output of worker processes."""
+        return self.path / "logs"
+
+    @property
+    def deepspeed_config(self) -> Path:
+        """What the engine was configured with, JSON."""
+        return self.path / "deepspeed.json"
+
+    @property
+    def responses(self) -> Path:
+        """Folder of `<benchmark>.jsonl`, one row per generated answer."""
+        return self.path / "responses"
+
+    @property
+    def replies(self) -> Path:
+        """Folder of `<benchmark>.jsonl`, one row per sample with what the annotators said."""
+        return self.path / "replies"
+
+    @property
+    def scorecards(self) -> Path:
+        """Folder of `<benchmark>.json`."""
+        return self.path / "scorecards"
+
+    @classmethod
+    def open(cls, root: Path, spec: RunSpec) -> Self:
+        """Return the folder of a specification below `root`; make it when it is not there.
+
+        Raises:
+            ConfigError: The folder holds another specification.
+        """
+        run = cls((root / run_name(spec)).resolve())
+        run.path.mkdir(parents=True, exist_ok=True)
+        wanted = spec.model_dump(mode="json")
+        if not run.spec_file.exists():
+            write_atomically(run.spec_file, yaml.safe_dump(wanted, sort_keys=False))
+        elif differences := _differences(run.read_spec().model_dump(mode="json"), wanted):
+            listed = "\n  ".join(differences)
+            raise ConfigError(
+                f"{run.spec_file} is not the run that was asked for:\n  {listed}\n"
+                "Restore the file, or move the folder away to start this run anew."
+            )
+        return run
+
+    def read_spec(self) -> RunSpec:
+        """Read run.yaml back.
+
+        Raises:
+            DataError: The file is missing or is not a specification.
+        """
+        try:
+            return RunSpec.model_validate(yaml.safe_load(self.spec_file.read_text("utf-8")))
+        except (OSError, yaml.YAMLError, ValueError) as error:
+            raise DataError(
+                f"{self.spec_file} cannot be read as a run: {error}. "
+                "Move the folder away to start this run anew."
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from working on the same run.
+
+        Raises:
+            PreflightError: Another process is at it now.
+        """
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise PreflightError(
+                f"Another process is working on {self.path}. Wait for it, or give --out a new "
+                "folder."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def run_name(spec: RunSpec) -> str:
+    """Return `<method>[-<variant>]-<size>-seed<k>-<digest>`."""
+    parts = [spec.method, spec.variant, spec.size, f"seed{spec.seed}", spec.digest()]
+    return "-".join(part for part in parts if part)
+
+
+def _differences(
+    present: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
+    lines = []
+    for key in sorted(present.keys() | wanted.keys()):
+        here, asked = present.get(key), wanted.get(key)
+        if isinstance(here, dict) and isinstance(asked, dict):
+            lines += _differences(here, asked, f"{prefix}{key}.")
+        elif here != asked:
+            lines.append(f"{prefix}{key}: {here!r} there, {asked!r} asked for")
+    return lines

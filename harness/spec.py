@@ -1,0 +1,104 @@
+"""The whole specification of one run: what is trained, on what, how, and how it is evaluated."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """Frozen, and refuses unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelSpec(Strict):
+    """The base model and how text and images enter it."""
+
+    path: str = Field(description="Hub id, local folder, or world:base.")
+    revision: str | None = Field(default=None, description="Commit on the hub.")
+    template: Literal["vicuna_v1", "llava_v1"] = Field(
+        default="vicuna_v1", description="Conversation template."
+    )
+    image_transform: Literal["center_crop", "pad"] = Field(
+        default="center_crop", description="How an image becomes square."
+    )
+
+
+class HardnessSpec(Strict):
+    """How the column clip_gap is computed."""
+
+    clip: str = Field(description="open_clip name with weights, local folder, or world:clip.")
+    splitter: Literal["sentences"] = Field(
+        default="sentences", description="How a response becomes sub-sentences."
+    )
+    aggregation: Literal["sum_of_cosines", "sum_of_joint_softmax"] = Field(
+        default="sum_of_joint_softmax", description="How sub-sentence scores become one number."
+    )
+
+
+class DataSpec(Strict):
+    """The preference pairs."""
+
+    preferences: str = Field(description="Hub id, parquet file or folder, or world:preferences.")
+    max_length: int = Field(
+        default=2048, gt=0, description="Tokens of a sequence after image expansion."
+    )
+    hardness: HardnessSpec = Field(description="How the column clip_gap is computed.")
+
+
+class TrainingSpec(Strict):
+    """The shared training backend."""
+
+    learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW.")
+    warmup_ratio: float = Field(ge=0, lt=1, description="Share of steps with a rising rate.")
+    schedule: Literal["cosine", "constant"] = Field(default="cosine", description="After warm-up.")
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW weight decay.")
+    max_grad_norm: float | None = Field(default=None, gt=0, description="Gradient clipping.")
+    epochs: float = Field(gt=0, description="Passes over the pairs.")
+    batch_pairs: int = Field(gt=0, description="Pairs per step over all devices.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="bfloat16", description="Of forward and backward."
+    )
+    zero_stage: Literal[0, 1, 2, 3] = Field(default=2, description="DeepSpeed ZeRO stage.")
+    gradient_checkpointing: bool = Field(default=False, description="Recompute activations.")
+    save_every: int = Field(default=100, gt=0, description="Steps between checkpoints.")
+    devices: int = Field(default=1, gt=0, description="Processes, one per device.")
+
+
+class EvaluationSpec(Strict):
+    """The benchmarks that run after training."""
+
+    benchmarks: tuple[str, ...] = Field(description="Names, in table order.")
+    data: str = Field(description="Folder of the benchmarks' data folders, or world:benchmarks.")
+    judge: str = Field(description="oracle, openai, or replay:FILE.")
+    protocol: str = Field(default="official", description="Decoding settings, by name.")
+    batch_size: int = Field(default=1, gt=0, description="Samples generated together.")
+    max_new_tokens: int | None = Field(
+        default=None, gt=0, description="Upper limit below that of the protocol."
+    )
+
+
+class RunSpec(Strict):
+    """Everything that decides the result of one run."""
+
+    method: str
+    variant: str | None = None
+    size: str
+    seed: int = Field(default=0, ge=0)
+    config: dict[str, Any] = Field(description="Values of the method's own configuration.")
+    model: ModelSpec
+    data: DataSpec
+    training: TrainingSpec
+    evaluation: EvaluationSpec
+
+    @property
+    def label(self) -> str:
+        """Method with its variant, as shown in tables."""
+        return f"{self.method} {self.variant}" if self.variant else self.method
+
+    def digest(self) -> str:
+        """Return 12 hex digits over all values."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,109 @@
+"""What a method is: a frozen configuration and a pure loss over log-probabilities.
+
+Words: chosen and rejected are the two responses of a preference pair; logps are log-probabilities
+in nats; a column is a number per pair that is computed before training.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+
+class MethodConfig(BaseModel):
+    """Hyper-parameters of one method; published values live in the presets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    shuffle: bool = Field(
+        default=True, description="New order of the pairs every epoch; false keeps file order."
+    )
+
+
+@dataclass(frozen=True)
+class NoState:
+    """State of a method that remembers nothing between batches."""
+
+
+Config = TypeVar("Config", bound=MethodConfig)
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class ResponseLogps:
+    """Per-token log-probabilities of one response per pair, in nats, zero outside `mask`."""
+
+    policy: Float[Tensor, "pairs tokens"]
+    reference: Float[Tensor, "pairs tokens"]
+    mask: Bool[Tensor, "pairs tokens"]
+    changed: Bool[Tensor, "pairs tokens"]
+    """Inside segments that differ from the other response of the pair."""
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """A rank's share of one batch. Every rank holds the same number of pairs."""
+
+    chosen: ResponseLogps
+    rejected: ResponseLogps
+    columns: Mapping[str, Float[Tensor, " pairs"]]
+
+
+@runtime_checkable
+class StepContext(Protocol):
+    """What a loss may know of the world around it; tests replace it by ten lines."""
+
+    @property
+    def rank(self) -> int:
+        """This process among those that share the batch, from zero."""
+
+    @property
+    def training(self) -> bool:
+        """False while evaluating: state must then stay as it is."""
+
+    @property
+    def shared_rng(self) -> torch.Generator:
+        """CPU generator, equal on all ranks, a function of (seed, step)."""
+
+    def gather(self, values: Float[Tensor, " pairs"]) -> Float[Tensor, " all_pairs"]:
+        """Return the values of all ranks in rank order, detached."""
+
+
+@dataclass(frozen=True)
+class LossOutput(Generic[State]):
+    """What a loss gives back.
+
+    The batch loss is the sum of `weights * losses` over all pairs of all ranks: a weight is the
+    pair's share in the mean (1 / all_pairs for a plain mean), and zero drops the pair.
+    """
+
+    losses: Float[Tensor, " pairs"]
+    weights: Float[Tensor, " pairs"]
+    state: State
+    """For the next batch; saved in the checkpoint."""
+    metrics: Mapping[str, Tensor]
+    """Scalars, or one value per local pair (averaged over all pairs when logged)."""
+
+
+LossFn = Callable[[PairBatch, Config, State, StepContext], LossOutput[State]]
+
+
+@dataclass(frozen=True)
+class Method(Generic[Config, State]):
+    """A registered method: a value, not a class to inherit from."""
+
+    name: str
+    config: type[Config]
+    loss: LossFn[Config, State]
+    init_state: Callable[[Config], State]
+    source: str
+    """Paper and, where there is one, released code."""
+    columns: frozenset[str] = frozenset()
+    """Names of the columns the loss reads from `PairBatch.columns`."""
+    presets: str = ""
+    """Package holding `<name>-<size>.yaml`; empty for the built-in `methods.presets`."""
+    needs_reference: bool = True

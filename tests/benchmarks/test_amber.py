@@ -1,0 +1,182 @@
+"""AMBER: counting objects in descriptions, and yes-or-no answers."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.amber import BENCHMARK, Answer, Description, Words, describe
+from benchmarks.types import Response
+
+WORDS = Words(
+    associated={"grass": ["lawn"], "dog": ["puppy"], "cat": [], "sky": []},
+    objects=frozenset(["grass", "lawn", "dog", "puppy", "cat", "sky", "shoe", "hound"]),
+    safe=frozenset(["shoe"]),
+    similar=frozenset([("hound", "dog"), ("dog", "hound")]),
+)
+FILES = {
+    "annotations.json": json.dumps(
+        [
+            {"id": 1, "type": "generative", "truth": ["grass"], "hallu": ["dog"]},
+            {"id": 2, "type": "discriminative-hallucination", "truth": "no"},
+            {"id": 3, "type": "relation", "truth": "no"},
+        ]
+    ),
+    "query_all.json": json.dumps(
+        [{"id": i, "image": f"AMBER_{i}.jpg", "query": "?"} for i in (1, 2, 3)]
+    ),
+    "relation.json": json.dumps({"grass": ["lawn"], "dog": ["puppy"]}),
+    "safe_words.txt": "shoe\n",
+}
+objects = st.lists(st.sampled_from(sorted(WORDS.objects)), max_size=6)
+answers = st.builds(
+    Answer,
+    st.sampled_from(["existence", "relation", "attribute/state"]),
+    st.sampled_from(["yes", "no"]),
+    st.sampled_from(["Yes", "No", "no", ""]),
+)
+
+
+def counts(*mentioned, truth=("grass",), hallu=("dog",)):
+    return describe(mentioned, truth, hallu, WORDS)
+
+
+@pytest.mark.parametrize(
+    ("mentioned", "expected"),
+    [
+        # objects, hallucinated, covered, truths, cognition, likely
+        (["grass"], (1, 0, 1, 1, 0, 1)),
+        (["lawn"], (1, 0, 1, 1, 0, 1)),
+        (["grass", "lawn", "grass"], (3, 0, 1, 1, 0, 1)),
+        (["cat"], (1, 1, 0, 1, 0, 1)),
+        (["dog"], (1, 1, 0, 1, 1, 1)),
+        (["hound"], (1, 1, 0, 1, 1, 1)),
+        (["shoe"], (1, 0, 0, 1, 0, 1)),
+        ([], (0, 0, 0, 1, 0, 1)),
+    ],
+    ids=["named", "by association", "repeated", "absent", "likely", "similar", "safe", "nothing"],
+)
+def test_one_description(mentioned, expected):
+    assert counts(*mentioned) == Description(*expected)
+
+
+def test_a_word_similar_to_a_truth_is_covered_and_still_sets_its_likely_flag():
+    score = counts("hound", truth=["dog"], hallu=["hound"])
+    assert score == Description(1, 0, 1, 1, 1, 1)
+
+
+def test_the_repeat_of_a_truth_can_never_be_covered():
+    assert counts("grass", truth=["grass", "grass"]).covered == 1
+
+
+def test_two_descriptions_by_hand():
+    """5 objects, 2 hallucinated: 2/5.001 = 40.0; covered 2 of 2; one of two clean; cog 1/2.
+
+    Cover 2/2.001 = 99.95002 -> 100.0, Hal 100 - 1/2.001 = 50.02 -> 50.0.
+    """
+    metrics = BENCHMARK.aggregate([counts("grass", "lawn", "dog", "cat"), counts("grass")])
+    assert metrics == {"chair": 40.0, "cover": 100.0, "hal": 50.0, "cog": 50.0}
+
+
+def test_one_clean_description_prints_a_tenth_of_a_percent():
+    """100 - 100 / 1.001 = 0.0999."""
+    assert BENCHMARK.aggregate([counts("grass")])["hal"] == 0.1
+
+
+def test_four_answers_by_hand():
+    """Truths no, no, yes, yes; answers No, Yes, No, Yes: 2 right; "No" is right once of twice.
+
+    Accuracy 2/4.001 = 50.0, precision and recall 1/2.001 = 50.0 (49.98), F1 2*.25/1.0001 = 50.0.
+    """
+    scores = [
+        Answer("relation", truth, answer)
+        for truth, answer in [("no", "No"), ("no", "Yes"), ("yes", "No"), ("yes", "Yes")]
+    ]
+    expected = dict.fromkeys(("accuracy", "precision", "recall", "f1"), 50.0)
+    metrics = BENCHMARK.aggregate(scores)
+    assert metrics == expected | {f"relation/{name}": 50.0 for name in expected}
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", "No.", " Yes", "", "Unsure"])
+def test_anything_but_yes_and_no_is_neither(answer):
+    metrics = BENCHMARK.aggregate([Answer("existence", "no", answer)])
+    assert set(metrics.values()) == {0.0}
+
+
+def test_the_total_is_rounded_half_up_in_decimal():
+    """(100 - 5.6 + 72.3) / 2 = 83.35, which binary rounding makes 83.3."""
+    descriptions = [Description(1000, 56, 0, 0, 0, 0)]
+    no = [Answer("relation", "no", "No")] * 723
+    rest = [Answer("relation", "no", "Yes")] * 277 + [Answer("relation", "yes", "No")] * 277
+    metrics = BENCHMARK.aggregate([*descriptions, *no, *rest])
+    assert (metrics["chair"], metrics["f1"]) == (5.6, 72.3)
+    assert metrics["amber_score"] == 83.4
+
+
+def test_parts_without_answers_are_absent():
+    assert BENCHMARK.aggregate([]) == {}
+    assert "accuracy" not in BENCHMARK.aggregate([counts("grass")])
+    assert "chair" not in BENCHMARK.aggregate([Answer("relation", "no", "No")])
+
+
+@given(objects, objects, objects)
+def test_one_more_absent_object_never_lowers_chair_or_hal(mentioned, truth, hallu):
+    before = describe(mentioned, truth, hallu, WORDS)
+    after = describe([*mentioned, "unheard-of"], truth, hallu, WORDS)
+    old, new = BENCHMARK.aggregate([before]), BENCHMARK.aggregate([after])
+    assert new["chair"] >= old["chair"]
+    assert new["hal"] >= old["hal"]
+
+
+@given(objects, objects, objects)
+def test_flags_never_exceed_what_is_annotated(mentioned, truth, hallu):
+    score = describe(mentioned, truth, hallu, WORDS)
+    assert score.hallucinated <= score.objects == len(mentioned)
+    assert score.covered <= score.truths
+    assert score.cognition <= score.likely
+
+
+@given(st.lists(answers, max_size=12), st.randoms(use_true_random=False))
+def test_the_order_of_answers_does_not_matter(scores, random):
+    assert BENCHMARK.aggregate(random.sample(scores, len(scores))) == BENCHMARK.aggregate(scores)
+
+
+def test_only_descriptions_are_put_to_the_tagger():
+    samples = BENCHMARK.read(FILES)
+    requests = [BENCHMARK.request(sample, Response(sample.id, "No")) for sample in samples]
+    assert requests == ["No", "", ""]
+
+
+def test_nouns_of_the_tagger_are_compared_and_other_words_are_not():
+    sample = BENCHMARK.read(FILES)[0]
+    tokens = [["lawn", "NN", "lawn"], ["dogs", "NNS", "dog"], ["grass", "VB", "grass"]]
+    score = BENCHMARK.score(sample, Response(1, "some text"), [json.dumps([tokens])])
+    assert score == Description(2, 1, 1, 1, 1, 1)
+    assert BENCHMARK.score(sample, Response(1, ""), []) == Description(0, 0, 0, 1, 0, 1)
+
+
+def test_similar_words_come_from_a_file_and_count_both_ways():
+    table = json.dumps({"model": "en_core_web_lg 3.7.1", "pairs": [["dog", "lawn"]]})
+    exact = BENCHMARK.read(FILES)[0].reference
+    similar = BENCHMARK.read(FILES | {"similar_words.json": table})[0].reference
+    assert "exact matching" in exact["resources"]
+    assert "en_core_web_lg 3.7.1" in similar["resources"]
+    assert similar["words"].similar == {("dog", "lawn"), ("lawn", "dog")}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("annotations.json", '[{"id": 9, "type": "relation", "truth": "no"}]', "no such id"),
+        ("annotations.json", '[{"id": 1, "type": "taste", "truth": "no"}]', "unknown type"),
+        ("annotations.json", '[{"id": 1}]', "no field 'type'"),
+        ("relation.json", None, "relation.json is missing"),
+    ],
+)
+def test_wrong_data_are_named(file, text, told):
+    files = {name: content for name, content in FILES.items() if name != file}
+    if text is not None:
+        files[file] = text
+    with pytest.raises(ValueError, match=told):
+        BENCHMARK.read(files)

@@ -1,0 +1,79 @@
+"""Help is quick, true and needs none of the heavy packages."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from harness.cli import app
+
+ROOT = Path(__file__).parents[2]
+GROUP = get_command(app)
+COMMANDS = sorted(GROUP.commands)
+HEAVY = ("torch", "transformers", "datasets", "deepspeed", "lmms_eval", "open_clip")
+
+
+def examples(command: str) -> list[str]:
+    """Return the command lines below `Examples:`, without the program's name."""
+    lines = (GROUP.commands[command].epilog or "").splitlines()
+    start = "python -m harness "
+    return [line.strip().removeprefix(start) for line in lines if start in line]
+
+
+def test_help_answers_within_half_a_second():
+    """The best of five, for what else the machine does is not the harness's time."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "harness", "--help"], cwd=ROOT, check=True, capture_output=True
+        )
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        *([command, "--help"] for command in COMMANDS),
+        *(["list", what] for what in ("methods", "benchmarks", "sizes", "runs")),
+    ],
+    ids=" ".join,
+)
+def test_help_and_list_import_nothing_heavy(arguments: list[str]):
+    program = (
+        "import sys\n"
+        "from harness.__main__ import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        f"    heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "    sys.exit(f'imported {heavy}' if heavy else end.code)\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=ROOT, check=True, capture_output=True
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_examples(command: str):
+    assert len(examples(command)) >= 2
+
+
+@pytest.mark.parametrize("example", [line for name in COMMANDS for line in examples(name)])
+def test_every_example_parses(example: str):
+    name, *arguments = example.split()
+    context = GROUP.commands[name].make_context(name, arguments)
+    assert not context.args
+
+
+def test_the_program_without_words_says_how_to_use_it():
+    result = subprocess.run(
+        [sys.executable, "-m", "harness"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert "Usage: python -m harness" in result.stdout + result.stderr

@@ -1,0 +1,58 @@
+"""Images as the vision tower reads them."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPImageProcessorPil
+
+from harness.data.images import ImageTransform, open_image
+from harness.errors import DataError
+
+PROCESSOR = CLIPImageProcessorPil(
+    size={"shortest_edge": 4},
+    crop_size={"height": 4, "width": 4},
+    image_mean=[0.5, 0.25, 0.0],
+    image_std=[1.0, 1.0, 1.0],
+)
+
+
+def stripes():
+    """Eight columns, left half black, right half white, four rows."""
+    pixels = np.zeros((4, 8, 3), dtype=np.uint8)
+    pixels[:, 4:] = 255
+    return Image.fromarray(pixels)
+
+
+def test_center_crop_keeps_the_middle():
+    """The shortest edge already is 4, so columns 2 to 5 stay: two black, two white."""
+    tensor = ImageTransform(PROCESSOR, "center_crop")(stripes())
+    assert tensor.shape == (3, 4, 4)
+    assert tensor[0, 0].tolist() == pytest.approx([-0.5, -0.5, 0.5, 0.5])
+
+
+def test_pad_adds_the_mean_colour_above_and_below():
+    """8 x 4 becomes 8 x 8 with bands of 2, then 4 x 4 with bands of 1; mean minus mean is zero."""
+    tensor = ImageTransform(PROCESSOR, "pad")(Image.new("RGB", (8, 4), "white"))
+    assert tensor[2, :, 0].tolist() == pytest.approx([0, 1, 1, 0], abs=0.2)
+    assert abs(float(tensor[0, 0].mean())) < 0.15
+
+
+def test_pad_of_a_square_changes_nothing():
+    square = stripes().crop((2, 0, 6, 4))
+    torch.testing.assert_close(
+        ImageTransform(PROCESSOR, "pad")(square), ImageTransform(PROCESSOR, "center_crop")(square)
+    )
+
+
+def test_grey_and_transparent_images_become_rgb(tmp_path):
+    Image.new("LA", (5, 5)).save(tmp_path / "grey.png")
+    assert open_image(tmp_path / "grey.png").mode == "RGB"
+
+
+def test_a_damaged_and_a_missing_file_are_data_errors(tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(DataError, match=r"bad.jpg: not a readable image"):
+        open_image(tmp_path / "bad.jpg")
+    with pytest.raises(DataError, match=r"none.jpg: not a readable image"):
+        open_image(tmp_path / "none.jpg")

@@ -1,0 +1,195 @@
+"""Asking judge and tagger: who is asked what, and what a second run asks again."""
+
+import dataclasses
+import json
+
+import pytest
+
+from benchmarks.object_halbench import phrases
+from benchmarks.types import (
+    Benchmark,
+    Call,
+    LLMJudge,
+    NounTagger,
+    Response,
+    Sample,
+    Token,
+)
+from harness.errors import ConfigError, DataError, JudgeError
+from harness.evaluation.annotate import Annotation, annotate, is_tagged, read_journal
+from harness.evaluation.annotators import Annotators
+from harness.evaluation.judge import ReplayJudge
+
+PAIRS = [(Sample(i, "?", ""), Response(i, f"answer {i}")) for i in range(5)]
+
+
+class CountingJudge:
+    """Replies with the request; fails at one sample if told so."""
+
+    concurrency = 1
+
+    def __init__(self, fail_at=None):
+        self.asked, self.fail_at = [], fail_at
+
+    def name(self, annotator):
+        return annotator.model
+
+    def replies(self, question):
+        if question.sample.id == self.fail_at:
+            raise JudgeError("away")
+        self.asked.append(question.sample.id)
+        return [question.request()]
+
+
+class SplitTagger:
+    name = "split"
+
+    def tag(self, texts):
+        return [[Token(word, "NN", word) for word in text.split()] for text in texts]
+
+
+def benchmark(annotator):
+    return Benchmark(
+        name="some_benchmark",
+        task="some_benchmark",
+        samples=5,
+        metrics=(),
+        source="",
+        annotator=annotator,
+        request=lambda sample, response: response.text,
+        score=lambda sample, response, replies: replies,
+        aggregate=lambda scores: {},
+        fallback=None,
+        files=(),
+        read=lambda files: [],
+    )
+
+
+JUDGED = LLMJudge("judge-1", (Call(0.0),), readable=bool)
+LISTING = dataclasses.replace(
+    JUDGED, readable=lambda reply: reply.startswith("["), tagger=NounTagger("split", phrases)
+)
+
+
+def annotation(annotator, judge=None):
+    return Annotation(benchmark(annotator), Annotators(judge, {"split": SplitTagger()}))
+
+
+def recording(tmp_path, *rows):
+    path = tmp_path / "recorded.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return ReplayJudge(path)
+
+
+def test_without_annotator_nobody_is_asked():
+    assert annotate(annotation(None), PAIRS, None) == {i: [] for i in range(5)}
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_every_response_gets_its_own_replies(concurrency):
+    judge = CountingJudge()
+    judge.concurrency = concurrency
+    replies = annotate(annotation(JUDGED, judge), PAIRS, None)
+    assert replies == {i: [f"answer {i}"] for i in range(5)}
+
+
+def test_a_judge_that_is_not_needed_is_not_asked():
+    needed = dataclasses.replace(JUDGED, needed=lambda sample, _response: sample.id == 2)
+    judge = CountingJudge()
+    replies = annotate(annotation(needed, judge), PAIRS, None)
+    assert judge.asked == [2]
+    assert replies[1] == []
+
+
+def test_a_benchmark_with_a_judge_cannot_do_without():
+    with pytest.raises(ConfigError, match="needs a judge"):
+        annotate(annotation(JUDGED), PAIRS, None)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_stopped_run_continues_where_it_was(tmp_path, concurrency):
+    journal = tmp_path / "replies.jsonl"
+    first = CountingJudge(fail_at=3)
+    first.concurrency = concurrency
+    with pytest.raises(JudgeError):
+        annotate(annotation(JUDGED, first), PAIRS, journal)
+    kept = {row["id"] for row in map(json.loads, journal.read_text().splitlines())}
+    assert kept <= set(first.asked)
+    with journal.open("a") as file:
+        file.write('{"id": 9, "key": "torn')
+    second = CountingJudge()
+    replies = annotate(annotation(JUDGED, second), PAIRS, journal)
+    assert second.asked == [i for i in range(5) if i not in kept]
+    assert replies == {i: [f"answer {i}"] for i in range(5)}
+    third = CountingJudge()
+    assert annotate(annotation(JUDGED, third), PAIRS, journal) == replies
+    assert third.asked == []
+
+
+def test_a_changed_answer_or_judge_is_asked_about_again(tmp_path):
+    journal = tmp_path / "replies.jsonl"
+    annotate(annotation(JUDGED, CountingJudge()), PAIRS, journal)
+    judge = CountingJudge()
+    changed = [*PAIRS[:4], (PAIRS[4][0], Response(4, "another answer"))]
+    annotate(annotation(JUDGED, judge), changed, journal)
+    assert judge.asked == [4]
+    other = CountingJudge()
+    annotate(annotation(dataclasses.replace(JUDGED, model="judge-2"), other), PAIRS, journal)
+    assert other.asked == [0, 1, 2, 3, 4]
+
+
+def test_a_file_that_holds_no_replies_is_named(tmp_path):
+    (tmp_path / "replies.jsonl").write_text('{"id": 1}\n')
+    with pytest.raises(DataError, match="not a file of replies"):
+        read_journal(tmp_path / "replies.jsonl")
+
+
+def test_the_tagger_gets_what_the_judge_lists(tmp_path):
+    judge = recording(tmp_path, {"id": 0, "replies": ["?", '["cat"]']})
+    replies = annotate(annotation(LISTING, judge), PAIRS[:1], None)
+    assert replies[0][:2] == ["?", '["cat"]']
+    assert json.loads(replies[0][2]) == [[["a", "NN", "a"], ["cat", "NN", "cat"]]]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "added"),
+    [
+        (['["cat"]', '[[["a", "DT", "a"]]]'], 0),
+        (["[]", "[]"], 0),
+        (["[]"], 1),
+        (["?", "[]"], 1),
+    ],
+)
+def test_recorded_tags_are_not_made_again(tmp_path, recorded, added):
+    judge = recording(tmp_path, {"id": 0, "replies": recorded})
+    replies = annotate(annotation(LISTING, judge), PAIRS[:1], None)
+    assert len(replies[0]) == len(recorded) + added
+
+
+def test_a_tagger_alone_tags_what_is_not_recorded(tmp_path):
+    tagger = NounTagger("split", lambda response, _replies: [response.text])
+    recorded = json.dumps([[["x", "NN", "x"]]])
+    judge = recording(tmp_path, {"id": 0, "replies": [recorded]})
+    replies = annotate(annotation(tagger, judge), PAIRS[:2], None)
+    assert replies[0] == [recorded]
+    assert json.loads(replies[1][0])[0][0] == ["answer", "NN", "answer"]
+
+
+def test_an_empty_request_asks_nobody():
+    tagger = NounTagger("split", lambda response, _replies: [response.text])
+    pairs = [(Sample(0, "?", ""), Response(0, ""))]
+    assert annotate(annotation(tagger), pairs, None) == {0: []}
+
+
+@pytest.mark.parametrize(
+    ("reply", "tagged"),
+    [('[[["a", "DT", "a"]]]', True), ("[]", True), ('["cat"]', False), ('[["cat"]]', False)],
+)
+def test_replies_of_taggers_are_told_from_lists(reply, tagged):
+    assert is_tagged(reply) is tagged
+
+
+def test_an_unknown_tagger_is_named():
+    tagger = NounTagger("unheard-of", lambda response, _replies: [response.text])
+    with pytest.raises(ConfigError, match=r"no tagger 'unheard-of'.*split"):
+        annotate(annotation(tagger), PAIRS, None)

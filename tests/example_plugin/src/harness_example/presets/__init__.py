@@ -1,0 +1,1 @@
+"""Published values of the methods of this package."""

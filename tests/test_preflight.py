@@ -1,0 +1,151 @@
+"""Every problem is told at once, before any work."""
+
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from harness.errors import PreflightError
+from harness.preflight import check
+from harness.presets import resolve
+from harness.spec import RunSpec
+
+
+def png() -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def pairs_file(folder: Path, rows: int, **changes: list[object]) -> Path:
+    columns: dict[str, list[object]] = {
+        "question": ["What is there?"] * rows,
+        "chosen": ["A cat."] * rows,
+        "rejected": ["A dog."] * rows,
+        "image": [{"bytes": png(), "path": "0.png"}] * rows,
+    }
+    file = folder / "pairs.parquet"
+    pq.write_table(pa.table(columns | changes), file)
+    return file
+
+
+def model_folder(folder: Path, weight_bytes: int = 1000) -> Path:
+    model = folder / "model"
+    model.mkdir()
+    for name in ("config.json", "tokenizer_config.json", "processor_config.json"):
+        (model / name).write_text("{}")
+    (model / "model.safetensors").write_bytes(bytes(weight_bytes))
+    return model
+
+
+def benchmark_folder(folder: Path) -> Path:
+    """One question of MM-Vet in its published form."""
+    place = folder / "benchmarks" / "mm_vet"
+    place.mkdir(parents=True)
+    question = {"question": "What?", "imagename": "0.png", "answer": "A cat", "capability": ["rec"]}
+    (place / "mm-vet.json").write_text(json.dumps({"v1_0": question}))
+    return folder / "benchmarks"
+
+
+def spec_of(tmp_path: Path, *overrides: str, rows: int = 40, method: str = "dpo") -> RunSpec:
+    """A run whose places are all in `tmp_path` and in order."""
+    return resolve(
+        method,
+        "tiny",
+        overrides=[
+            f"model.path={model_folder(tmp_path)}",
+            f"data.preferences={pairs_file(tmp_path, rows)}",
+            f"evaluation.data={benchmark_folder(tmp_path)}",
+            "evaluation.benchmarks=[mm_vet]",
+            "training.batch_pairs=16",
+            "training.epochs=3",
+            *overrides,
+        ],
+    ).spec
+
+
+def test_the_plan_counts_pairs_steps_and_disk(tmp_path: Path):
+    """40 pairs give 2 whole batches of 16 per epoch, 6 steps in 3 epochs; 13 * 1000 bytes a run."""
+    spec = spec_of(tmp_path)
+    plan = check([spec, spec.model_copy(update={"seed": 1})], tmp_path / "out")
+    assert (plan.pairs, plan.steps, plan.disk_bytes) == (40, 6, 26_000)
+    assert plan.runs == ("dpo tiny seed 0", "dpo tiny seed 1")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_world_has_not_built_yet_is_unknown_and_not_guessed(tmp_path: Path):
+    plan = check([resolve("dama", "tiny").spec], tmp_path)
+    assert (plan.pairs, plan.steps, plan.disk_bytes) == (None, None, None)
+    assert dict(plan.rows())["preference pairs"] == "not known before the data are there"
+
+
+def test_all_problems_are_told_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    spec = spec_of(
+        tmp_path,
+        "evaluation.judge=openai",
+        "evaluation.benchmarks=[mm_vet, mmhal]",
+        "training.devices=4097",
+    )
+    (tmp_path / "model" / "model.safetensors").unlink()
+    pairs_file(tmp_path, 40, chosen=["  "] + ["A cat."] * 39)
+    with pytest.raises(PreflightError) as caught:
+        check([spec], tmp_path)
+    told = str(caught.value)
+    for part in (
+        "dpo tiny cannot start:",
+        "no *.safetensors",
+        "OPENAI_API_KEY is not set",
+        "not the data of benchmark 'mmhal'",
+        "4097 devices asked for",
+        "training.batch_pairs 16 is not a multiple of the 4097 devices",
+        "row 0: empty chosen",
+    ):
+        assert part in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"image": [{"bytes": png()[:40], "path": "0.png"}] * 40}, "row 0: unreadable image"),
+        ({"rejected": ["A cat."] * 40}, "row 0: chosen equals rejected"),
+    ],
+    ids=["broken image", "equal responses"],
+)
+def test_a_pair_that_cannot_be_trained_on_stops_the_run(
+    tmp_path: Path, changes: dict[str, list[object]], told: str
+):
+    spec = spec_of(tmp_path)
+    pairs_file(tmp_path, 40, **changes)
+    with pytest.raises(PreflightError, match=told):
+        check([spec], tmp_path)
+
+
+def test_a_file_without_a_needed_column_stops_the_run(tmp_path: Path):
+    spec = spec_of(tmp_path)
+    table = pq.read_table(tmp_path / "pairs.parquet").drop_columns(["rejected"])
+    pq.write_table(table, tmp_path / "pairs.parquet")
+    with pytest.raises(PreflightError, match="no column 'rejected'"):
+        check([spec], tmp_path)
+
+
+def test_too_few_pairs_for_one_batch_stop_the_run(tmp_path: Path):
+    with pytest.raises(PreflightError, match="15 pairs do not fill one batch of 16"):
+        check([spec_of(tmp_path, rows=15)], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("judge", "told"),
+    [
+        ("orcale", "Unknown judge 'orcale'. Known: oracle, openai, replay:FILE."),
+        ("replay:nowhere.jsonl", "judge replay:nowhere.jsonl: there is no nowhere.jsonl"),
+    ],
+)
+def test_a_judge_that_cannot_judge_stops_the_run(tmp_path: Path, judge: str, told: str):
+    with pytest.raises(PreflightError) as caught:
+        check([spec_of(tmp_path, f"evaluation.judge={judge}")], tmp_path)
+    assert told in str(caught.value)

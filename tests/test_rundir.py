@@ -1,0 +1,89 @@
+"""A run folder belongs to one specification and to one process at a time."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.errors import ConfigError, DataError, PreflightError
+from harness.presets import resolve
+from harness.rundir import RunDir, cache_dir, write_atomically
+from harness.spec import RunSpec
+
+SPEC = resolve("dpo", "tiny", seed=3).spec
+
+
+def test_the_name_tells_method_variant_size_and_seed(tmp_path: Path):
+    spec = resolve("dama", "tiny", "released", seed=2).spec
+    run = RunDir.open(tmp_path, spec)
+    assert run.path.name == f"dama-released-tiny-seed2-{spec.digest()}"
+
+
+def test_opening_twice_is_the_same_folder_and_leaves_the_file_alone(tmp_path: Path):
+    first = RunDir.open(tmp_path, SPEC)
+    written = first.spec_file.stat().st_mtime_ns
+    assert RunDir.open(tmp_path, SPEC) == first
+    assert first.spec_file.stat().st_mtime_ns == written
+
+
+def test_the_specification_is_read_back_as_it_was(tmp_path: Path):
+    spec = resolve("dama", "13b", "released", ["training.learning_rate=3.3e-7"]).spec
+    assert RunDir.open(tmp_path, spec).read_spec() == spec
+
+
+def test_a_changed_run_file_is_refused_and_its_differences_are_told(tmp_path: Path):
+    run = RunDir.open(tmp_path, SPEC)
+    content = yaml.safe_load(run.spec_file.read_text())
+    content["training"]["epochs"] = 99.0
+    run.spec_file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError) as caught:
+        RunDir.open(tmp_path, SPEC)
+    assert f"training.epochs: 99.0 there, {SPEC.training.epochs} asked for" in str(caught.value)
+    assert yaml.safe_load(run.spec_file.read_text()) == content, "nothing is overwritten"
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "method: dpo"], ids=["empty", "broken", "partial"])
+def test_a_damaged_run_file_is_told(tmp_path: Path, text: str):
+    run = RunDir.open(tmp_path, SPEC)
+    run.spec_file.write_text(text)
+    with pytest.raises(DataError, match="cannot be read as a run"):
+        RunDir.open(tmp_path, SPEC)
+
+
+def test_a_second_worker_on_the_same_run_is_refused_until_the_first_ends(tmp_path: Path):
+    run = RunDir.open(tmp_path, SPEC)
+    with run.locked(), pytest.raises(PreflightError, match="Another process is working on"):
+        RunDir(run.path).locked().__enter__()
+    with RunDir(run.path).locked():
+        assert run.path.is_dir()
+
+
+def test_every_place_of_a_run_lies_in_its_folder(tmp_path: Path):
+    run = RunDir(tmp_path)
+    names = [name for name, value in vars(RunDir).items() if isinstance(value, property)]
+    assert len(names) == 10
+    places = [getattr(run, name) for name in names]
+    assert {place.parent for place in places} == {tmp_path}
+    assert len(set(places)) == len(places)
+
+
+def test_a_write_that_fails_leaves_the_old_text_and_no_rest(tmp_path: Path):
+    file = tmp_path / "file"
+    write_atomically(file, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(file, "new \ud800")
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_cache_moves_with_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    assert cache_dir() == tmp_path / "cache"
+    assert cache_dir().is_dir()
+
+
+def test_specifications_survive_yaml_for_all_presets():
+    for method in ("dpo", "rlhf_v", "dama"):
+        spec = resolve(method, "7b").spec
+        text = yaml.safe_dump(spec.model_dump(mode="json"))
+        assert RunSpec.model_validate(yaml.safe_load(text)).digest() == spec.digest()

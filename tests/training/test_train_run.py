@@ -1,0 +1,168 @@
+"""Whole training runs in worker processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from harness.errors import TrainingError
+from harness.training.launch import train
+from harness.training.metrics import read_rows
+from harness.training.process import ERROR_FILE
+
+pytestmark = pytest.mark.processes
+
+STEPS = list(range(1, 21))
+STAGES = (0, 1, 2, 3)
+
+
+def workers(plan, ranks):
+    """Train runs one after another in the same processes; see run_workers.py."""
+    file = plan[0][0].path / "plan.json"
+    file.write_text(json.dumps([{"run": str(run.path), "stop_after": stop} for run, stop in plan]))
+    program = str(Path(__file__).with_name("run_workers.py"))
+    rank = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), program]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *rank, str(file)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def losses(run):
+    rows = read_rows(run.metrics)
+    assert [row["step"] for row in rows] == STEPS
+    return [row["loss"] for row in rows]
+
+
+def numbers(run):
+    """All recorded values but the times."""
+    return [
+        {name: value for name, value in row.items() if "second" not in name}
+        for row in read_rows(run.metrics)
+    ]
+
+
+@pytest.fixture(scope="module")
+def runs(make_run):
+    """Runs by name: on one rank and on two, with every ZeRO stage, whole and interrupted."""
+    made = {}
+    plans = {1: [], 2: []}
+
+    def add(name, ranks, method="dama", stop=None, **training):
+        if name not in made:
+            made[name] = make_run(method, training=training)[0]
+            made[name].logs.mkdir()
+        plans[ranks].append((made[name], stop))
+
+    for method in ("dpo", "dama"):
+        add(f"{method} on one", 1, method)
+    for stage in STAGES:
+        add(f"dama stage {stage}", 2, zero_stage=stage)
+    add("dpo on two", 2, "dpo")
+    for stage in (0, 2, 3):
+        add(f"dama stopped {stage}", 2, stop=8, zero_stage=stage, save_every=5)
+        add(f"dama stopped {stage}", 2, zero_stage=stage, save_every=5)
+    add("bfloat16", 2, "dpo", precision="bfloat16", zero_stage=3, max_grad_norm=1.0)
+    add("checkpointed", 2, gradient_checkpointing=True)
+    for ranks, plan in plans.items():
+        workers(plan, ranks)
+    return made
+
+
+@pytest.mark.parametrize("method", ["dpo", "dama"])
+def test_two_devices_give_the_losses_of_one(runs, method):
+    two = runs["dpo on two" if method == "dpo" else "dama stage 2"]
+    assert losses(two) == pytest.approx(losses(runs[f"{method} on one"]), abs=1e-4)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 3])
+def test_zero_stages_give_the_same_losses(runs, stage):
+    expected = losses(runs["dama stage 2"])
+    assert losses(runs[f"dama stage {stage}"]) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("stage", [0, 2, 3])
+def test_a_resumed_run_repeats_no_step_and_has_identical_numbers(runs, stage):
+    """Stopped after 8 steps with a checkpoint at 5; the method's state is part of it."""
+    assert numbers(runs[f"dama stopped {stage}"]) == numbers(runs[f"dama stage {stage}"])
+
+
+def test_gradient_checkpointing_changes_no_loss(runs):
+    assert losses(runs["checkpointed"]) == pytest.approx(losses(runs["dama stage 2"]), abs=1e-5)
+
+
+def test_bfloat16_trains(runs):
+    found = losses(runs["bfloat16"])
+    assert found[0] == pytest.approx(0.6931, abs=0.05)
+    assert found[-1] < found[0]
+
+
+def test_policy_starts_at_the_reference(runs):
+    """Every reward gap is zero, so the loss is log 2, up to the rounding of other batches."""
+    assert losses(runs["dpo on one"])[0] == pytest.approx(0.693147, abs=1e-4)
+
+
+def test_the_model_folder_holds_what_was_trained_and_the_frozen_tower(runs, base):
+    import transformers
+
+    before = transformers.LlavaForConditionalGeneration.from_pretrained(base).state_dict()
+    folder = runs["dama stage 3"].model
+    after = transformers.LlavaForConditionalGeneration.from_pretrained(folder).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert not any("vision_tower" in name for name in changed)
+    assert any("multi_modal_projector" in name for name in changed)
+    assert "lm_head.weight" in changed
+    transformers.AutoProcessor.from_pretrained(folder)
+    assert load_file(folder / "model.safetensors")
+
+
+def test_reference_logps_are_computed_once_for_all_methods(runs, cache):
+    """One file for float32 and one for bfloat16."""
+    assert len(list((cache / "reference").glob("*.safetensors"))) == 2
+    assert not list((cache / "reference").glob("*.part*"))
+
+
+def test_kill_minus_nine_and_again_gives_the_same_numbers(runs, make_run):
+    """The worker is killed in the middle; the second call goes on from the checkpoint at 5."""
+    run, spec = make_run("dama", training={"save_every": 5})
+    killer = threading.Thread(target=kill_worker_after, args=(run, 7))
+    killer.start()
+    with pytest.raises(TrainingError, match=r"exit code -9(.|\n)*train.log"):
+        train(run, spec)
+    killer.join()
+    assert not run.model.exists()
+    train(run, spec)
+    assert numbers(run) == numbers(runs["dama on one"])
+    written = run.model.stat().st_mtime_ns
+    train(run, spec)
+    assert run.model.stat().st_mtime_ns == written
+
+
+def kill_worker_after(run, step):
+    """Kill the process whose command line names the run folder."""
+    while len(read_rows(run.metrics)) < step:
+        time.sleep(0.01)
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(run.path).encode() in words:
+            os.kill(int(folder.name), signal.SIGKILL)
+
+
+def test_an_error_of_a_worker_is_raised_with_its_own_words(make_run):
+    run, spec = make_run("dpo", training={"learning_rate": 1e30})
+    with pytest.raises(TrainingError, match=r"Step \d+: loss .* The run diverged: lower"):
+        train(run, spec)
+    assert (run.logs / ERROR_FILE).exists()
