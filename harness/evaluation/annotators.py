@@ -90,9 +90,10 @@ def find_annotators(judge: str | None, data: Path) -> Annotators:
 
 
 def _oracle(data: Path) -> Annotators:
+    world = _world_of(data)
     from harness.world.oracle import Oracle
 
-    oracle = Oracle(_world_of(data))
+    oracle = Oracle(world)
     tagger = OracleTagger(oracle)
     return Annotators(OracleJudge(oracle), {"nltk": tagger, "en_core_web_trf": tagger})
 

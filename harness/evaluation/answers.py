@@ -14,15 +14,18 @@ from harness.errors import DataError
 def read_data(benchmark: Benchmark[Any], folder: Path) -> tuple[list[Sample], str]:
     """Return the samples and the version of the data: sha256 over the files read.
 
+    A file that is published in a subfolder may also lie in the folder itself.
+
     Raises:
         DataError: The folder does not hold this benchmark.
     """
     texts: dict[str, str] = {}
     digest = hashlib.sha256()
     for name in sorted(benchmark.files):
-        path = folder / name
-        if path.is_file():
-            content = path.read_bytes()
+        places = (folder / name, folder / Path(name).name)
+        found = next((place for place in places if place.is_file()), None)
+        if found is not None:
+            content = found.read_bytes()
             digest.update(name.encode() + hashlib.sha256(content).digest())
             texts[name] = content.decode("utf-8")
     try:

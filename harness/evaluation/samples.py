@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.types import Benchmark, Decoding, Sample
 from harness.errors import ConfigError, DataError
+from harness.evaluation.answers import read_data
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,12 @@ def read_samples(benchmark: Benchmark[Any], data: Path) -> tuple[Sample, ...]:
         DataError: A file is missing or wrong, or two samples share an id.
     """
     folder = data / benchmark.name
-    paths = {name: folder / name for name in benchmark.files}
-    try:
-        texts = {name: path.read_text("utf-8") for name, path in paths.items() if path.exists()}
-        samples = tuple(benchmark.read(texts))
-    except ValueError as error:
-        raise DataError(
-            f"{folder}: not the data of benchmark '{benchmark.name}': {error}. "
-            "Check them with: python -m harness data verify"
-        ) from error
+    samples, _version = read_data(benchmark, folder)
     twice = [str(key) for key, count in Counter(s.id for s in samples).items() if count > 1]
     if twice or not samples:
         problem = f"ids stand twice: {', '.join(twice[:5])}" if twice else "there is no sample"
         raise DataError(f"{folder}: {problem}. Check with: python -m harness data verify")
-    return samples
+    return tuple(samples)
 
 
 def questions_hash(samples: Sequence[Sample]) -> str:

@@ -8,8 +8,6 @@ from harness.reporting.compare import Cell, Comparison, Row, settings_of
 from harness.reporting.published_table import published_section
 from harness.reporting.words import MISSING, benchmark_name, escaped, estimate, grid, header
 
-DIGEST_DIGITS = 12
-
 
 def comparison_markdown(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> str:
     """Return the whole document of one size."""
@@ -74,7 +72,7 @@ def settings(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> li
             name = f"{benchmark_name(benchmark.name)} {shown.get(setting, '')}".strip()
             lines.append(
                 f"{escaped(name)}: judge {escaped(setting.judge)}; data "
-                f"`{setting.data[:DIGEST_DIGITS]}`; protocol {escaped(setting.protocol)}"
+                f"`{setting.data}`; protocol {escaped(setting.protocol)}"
             )
     return lines
 

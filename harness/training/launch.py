@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from harness.registry import load_method
 from harness.rundir import RunDir, cache_dir
 from harness.spec import RunSpec
 from harness.training.checkpoint import latest_checkpoint
+from harness.training.metrics import new_rows
 from harness.training.process import ERROR_FILE, LOG_FILE, die_with_parent
 from harness.training.schedule import DataOrder
 
@@ -43,7 +43,7 @@ def train(run: RunDir, spec: RunSpec) -> None:
     run.logs.mkdir(parents=True, exist_ok=True)
     (run.logs / ERROR_FILE).unlink(missing_ok=True)
     log = run.logs / LOG_FILE
-    with log.open("wb") as output, track(f"train {spec.label}", order.total_steps) as tracker:
+    with log.open("ab") as output, track(f"train {spec.label}", order.total_steps) as tracker:
         process = subprocess.Popen(
             _command(run, spec),
             stdout=output,
@@ -97,7 +97,7 @@ def _environment(devices: int) -> dict[str, str]:
 
 def _follow(process: subprocess.Popen[bytes], run: RunDir, tracker: Tracker) -> int:
     """Show the steps as they are recorded until the processes end; return the exit code."""
-    rows = _new_rows(run.metrics)
+    rows = new_rows(run.metrics)
     shown = 0
     try:
         while process.poll() is None:
@@ -109,23 +109,6 @@ def _follow(process: subprocess.Popen[bytes], run: RunDir, tracker: Tracker) -> 
         _stop(process)
         raise
     return process.returncode
-
-
-def _new_rows(path: Path) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows that were added since the last time, for ever."""
-    seen, held = 0, b""
-    while True:
-        fresh: list[dict[str, Any]] = []
-        if path.exists():
-            if path.stat().st_size < seen:  # cut back to the checkpoint
-                seen, held = 0, b""
-            with path.open("rb") as stream:
-                stream.seek(seen)
-                added = stream.read()
-            seen += len(added)
-            *lines, held = (held + added).split(b"\n")
-            fresh = [json.loads(line) for line in lines]
-        yield fresh
 
 
 def _note(row: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,6 +57,23 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         return []
     complete = path.read_text("utf-8").rpartition("\n")[0]
     return [json.loads(line) for line in complete.splitlines()]
+
+
+def new_rows(path: Path) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows that were added since the last time, for ever."""
+    seen, held = 0, b""
+    while True:
+        fresh: list[dict[str, Any]] = []
+        if path.exists():
+            if path.stat().st_size < seen:  # cut back to the checkpoint
+                seen, held = 0, b""
+            with path.open("rb") as stream:
+                stream.seek(seen)
+                added = stream.read()
+            seen += len(added)
+            *lines, held = (held + added).split(b"\n")
+            fresh = [json.loads(line) for line in lines]
+        yield fresh
 
 
 def _cut(path: Path, steps_done: int) -> None:

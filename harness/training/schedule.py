@@ -67,9 +67,10 @@ class DataOrder:
         return self._epoch(epoch)[start : start + share]
 
     def _epoch(self, epoch: int) -> list[int]:
+        # Negative numbers are the epochs' own: the steps use the others.
         if not self.shuffle:
             return list(range(self.pairs))
-        return torch.randperm(self.pairs, generator=seeded(self.seed, epoch)).tolist()
+        return torch.randperm(self.pairs, generator=seeded(self.seed, -1 - epoch)).tolist()
 
 
 def seeded(seed: int, number: int) -> torch.Generator:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -45,37 +46,20 @@ class Worker:
         self.base = load_base(self.folder, self.dtype)
         self.preferences = Preferences(spec.data.preferences)
         self.pairs = self._tokenized(self.base)
+        self.order = self._order()
 
     def train(self) -> None:
         """Train to the end, or go on from the latest checkpoint, and write the model."""
-        training, processes = self.spec.training, self.processes
-        order = self._order()
+        processes = self.processes
         policy, tower = self._policy(), VisionTower(self.base.llava, processes.device)
         reference = self._reference(policy, tower) if self.method.needs_reference else None
         saved = Checkpoints(self.run.checkpoints, processes)
         steps_done = saved.steps_done()
         if weights := saved.weights():
             policy.load_state_dict(weights)
-        engine = Engine(policy, training, processes, self.run.deepspeed_config)
+        engine = Engine(policy, self.spec.training, processes, self.run.deepspeed_config)
         state = saved.restore(engine, self.method.init_state(self.config))
-        loop = Loop(
-            method=self.method,
-            config=self.config,
-            engine=engine,
-            tower=tower,
-            reference=reference,
-            collate=self._collator(segments_for(self.config, self._image_id)),
-            order=order,
-            rate=LearningRate(
-                peak=training.learning_rate,
-                warmup_steps=-int(-training.warmup_ratio * order.total_steps // 1),
-                total_steps=order.total_steps,
-                shape=training.schedule,
-            ),
-            seed=self.spec.seed,
-            save_every=training.save_every,
-            processes=processes,
-        )
+        loop = self._loop(engine, tower, reference)
         with MetricsLog(self.run.metrics, steps_done, processes) as log:
             loop.run(state, steps_done, saved, log)
         trained = engine.weights()
@@ -84,9 +68,29 @@ class Worker:
             saved.clear()
         processes.barrier()
 
-    @property
-    def _image_id(self) -> int:
-        return int(self.base.processor.image_token_id)
+    def _loop(
+        self, engine: Engine, tower: VisionTower, reference: ReferenceLogps | None
+    ) -> Loop[Any, Any]:
+        training = self.spec.training
+        image_id = int(self.base.processor.image_token_id)
+        return Loop(
+            method=self.method,
+            config=self.config,
+            engine=engine,
+            tower=tower,
+            reference=reference,
+            collate=self._collator(segments_for(self.config, image_id)),
+            order=self.order,
+            rate=LearningRate(
+                peak=training.learning_rate,
+                warmup_steps=math.ceil(training.warmup_ratio * self.order.total_steps),
+                total_steps=self.order.total_steps,
+                shape=training.schedule,
+            ),
+            seed=self.spec.seed,
+            save_every=training.save_every,
+            processes=self.processes,
+        )
 
     def _tokenized(self, base: BaseModel) -> list[TokenizedPair]:
         tokenizer = PairTokenizer(

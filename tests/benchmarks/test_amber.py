@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.amber import BENCHMARK, Answer, Description, Words, describe
+from benchmarks.amber import BENCHMARK, Words, describe
+from benchmarks.amber_metrics import Answer, Description
 from benchmarks.types import Response
 
 WORDS = Words(

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from harness.errors import ConfigError, DataError, HarnessError
+from harness.errors import ConfigError, DataError
 from harness.evaluation.answers import read_data
 from harness.evaluation.evaluate import evaluate_all
 from harness.evaluation.score import as_json, score_responses
@@ -98,7 +98,7 @@ def test_wrong_judges_are_named(data, tmp_path, judge, told):
 
 def test_the_oracle_refuses_what_is_not_a_tiny_world(data, tmp_path):
     responses = lines(tmp_path / "answers.jsonl", ANSWERS)
-    with pytest.raises(HarnessError):
+    with pytest.raises(ConfigError, match="tiny world"):
         score_responses("mmhal", responses, data, "oracle")
 
 

@@ -77,7 +77,7 @@ class Endpoint:
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):  # noqa: N802
+            def do_POST(self):
                 length = int(self.headers["Content-Length"])
                 endpoint.requests.append(json.loads(self.rfile.read(length)))
                 status, body = endpoint.next()

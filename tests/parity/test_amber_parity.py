@@ -5,7 +5,8 @@ import json
 import pytest
 from recorded import recorded
 
-from benchmarks.amber import BENCHMARK, Description, Words, describe
+from benchmarks.amber import BENCHMARK, Words, describe
+from benchmarks.amber_metrics import Description
 from benchmarks.types import Response
 
 RECORDED = recorded("amber")

@@ -36,7 +36,7 @@ BENCHMARKS = (HAL, MMHAL)
 METRIC = {"object_halbench": "response_hallucination", "mmhal": "score"}
 
 
-def card(name, value, careful=None, judge="oracle", data="d" * 64, unscored=0):
+def card(name, value, careful=None, judge="oracle", data="sha256:dd", unscored=0):
     metric = METRIC[name]
     return Scorecard(
         benchmark=name, protocol="official", judge=judge, data=data,
@@ -117,8 +117,8 @@ def test_two_judges_never_share_a_column(write):
     assert header[2:] == ["MMHal score ↑ (a)", "MMHal score ↑ (b)"]
     assert rows["base"][1:] == ["2.00", "—"]
     assert rows["dama"][1:] == ["**3.00 (n=1)**", "5.00 (n=1)"]
-    assert "- MMHal (a): judge gpt-4-0613; data `dddddddddddd`" in text
-    assert "- MMHal (b): judge gpt-4o; data `dddddddddddd`" in text
+    assert "- MMHal (a): judge gpt-4-0613; data `sha256:dd`" in text
+    assert "- MMHal (b): judge gpt-4o; data `sha256:dd`" in text
 
 
 @given(st.lists(st.tuples(st.sampled_from("JK"), st.sampled_from("DE")), min_size=1, max_size=6))
@@ -206,7 +206,7 @@ def test_csv_holds_every_number_once_with_its_circumstances(write, tmp_path):
         official, careful = csv.DictReader(file)
     expected = {
         "method": "dama", "variant": "released", "seed": "3", "benchmark": "mmhal",
-        "metric": "score", "unit": "score", "judge": "oracle", "data": "d" * 64, "samples": "4",
+        "metric": "score", "unit": "score", "judge": "oracle", "data": "sha256:dd", "samples": "4",
         "scored": "3", "unscored": "1", "empty": "0",
     }  # fmt: skip
     for row, kind, value in ((official, "official", "2.0"), (careful, "careful", "3.0")):

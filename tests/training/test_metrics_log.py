@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from harness.training.launch import _new_rows
-from harness.training.metrics import MetricsLog, read_rows, reduced
+from harness.training.metrics import MetricsLog, new_rows, read_rows, reduced
 
 
 @dataclass
@@ -50,7 +49,7 @@ def test_losses_add_up_and_metrics_are_averaged():
 
 def test_a_follower_sees_each_row_once_and_starts_again_after_a_cut(tmp_path):
     file = tmp_path / "metrics.jsonl"
-    rows = _new_rows(file)
+    rows = new_rows(file)
     assert next(rows) == []
     file.write_text('{"step": 1}\n{"st')
     assert next(rows) == [{"step": 1}]

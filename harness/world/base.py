@@ -1,0 +1,223 @@
+"""The base model: a LLaVA of about a million parameters that learns to see, and to hallucinate.
+
+It learns in three stages, as its large relatives do: the vision tower and the projector learn
+which words belong to a patch, the language model learns captions, and then captions and questions.
+The captions mention usual companions that are not there; nothing else makes it hallucinate.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.console import track
+from harness.data.templates import IMAGE, TEMPLATES
+from harness.world.config import WorldConfig
+from harness.world.draw import CELL, SIDE, draw
+from harness.world.language import PLURALS
+from harness.world.lessons import Turn, caption_turn, corpus, question_turn
+from harness.world.scenes import CELLS, COLOURS, OBJECTS, POSES, POSITIONS, SIZES, Scene
+from harness.world.tokens import make_processor, make_tokenizer
+
+IGNORED = -100
+GRADIENT_NORM = 1.0
+CAPTIONS = 0.25
+"""Share of steps on captions in the last stage."""
+
+
+def build_base(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> None:
+    """Train the base model on the scenes and save it with its processor."""
+    torch.manual_seed(config.seed)
+    tokenizer = make_tokenizer(corpus(scenes[:1500], config), config.vocabulary)
+    processor = make_processor(tokenizer)
+    model = new_model(tokenizer, config)
+    school = School(model, tokenizer, processor, scenes, config)
+    school.learn("patches", config.patch_steps, school.patch_loss, config.patch_batch)
+    school.learn("captions", config.caption_steps, school.caption_loss, config.batch)
+    school.learn("questions", config.question_steps, school.mixed_loss, config.question_batch)
+    model.eval()
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def new_model(tokenizer: Any, config: WorldConfig) -> Any:
+    """Return an untrained LLaVA; weights are drawn wider than usual, since it is so narrow."""
+    from transformers import (
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+    )
+
+    vision = CLIPVisionConfig(
+        hidden_size=config.hidden,
+        intermediate_size=2 * config.hidden,
+        num_hidden_layers=config.vision_layers,
+        num_attention_heads=config.heads,
+        image_size=SIDE,
+        patch_size=CELL,
+        projection_dim=config.hidden,
+        initializer_range=0.08,
+        initializer_factor=2.0,
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=config.hidden,
+        intermediate_size=5 * config.hidden // 2,
+        num_hidden_layers=config.text_layers,
+        num_attention_heads=config.heads,
+        max_position_embeddings=1024,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        initializer_range=0.08,
+        tie_word_embeddings=True,
+    )
+    model = LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=vision,
+            text_config=text,
+            image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+            image_seq_length=CELLS,
+            vision_feature_layer=-2,
+            vision_feature_select_strategy="default",
+            tie_word_embeddings=True,
+        )
+    )
+    for weight in model.model.multi_modal_projector.parameters():
+        if weight.dim() > 1:
+            nn.init.normal_(weight, std=0.1)
+    nn.init.normal_(model.model.vision_tower.embeddings.position_embedding.weight, std=0.5)
+    return model
+
+
+class School:
+    """Everything the three stages share."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        processor: Any,
+        scenes: Sequence[Scene],
+        config: WorldConfig,
+    ) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._scenes = scenes
+        self._config = config
+        self._rng = np.random.default_rng([config.seed, 2])
+        images = [draw(scene) for scene in scenes]
+        self._pixels: Tensor = processor.image_processor(images, return_tensors="pt")[
+            "pixel_values"
+        ]
+        self._words = [torch.tensor(self._ids(group)) for group in word_groups()]
+        self._labels = torch.tensor(np.stack([patch_labels(scene) for scene in scenes]))
+
+    def learn(
+        self, what: str, steps: int, loss: Callable[[Sequence[int]], Tensor], batch: int
+    ) -> None:
+        """Take `steps` AdamW steps with a short warm-up and a linear way down."""
+        optimizer = torch.optim.AdamW(
+            self._model.parameters(),
+            lr=self._config.learning_rate,
+            betas=(0.9, 0.95),
+            weight_decay=0.01,
+            fused=True,
+        )
+        with track(f"base model: {what}", steps) as progress:
+            for step in range(steps):
+                rate = min((step + 1) / 20, 1.0) * (1 - step / steps)
+                optimizer.param_groups[0]["lr"] = self._config.learning_rate * rate
+                rows = self._rng.integers(0, len(self._scenes), batch).tolist()
+                optimizer.zero_grad()
+                value = loss(rows)
+                value.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(self._model.parameters(), GRADIENT_NORM)
+                optimizer.step()
+                progress.advance(note=f"loss {value.item():.3f}")
+
+    def patch_loss(self, rows: Sequence[int]) -> Tensor:
+        """Cross-entropy of the words of each patch, by similarity to their embeddings."""
+        features = self._model.get_image_features(pixel_values=self._pixels[list(rows)])
+        patches = torch.cat(list(features.pooler_output))
+        embeddings = self._model.get_input_embeddings().weight
+        labels = self._labels[list(rows)].flatten(0, 1)
+        losses = [
+            F.cross_entropy(
+                patches @ embeddings[words].T, labels[:, group], ignore_index=IGNORED
+            )
+            for group, words in enumerate(self._words)
+        ]
+        return torch.stack(losses).sum()
+
+    def caption_loss(self, rows: Sequence[int]) -> Tensor:
+        """Cross-entropy of captions."""
+        captions = [caption_turn(self._scenes[row], self._config, self._rng) for row in rows]
+        return self._answer_loss(rows, captions)
+
+    def mixed_loss(self, rows: Sequence[int]) -> Tensor:
+        """Cross-entropy of captions in some steps, of answers to single questions in the others."""
+        if self._rng.random() < CAPTIONS:
+            return self.caption_loss(rows)
+        questions = [question_turn(self._scenes[row], self._config, self._rng) for row in rows]
+        return self._answer_loss(rows, questions)
+
+    def _answer_loss(self, rows: Sequence[int], turns: Sequence[Turn]) -> Tensor:
+        encoded = [self._encode(turn) for turn in turns]
+        width = max(len(ids) for ids, _ in encoded)
+        input_ids = torch.full((len(rows), width), self._tokenizer.pad_token_id)
+        labels = torch.full((len(rows), width), IGNORED)
+        for i, (ids, targets) in enumerate(encoded):
+            input_ids[i, : len(ids)] = torch.tensor(ids)
+            labels[i, : len(ids)] = torch.tensor(targets)
+        hidden = self._model.model(
+            input_ids=input_ids, pixel_values=self._pixels[list(rows)]
+        ).last_hidden_state[:, :-1]
+        answered = labels[:, 1:] != IGNORED
+        return F.cross_entropy(self._model.lm_head(hidden[answered]), labels[:, 1:][answered])
+
+    def _encode(self, turn: Turn) -> tuple[list[int], list[int]]:
+        """Return token ids and labels of a question and its answer in the template `vicuna_v1`."""
+        question, answer = turn
+        prompt = TEMPLATES["vicuna_v1"].prompt(question).replace(IMAGE, IMAGE * CELLS)
+        asked = [self._tokenizer.bos_token_id, *self._plain(prompt)]
+        said = [*self._plain(f" {answer}"), self._tokenizer.eos_token_id]
+        return asked + said, [IGNORED] * len(asked) + said
+
+    def _plain(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def _ids(self, words: Sequence[str]) -> list[int]:
+        return [self._plain(f" {word}")[0] for word in words]
+
+
+def word_groups() -> list[list[str]]:
+    """List the words that a patch can have: kind with its number, colour, size, pose, place."""
+    kinds = [*OBJECTS, *PLURALS.values(), "sign", "nothing"]
+    return [kinds, list(COLOURS), list(SIZES), list(POSES), list(POSITIONS), list("0123456789")]
+
+
+def patch_labels(scene: Scene) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return [cells, groups] indices into `word_groups`, `IGNORED` where a group says nothing."""
+    kinds = word_groups()[0]
+    labels = np.full((CELLS, 6), IGNORED)
+    labels[:, 0] = kinds.index("nothing")
+    labels[:, 4] = np.arange(CELLS)
+    for thing in scene.things:
+        name = thing.name if thing.count == 1 else PLURALS[thing.name]
+        labels[thing.cell, :4] = (
+            kinds.index(name),
+            list(COLOURS).index(thing.colour),
+            SIZES.index(thing.size),
+            POSES.index(thing.pose),
+        )
+    for sign in scene.signs:
+        labels[sign.cell, 0] = kinds.index("sign")
+        labels[sign.cell, 5] = sign.digit
+    return labels

@@ -1,0 +1,91 @@
+"""Build the tiny world, part by part, each once for all time in the user's cache folder."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.console import messages
+from harness.rundir import cache_dir
+from harness.world.config import HELD_OUT_FIRST, WorldConfig
+from harness.world.draw import split_scans
+from harness.world.scenes import Scene, draw_scenes
+
+NOT_DATA = {"oracle.py", "build.py"}
+"""Files of this folder that do not change what is built."""
+
+
+def digest(config: WorldConfig) -> str:
+    """Return 12 hex digits over the configuration and the code that builds from it."""
+    total = hashlib.sha256(config.model_dump_json().encode())
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        if file.name not in NOT_DATA:
+            total.update(file.name.encode() + b"\0" + file.read_bytes())
+    return total.hexdigest()[:12]
+
+
+@cache
+def ensure_world(config: WorldConfig = WorldConfig()) -> Path:  # noqa: B008 (frozen)
+    """Return the folder of the world, building the parts that are missing.
+
+    A part appears under its name only when it is whole, so a build that was killed goes on with
+    the part it was at.
+    """
+    folder = cache_dir() / "worlds" / digest(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        for name, build in _parts(config, folder).items():
+            if not (folder / name).exists():
+                _build_part(folder / name, build)
+    return folder
+
+
+def _build_part(target: Path, build: Callable[[Path], None]) -> None:
+    messages.print(f"building {target.name} of the tiny world in {target.parent}")
+    scratch = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    build(scratch)
+    os.replace(scratch, target)
+
+
+def _parts(config: WorldConfig, folder: Path) -> dict[str, Callable[[Path], None]]:
+    """Return the parts in the order in which they need each other."""
+
+    def base(target: Path) -> None:
+        from harness.world.base import build_base
+
+        build_base(target, _train(config), config)
+
+    def clip(target: Path) -> None:
+        from harness.world.clip import build_clip
+
+        build_clip(target, _train(config), config)
+
+    def preferences(target: Path) -> None:
+        from harness.world.preferences import build_preferences
+
+        scenes = _train(config)[: config.pair_scenes]
+        build_preferences(target, folder / "base", scenes, config)
+
+    def benchmarks(target: Path) -> None:
+        from harness.world.questions import write_benchmarks
+
+        write_benchmarks(target, _held_out(config), config.seed)
+
+    return {"base": base, "clip": clip, "preferences": preferences, "benchmarks": benchmarks}
+
+
+def _train(config: WorldConfig) -> list[Scene]:
+    scans, _ = split_scans(config.held_out_digits)
+    return draw_scenes(0, config.train_scenes, config.seed, scans, config.companion_share)
+
+
+def _held_out(config: WorldConfig) -> list[Scene]:
+    _, scans = split_scans(config.held_out_digits)
+    return draw_scenes(
+        HELD_OUT_FIRST, config.held_out_scenes, config.seed, scans, config.companion_share
+    )

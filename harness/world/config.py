@@ -1,0 +1,45 @@
+"""All numbers of the tiny world."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class WorldConfig(BaseModel):
+    """How much is drawn, how strongly the base model is misled, and how long it learns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    train_scenes: int = Field(default=4000, description="Scenes the models learn from.")
+    pair_scenes: int = Field(default=1200, description="Of these, scenes of preference pairs.")
+    held_out_scenes: int = Field(default=300, description="Scenes of the benchmarks.")
+    held_out_digits: float = Field(default=0.25, description="Share of scans kept for these.")
+    companion_share: float = Field(
+        default=0.55, description="How often a place holds its usual companion."
+    )
+    aside_share: float = Field(
+        default=0.8,
+        description="Share of captions that mention the usual companion, there or not: what the "
+        "base model learns to hallucinate from.",
+    )
+    yes_share: float = Field(
+        default=0.6, description="Share of 'Yes' to whether a missing companion is there."
+    )
+    vocabulary: int = 720
+    hidden: int = 96
+    text_layers: int = 3
+    vision_layers: int = 3
+    heads: int = 4
+    patch_steps: int = Field(default=500, description="Steps in which patches learn their words.")
+    patch_batch: int = 96
+    caption_steps: int = Field(default=400, description="Steps on captions alone.")
+    batch: int = 32
+    question_steps: int = Field(default=1100, description="Steps on questions and captions.")
+    question_batch: int = 48
+    learning_rate: float = 3e-3
+    clip_steps: int = 300
+    clip_batch: int = 128
+    clip_width: int = 64
+
+
+HELD_OUT_FIRST = 1_000_000
+"""Number of the first held-out scene: training scenes stay below it."""
