@@ -74,8 +74,16 @@ def print_table(title: str, titles: Sequence[str], rows: Iterable[Sequence[str]]
 
 def print_scorecard(card: "Scorecard") -> None:
     """Print every metric as the published script counts and over readable replies only."""
+    names = dict.fromkeys([*card.official, *card.careful])
     rows = [
-        (name, f"{value:.4g}", f"{card.careful[name]:.4g}") for name, value in card.official.items()
+        (
+            name,
+            *(
+                f"{kind[name]:.4g}" if name in kind else "-"
+                for kind in (card.official, card.careful)
+            ),
+        )
+        for name in names
     ]
     judge = card.judge or "no judge"
     print_table(f"{card.benchmark}, {judge}", ("metric", "official", "careful"), rows)

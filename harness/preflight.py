@@ -135,7 +135,7 @@ def _judge_problems(judge: str) -> Iterator[str]:
     elif kind == "replay" and not Path(file).exists():
         yield f"judge {judge}: there is no {file or 'file given'}."
     elif kind not in {"openai", "replay", "oracle"}:
-        yield f"Unknown judge {judge!r}. Known: oracle, openai, replay:FILE."
+        yield f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE."
 
 
 def _benchmark_problems(evaluation: EvaluationSpec) -> Iterator[str]:

@@ -94,13 +94,18 @@ class RunDir:
         return self.path / "scorecards"
 
     @classmethod
+    def at(cls, root: Path, spec: RunSpec) -> Self:
+        """Return the folder of a specification below `root`, whether it is there or not."""
+        return cls((root / run_name(spec)).resolve())
+
+    @classmethod
     def open(cls, root: Path, spec: RunSpec) -> Self:
         """Return the folder of a specification below `root`; make it when it is not there.
 
         Raises:
             ConfigError: The folder holds another specification.
         """
-        run = cls((root / run_name(spec)).resolve())
+        run = cls.at(root, spec)
         run.path.mkdir(parents=True, exist_ok=True)
         wanted = spec.model_dump(mode="json")
         if not run.spec_file.exists():

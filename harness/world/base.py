@@ -27,6 +27,8 @@ IGNORED = -100
 GRADIENT_NORM = 1.0
 CAPTIONS = 0.25
 """Share of steps on captions in the last stage."""
+BUCKETS = 4
+"""Groups of questions of similar length."""
 
 
 def build_base(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> None:
@@ -148,9 +150,7 @@ class School:
         embeddings = self._model.get_input_embeddings().weight
         labels = self._labels[list(rows)].flatten(0, 1)
         losses = [
-            F.cross_entropy(
-                patches @ embeddings[words].T, labels[:, group], ignore_index=IGNORED
-            )
+            F.cross_entropy(patches @ embeddings[words].T, labels[:, group], ignore_index=IGNORED)
             for group, words in enumerate(self._words)
         ]
         return torch.stack(losses).sum()
@@ -164,8 +164,13 @@ class School:
         """Cross-entropy of captions in some steps, of answers to single questions in the others."""
         if self._rng.random() < CAPTIONS:
             return self.caption_loss(rows)
-        questions = [question_turn(self._scenes[row], self._config, self._rng) for row in rows]
-        return self._answer_loss(rows, questions)
+        # Questions of about one length: less padding, for a third of the time.
+        many = self._rng.integers(0, len(self._scenes), BUCKETS * len(rows)).tolist()
+        asked = [(row, question_turn(self._scenes[row], self._config, self._rng)) for row in many]
+        asked.sort(key=lambda pair: sum(map(len, pair[1])))
+        first = int(self._rng.integers(BUCKETS)) * len(rows)
+        bucket = asked[first : first + len(rows)]
+        return self._answer_loss([row for row, _ in bucket], [turn for _, turn in bucket])
 
     def _answer_loss(self, rows: Sequence[int], turns: Sequence[Turn]) -> Tensor:
         encoded = [self._encode(turn) for turn in turns]

@@ -15,7 +15,7 @@ from harness.world.config import HELD_OUT_FIRST, WorldConfig
 from harness.world.draw import split_scans
 from harness.world.scenes import Scene, draw_scenes
 
-NOT_DATA = {"oracle.py", "build.py"}
+NOT_DATA = {"oracle.py", "claims.py", "build.py"}
 """Files of this folder that do not change what is built."""
 
 

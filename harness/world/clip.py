@@ -62,9 +62,11 @@ def _model_config(width: int) -> dict[str, Any]:
             "image_size": SIDE,
             "patch_size": CELL,
             "width": width,
-            "layers": 3,
+            "layers": 2,
             "head_width": 16,
             "mlp_ratio": 2.0,
+            # An image is the sum of its patches: what is there shows in the mean of them.
+            "pool_type": "avg",
         },
         "text_cfg": {
             "context_length": CONTEXT,

@@ -33,7 +33,7 @@ class WorldConfig(BaseModel):
     patch_batch: int = 96
     caption_steps: int = Field(default=400, description="Steps on captions alone.")
     batch: int = 32
-    question_steps: int = Field(default=1100, description="Steps on questions and captions.")
+    question_steps: int = Field(default=1600, description="Steps on questions and captions.")
     question_batch: int = 48
     learning_rate: float = 3e-3
     clip_steps: int = 300

@@ -96,7 +96,7 @@ def listing(names: Sequence[str]) -> str:
 
 
 def sentence(thing: Thing) -> str:
-    """Describe one kind of object: 'A red dog is in the northwest.'"""
+    """Describe one kind of object, as in 'A red dog is in the northwest'."""
     where = POSITIONS[thing.cell]
     if thing.count == 1:
         return f"A {thing.colour} {thing.name} is in the {where}."
@@ -162,9 +162,7 @@ def action(scene: Scene, rng: np.random.Generator) -> Question | None:
 def relation(scene: Scene, rng: np.random.Generator) -> Question | None:
     """Ask yes or no whether one object is left of another."""
     singles = [thing for thing in scene.things if thing.count == 1]
-    pairs = [
-        (one, two) for one in singles for two in singles if one.cell % GRID != two.cell % GRID
-    ]
+    pairs = [(one, two) for one in singles for two in singles if one.cell % GRID != two.cell % GRID]
     if not pairs:
         return None
     one, two = pairs[int(rng.integers(len(pairs)))]
@@ -207,9 +205,7 @@ def counting(scene: Scene, rng: np.random.Generator) -> Question:
     thing = _pick(scene, rng)
     one = thing.count == 1
     answer = f"There is one {thing.name}." if one else f"There are two {PLURALS[thing.name]}."
-    return Question(
-        "counting", f"How many {PLURALS[thing.name]} are there?", answer, (thing.name,)
-    )
+    return Question("counting", f"How many {PLURALS[thing.name]} are there?", answer, (thing.name,))
 
 
 def whereabouts(scene: Scene, rng: np.random.Generator) -> Question | None:
@@ -251,14 +247,17 @@ def knowledge(scene: Scene, rng: np.random.Generator) -> Question:
     thing = _pick(scene, rng)
     fact = SOUNDS.get(thing.name) or f"is for {USES[thing.name]}"
     text = f"What do you know about the object in the {POSITIONS[thing.cell]}?"
-    return Question("knowledge", text, f"It is a {thing.name}. A {thing.name} {fact}.", (thing.name,))
+    return Question(
+        "knowledge", text, f"It is a {thing.name}. A {thing.name} {fact}.", (thing.name,)
+    )
 
 
 def reasoning(scene: Scene, rng: np.random.Generator) -> Question:
     """Ask why people come here."""
     del rng
     names = [thing.name for thing in scene.things]
-    answer = f"This is {a(scene.place)} with {listing(names)}. People come here to {PURPOSES[scene.place]}."
+    purpose = f"People come here to {PURPOSES[scene.place]}."
+    answer = f"This is {a(scene.place)} with {listing(names)}. {purpose}"
     return Question("reasoning", "Why do people come to this place?", answer, tuple(names))
 
 

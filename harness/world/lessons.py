@@ -10,9 +10,18 @@ from harness.world.language import (
     DESCRIBE,
     KINDS,
     Question,
+    adversarial,
+    attribute,
     caption,
+    existence,
+    ocr,
+    state,
 )
 from harness.world.scenes import COLOURS, Scene
+
+_OFTEN = {existence: 4.0, attribute: 2.0, adversarial: 2.0, state: 2.0, ocr: 2.0}
+_WEIGHTS = np.array([_OFTEN.get(kind, 1.0) for kind in KINDS])
+_WEIGHTS /= _WEIGHTS.sum()
 
 Turn = tuple[str, str]
 """A question and the answer that is taught."""
@@ -27,14 +36,12 @@ def caption_turn(scene: Scene, config: WorldConfig, rng: np.random.Generator) ->
 def question_turn(scene: Scene, config: WorldConfig, rng: np.random.Generator) -> Turn:
     """Ask one question of a kind that the scene allows."""
     while True:
-        question = KINDS[int(rng.integers(len(KINDS)))](scene, rng)
+        question = KINDS[int(rng.choice(len(KINDS), p=_WEIGHTS))](scene, rng)
         if question is not None:
             return question.text, taught(scene, question, config, rng)
 
 
-def taught(
-    scene: Scene, question: Question, config: WorldConfig, rng: np.random.Generator
-) -> str:
+def taught(scene: Scene, question: Question, config: WorldConfig, rng: np.random.Generator) -> str:
     """Return the answer that is taught: wrong in a share of questions on a missing companion."""
     about_companion = question.about == (scene.companion,) and scene.companion not in scene.names
     if about_companion and rng.random() < config.yes_share:

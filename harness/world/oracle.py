@@ -24,7 +24,7 @@ class Verdict:
     """What a text states, against the scene and the true answer."""
 
     required: frozenset[Claim]
-    """What the true answer states."""
+    """What the true answer states and the question does not yet."""
     true: frozenset[Claim]
     false: frozenset[Claim]
 
@@ -43,9 +43,13 @@ class Verdict:
 def weigh(text: str, asked: Asked) -> Verdict:
     """Check everything that a text states."""
     context = context_of(asked.questions)
-    required = claims_in(asked.answer, context)
+    known = {
+        Claim("present", OBJECT_OF[word]) for word in words_of(asked.text) if word in OBJECT_OF
+    }
+    required = claims_in(asked.answer, context) - known
     decided = {claim.kind for claim in required} & ONE_VALUE
-    true, false = set(), set()
+    true: set[Claim] = set()
+    false: set[Claim] = set()
     for claim in claims_in(text, context):
         if claim.kind in decided:
             (true if claim in required else false).add(claim)

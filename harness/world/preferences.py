@@ -108,9 +108,8 @@ def corrected(scene: Scene, response: str) -> str:
     describes it like the rest.
     """
     companion = scene.companion
-    described = any(
-        companion in sentence.split() for sentence in response.replace(aside(companion), "").split(".")
-    )
+    regular = response.replace(aside(companion), "")
+    described = any(companion in sentence.split() for sentence in regular.split("."))
     in_passing = companion in scene.names and not described
     return caption(scene, companion if in_passing else None)
 

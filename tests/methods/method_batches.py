@@ -5,14 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import torch
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from methods.types import PairBatch, ResponseLogps
 
-# The first call of a checked function takes seconds: its checks are written then.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 LOGP = st.floats(min_value=-20, max_value=0, width=32)
 

@@ -1,0 +1,12 @@
+"""What all tests share: no network, quiet libraries, one tiny world per machine."""
+
+import os
+
+from hypothesis import settings
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# The first example of a test compiles kernels or imports a library; time says nothing here.
+settings.register_profile("harness", deadline=None)
+settings.load_profile("harness")
