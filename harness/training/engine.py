@@ -123,7 +123,15 @@ class Engine:
             whole = self._engine.module.state_dict()
         if self._processes.rank > 0:
             return {}
-        return {name: weight.detach().cpu().contiguous() for name, weight in whole.items()}
+        weights: dict[str, Tensor] = {}
+        seen: set[int] = set()
+        for name, tied_or_own in whole.items():
+            weight = tied_or_own.detach().cpu().contiguous()
+            # A head tied to the embedding is the same memory under two names, which safetensors
+            # refuses to write.
+            weights[name] = weight.clone() if weight.data_ptr() in seen else weight
+            seen.add(weight.data_ptr())
+        return weights
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """Return this rank's master weights and moments, by a name that is stable over restarts."""

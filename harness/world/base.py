@@ -25,6 +25,8 @@ from harness.world.tokens import make_processor, make_tokenizer
 
 IGNORED = -100
 GRADIENT_NORM = 1.0
+PATCH_WEIGHT = 0.3
+"""Of the patch loss in the later stages: patches that stay close to their words are soon read."""
 CAPTIONS = 0.25
 """Share of steps on captions in the last stage."""
 BUCKETS = 4
@@ -156,12 +158,12 @@ class School:
         return torch.stack(losses).sum()
 
     def caption_loss(self, rows: Sequence[int]) -> Tensor:
-        """Cross-entropy of captions."""
+        """Loss of captions."""
         captions = [caption_turn(self._scenes[row], self._config, self._rng) for row in rows]
         return self._answer_loss(rows, captions)
 
     def mixed_loss(self, rows: Sequence[int]) -> Tensor:
-        """Cross-entropy of captions in some steps, of answers to single questions in the others."""
+        """Loss of captions in some steps, of answers to single questions in the others."""
         if self._rng.random() < CAPTIONS:
             return self.caption_loss(rows)
         # Questions of about one length: less padding, for a third of the time.
@@ -184,7 +186,8 @@ class School:
             input_ids=input_ids, pixel_values=self._pixels[list(rows)]
         ).last_hidden_state[:, :-1]
         answered = labels[:, 1:] != IGNORED
-        return F.cross_entropy(self._model.lm_head(hidden[answered]), labels[:, 1:][answered])
+        answers = F.cross_entropy(self._model.lm_head(hidden[answered]), labels[:, 1:][answered])
+        return answers + PATCH_WEIGHT * self.patch_loss(rows)
 
     def _encode(self, turn: Turn) -> tuple[list[int], list[int]]:
         """Return token ids and labels of a question and its answer in the template `vicuna_v1`."""

@@ -63,7 +63,7 @@ def _parts(config: WorldConfig, folder: Path) -> dict[str, Callable[[Path], None
     def clip(target: Path) -> None:
         from harness.world.clip import build_clip
 
-        build_clip(target, _train(config), config)
+        build_clip(target, folder / "base", _train(config), config)
 
     def preferences(target: Path) -> None:
         from harness.world.preferences import build_preferences

@@ -1,4 +1,7 @@
-"""A small open_clip model of the tiny world: which sentence fits which image."""
+"""A small open_clip model of the tiny world: which sentence fits which image.
+
+Its vision tower starts as that of the base model: in LLaVA the two are one and the same.
+"""
 
 import json
 from collections.abc import Sequence
@@ -17,31 +20,39 @@ from harness.world.scenes import Scene
 
 CONTEXT = 16
 """Tokens of one sentence."""
+PEAK_RATE = 3e-3
 MEAN = (0.5, 0.5, 0.5)
 
 
-def build_clip(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> None:
-    """Train on true sentences against those of the other images, and save as open_clip does."""
+def build_clip(
+    folder: Path, base: Path, scenes: Sequence[Scene], config: WorldConfig
+) -> None:
+    """Train on true sentences of a batch of images, and save as open_clip does."""
     import open_clip
     from safetensors.torch import save_file
 
     torch.manual_seed(config.seed)
     rng = np.random.default_rng([config.seed, 3])
-    model_config = _model_config(config.clip_width)
+    model_config = _model_config(config)
     model = open_clip.CLIP(**model_config)
+    model.visual.load_state_dict(_tower(base), strict=False)
     tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
     pixels = _pixels(scenes)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.05, fused=True)
+    facts = [
+        {text for thing in scene.things for text in (sentence(thing), aside(thing.name))}
+        for scene in scenes
+    ]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.05, fused=True)
     with track("open_clip model", config.clip_steps) as progress:
         for step in range(config.clip_steps):
             rate = min((step + 1) / 20, 1.0) * (1 - step / config.clip_steps)
-            optimizer.param_groups[0]["lr"] = 2e-3 * rate
+            optimizer.param_groups[0]["lr"] = PEAK_RATE * rate
             rows = rng.integers(0, len(scenes), config.clip_batch).tolist()
-            texts = tokenizer([_true_sentence(scenes[row], rng) for row in rows])
-            image, text, scale = model(pixels[rows], texts)
+            said = [str(rng.choice(sorted(facts[row]))) for row in rows]
+            image, text, scale = model(pixels[rows], tokenizer(said))
+            true = torch.tensor([[one in facts[row] for one in said] for row in rows]).float()
             logits = scale * image @ text.T
-            own = torch.arange(len(rows))
-            loss = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+            loss = (_contrast(logits, true) + _contrast(logits.T, true.T)) / 2
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -55,15 +66,16 @@ def build_clip(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> No
     (folder / "open_clip_config.json").write_text(json.dumps(described, indent=2))
 
 
-def _model_config(width: int) -> dict[str, Any]:
+def _model_config(config: WorldConfig) -> dict[str, Any]:
     return {
-        "embed_dim": width,
+        "embed_dim": config.clip_width,
+        "quick_gelu": True,
         "vision_cfg": {
             "image_size": SIDE,
             "patch_size": CELL,
-            "width": width,
-            "layers": 2,
-            "head_width": 16,
+            "width": config.hidden,
+            "layers": config.vision_layers - 1,  # LLaVA reads the last but one
+            "head_width": config.hidden // config.heads,
             "mlp_ratio": 2.0,
             # An image is the sum of its patches: what is there shows in the mean of them.
             "pool_type": "avg",
@@ -71,7 +83,7 @@ def _model_config(width: int) -> dict[str, Any]:
         "text_cfg": {
             "context_length": CONTEXT,
             "vocab_size": 49408,
-            "width": width,
+            "width": config.clip_width,
             "heads": 4,
             "layers": 2,
             "mlp_ratio": 2.0,
@@ -79,11 +91,43 @@ def _model_config(width: int) -> dict[str, Any]:
     }
 
 
+def _tower(base: Path) -> dict[str, torch.Tensor]:
+    """Return the base model's vision tower under open_clip's names; its last projection is new."""
+    from transformers import LlavaForConditionalGeneration
+
+    tower = LlavaForConditionalGeneration.from_pretrained(base).model.vision_tower
+    weights = dict(tower.named_parameters())
+    renamed = {
+        "class_embedding": weights["embeddings.class_embedding"],
+        "positional_embedding": weights["embeddings.position_embedding.weight"],
+        "conv1.weight": weights["embeddings.patch_embedding.weight"],
+        **{f"ln_pre.{kind}": weights[f"pre_layrnorm.{kind}"] for kind in ("weight", "bias")},
+        **{f"ln_post.{kind}": weights[f"post_layernorm.{kind}"] for kind in ("weight", "bias")},
+    }
+    for layer in range(len(tower.encoder.layers) - 1):
+        old, new = f"encoder.layers.{layer}", f"transformer.resblocks.{layer}"
+        for kind in ("weight", "bias"):
+            for theirs, ours in _LAYER_NAMES.items():
+                renamed[f"{new}.{ours}.{kind}"] = weights[f"{old}.{theirs}.{kind}"]
+            parts = [weights[f"{old}.self_attn.{part}_proj.{kind}"] for part in "qkv"]
+            renamed[f"{new}.attn.in_proj_{kind}"] = torch.cat(parts)
+    return {name: weight.detach() for name, weight in renamed.items()}
+
+
+_LAYER_NAMES = {
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "self_attn.out_proj": "attn.out_proj",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+}
+
+
 def _pixels(scenes: Sequence[Scene]) -> torch.Tensor:
     images = np.stack([np.asarray(draw(scene)) for scene in scenes])
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _true_sentence(scene: Scene, rng: np.random.Generator) -> str:
-    thing = scene.things[int(rng.integers(len(scene.things)))]
-    return aside(thing.name) if rng.random() < 0.5 else sentence(thing)
+def _contrast(logits: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy over columns against all that are true, not only a row's own."""
+    return F.cross_entropy(logits, true / true.sum(dim=1, keepdim=True))

@@ -27,13 +27,13 @@ class WorldConfig(BaseModel):
     vocabulary: int = 720
     hidden: int = 96
     text_layers: int = 3
-    vision_layers: int = 3
+    vision_layers: int = 2
     heads: int = 4
-    patch_steps: int = Field(default=500, description="Steps in which patches learn their words.")
+    patch_steps: int = Field(default=450, description="Steps in which patches learn their words.")
     patch_batch: int = 96
     caption_steps: int = Field(default=400, description="Steps on captions alone.")
     batch: int = 32
-    question_steps: int = Field(default=1600, description="Steps on questions and captions.")
+    question_steps: int = Field(default=1200, description="Steps on questions and captions.")
     question_batch: int = 48
     learning_rate: float = 3e-3
     clip_steps: int = 300
