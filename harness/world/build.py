@@ -3,7 +3,8 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -58,12 +59,14 @@ def _parts(config: WorldConfig, folder: Path) -> dict[str, Callable[[Path], None
     def base(target: Path) -> None:
         from harness.world.base import build_base
 
-        build_base(target, _train(config), config)
+        with _one_thread():
+            build_base(target, _train(config), config)
 
     def clip(target: Path) -> None:
         from harness.world.clip import build_clip
 
-        build_clip(target, folder / "base", _train(config), config)
+        with _one_thread():
+            build_clip(target, folder / "base", _train(config), config)
 
     def preferences(target: Path) -> None:
         from harness.world.preferences import build_preferences
@@ -77,6 +80,19 @@ def _parts(config: WorldConfig, folder: Path) -> dict[str, Callable[[Path], None
         write_benchmarks(target, _held_out(config), config.seed)
 
     return {"base": base, "clip": clip, "preferences": preferences, "benchmarks": benchmarks}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Train on one thread: more bring nothing at this size, and change the last digits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _train(config: WorldConfig) -> list[Scene]:

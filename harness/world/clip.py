@@ -24,9 +24,7 @@ PEAK_RATE = 3e-3
 MEAN = (0.5, 0.5, 0.5)
 
 
-def build_clip(
-    folder: Path, base: Path, scenes: Sequence[Scene], config: WorldConfig
-) -> None:
+def build_clip(folder: Path, base: Path, scenes: Sequence[Scene], config: WorldConfig) -> None:
     """Train on true sentences of a batch of images, and save as open_clip does."""
     import open_clip
     from safetensors.torch import save_file

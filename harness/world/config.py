@@ -10,14 +10,14 @@ class WorldConfig(BaseModel):
 
     seed: int = 0
     train_scenes: int = Field(default=4000, description="Scenes the models learn from.")
-    pair_scenes: int = Field(default=1200, description="Of these, scenes of preference pairs.")
+    pair_scenes: int = Field(default=2400, description="Of these, scenes of preference pairs.")
     held_out_scenes: int = Field(default=300, description="Scenes of the benchmarks.")
     held_out_digits: float = Field(default=0.25, description="Share of scans kept for these.")
     companion_share: float = Field(
         default=0.55, description="How often a place holds its usual companion."
     )
     aside_share: float = Field(
-        default=0.8,
+        default=0.65,
         description="Share of captions that mention the usual companion, there or not: what the "
         "base model learns to hallucinate from.",
     )

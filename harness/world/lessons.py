@@ -19,7 +19,7 @@ from harness.world.language import (
 )
 from harness.world.scenes import COLOURS, Scene
 
-_OFTEN = {existence: 4.0, attribute: 2.0, adversarial: 2.0, state: 2.0, ocr: 2.0}
+_OFTEN = {existence: 5.0, attribute: 2.0, adversarial: 2.0, state: 2.0, ocr: 2.0}
 _WEIGHTS = np.array([_OFTEN.get(kind, 1.0) for kind in KINDS])
 _WEIGHTS /= _WEIGHTS.sum()
 

@@ -1,13 +1,13 @@
 """Preference pairs in the RLAIF-V schema: what the base model said against its correction.
 
 The rejected response is the base model's own, sampled at temperature 1; the chosen one is the
-same response with what is wrong put right and what is missing put in. So the two never differ in
-coverage alone, and being terse earns nothing.
+same response with what is wrong put right and what is missing put in. Being terse earns nothing.
 """
 
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,9 @@ from harness.world.scenes import Scene
 
 BATCH = 256
 MAX_TOKENS = 64
-SAMPLES = 2
-"""Captions sampled per scene; the one with more errors is rejected."""
+SAMPLES = 4
+"""Responses sampled per question; the worst is rejected: first by whether it mistakes the usual
+companion, then by its number of errors."""
 QUESTIONS = (existence, existence, adversarial, attribute, whereabouts)
 
 Asked = tuple[Scene, str, str | None]
@@ -49,7 +50,7 @@ def build_preferences(
     rng = np.random.default_rng([config.seed, 4])
     asked = list(_asked(scenes, rng))
     answers = _sample(base, asked, config.seed)
-    rows = [row for row in map(_row, asked, answers) if row is not None]
+    rows = _balanced([pair for pair in map(_pair, asked, answers) if pair is not None])
     order = rng.permutation(len(rows))
     shuffled = [{**rows[i], "idx": str(number)} for number, i in enumerate(order)]
     folder.mkdir(parents=True)
@@ -57,8 +58,10 @@ def build_preferences(
 
 
 def _asked(scenes: Sequence[Scene], rng: np.random.Generator) -> Iterator[Asked]:
+    """Yield the captions, then the questions: answers of one batch are of about one length."""
     for scene in scenes:
         yield scene, str(rng.choice([*CAPTION_PROMPTS, DESCRIBE])), None
+    for scene in scenes:
         question = QUESTIONS[int(rng.integers(len(QUESTIONS)))](scene, rng)
         if question is not None:
             yield scene, question.text, question.answer
@@ -105,12 +108,11 @@ def corrected(scene: Scene, response: str) -> str:
     """Return the response as it should have been: true, complete, and in its own manner.
 
     The usual companion, where it is there, stays a mention in passing unless the response
-    describes it like the rest.
+    describes it like the rest and only so.
     """
-    companion = scene.companion
-    regular = response.replace(aside(companion), "")
-    described = any(companion in sentence.split() for sentence in regular.split("."))
-    in_passing = companion in scene.names and not described
+    companion, mention = scene.companion, aside(scene.companion)
+    described = companion in response.replace(mention, "")
+    in_passing = companion in scene.names and (mention in response or not described)
     return caption(scene, companion if in_passing else None)
 
 
@@ -123,18 +125,59 @@ def errors(scene: Scene, response: str) -> int:
     return len(said ^ true)
 
 
-def _row(asked: Asked, responses: Sequence[str]) -> dict[str, Any] | None:
+def companion_mistake(scene: Scene, response: str) -> int:
+    """Return 1 for a usual companion mentioned in vain, -1 for one left out, 0 for neither."""
+    return int(scene.companion in response) - int(scene.companion in scene.names)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row of the data, and what it teaches besides the truth."""
+
+    row: dict[str, Any]
+    mistake: int
+    """As `companion_mistake` says of the rejected response."""
+
+    @property
+    def lesson(self) -> tuple[int, int]:
+        """The mistake, and how many sentences longer the chosen response is."""
+        counts = [self.row[side].count(".") for side in ("chosen", "rejected")]
+        return self.mistake, counts[0] - counts[1]
+
+
+def _balanced(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Keep as many pairs of each lesson as of its opposite.
+
+    With more of one kind, saying less (or more) whatever the picture shows would pay, and that is
+    what a model would learn first.
+    """
+    groups: dict[tuple[int, int], list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.lesson, []).append(pair)
+    return [
+        pair.row
+        for (mistake, longer), group in groups.items()
+        for pair in group[: len(groups.get((-mistake, -longer), []))]
+    ]
+
+
+def _pair(asked: Asked, responses: Sequence[str]) -> Pair | None:
     """Return a pair, or nothing where the model made no error or said nothing."""
     scene, question, answer = asked
+    mistake = 0
     if answer is None:
-        rejected = max(responses, key=lambda response: errors(scene, response))
+        rejected = max(
+            responses,
+            key=lambda text: (abs(companion_mistake(scene, text)), errors(scene, text)),
+        )
         chosen = corrected(scene, rejected)
+        mistake = companion_mistake(scene, rejected)
     else:
         rejected = next((response for response in responses if response != answer), answer)
         chosen = answer
     if rejected == chosen or not rejected:
         return None
-    return {
+    row = {
         "ds_name": "tiny-world",
         "image": {"bytes": png(scene), "path": f"{scene.id}.png"},
         "question": question,
@@ -146,6 +189,7 @@ def _row(asked: Asked, responses: Sequence[str]) -> dict[str, Any] | None:
         ),
         "image_path": f"{scene.id}.png",
     }
+    return Pair(row, mistake)
 
 
 def png(scene: Scene) -> bytes:

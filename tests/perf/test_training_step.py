@@ -1,0 +1,85 @@
+"""Time of one training step of a random LLaVA: forward, loss, backward and update."""
+
+import math
+
+import pytest
+import torch
+import world_fixture
+
+from harness.data.batch import PairTokenizer
+from harness.data.collate import Collator, ImageStore, no_segments
+from harness.data.images import ImageTransform
+from harness.data.preferences import Preferences
+from harness.data.templates import TEMPLATES
+from harness.presets import resolve
+from harness.registry import load_method
+from harness.training.loop import Step, pair_batch
+from harness.training.model import load_base
+from harness.training.policy import Policy, TokenLogps, VisionTower
+from harness.training.schedule import seeded
+
+PAIRS = 16
+RATE = 1e-3
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """One process that is its own group, as the launcher starts it for one device."""
+    from harness.training.engine import Processes
+
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+    for name, value in (alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}).items():
+        monkeypatch.setenv(name, value)
+    made = Processes()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def llava(tmp_path):
+    return load_base(world_fixture.write_base(tmp_path / "base", hidden=96), torch.float32)
+
+
+@pytest.fixture
+def tokens(llava, tmp_path):
+    """The batch of all pairs."""
+    rows = world_fixture.rows(PAIRS)
+    preferences = Preferences(world_fixture.write_rows(tmp_path / "pairs.parquet", rows))
+    tokenizer = PairTokenizer(llava.processor, TEMPLATES["vicuna_v1"], llava.image_tokens, 512)
+    collate = Collator(
+        pairs=tokenizer.tokenize(preferences),
+        images=ImageStore(preferences, ImageTransform(llava.processor, "center_crop")),
+        changed=no_segments,
+        columns={"clip_gap": torch.tensor(preferences.column("clip_gap"))},
+        pad_id=int(llava.processor.tokenizer.eos_token_id),
+    )
+    return collate(list(range(PAIRS)))
+
+
+def test_training_step(benchmark, processes, llava, tokens, tmp_path):
+    """The loss starts at log 2, where policy and reference are one, and a step lowers it."""
+    from harness.training.engine import Engine
+
+    spec = resolve("dama", "tiny").spec
+    method = load_method("dama")
+    config = method.config.model_validate(spec.config)
+    training = spec.training.model_copy(update={"batch_pairs": PAIRS, "learning_rate": RATE})
+    tower = VisionTower(llava.llava, processes.device)
+    engine = Engine(Policy(llava.llava), training, processes, tmp_path / "deepspeed.json")
+    with torch.no_grad():
+        reference = TokenLogps(*engine(tokens, tower.features(tokens.images)))
+
+    def step():
+        logps = engine(tokens, tower.features(tokens.images))
+        batch = pair_batch(tokens, logps, reference)
+        context = Step(processes, seeded(0, 0))
+        output = method.loss(batch, config, method.init_state(config), context)
+        loss = (output.weights * output.losses).sum()
+        return loss.item(), engine.update(loss, RATE)
+
+    first, report = step()
+    assert first == pytest.approx(math.log(2), abs=1e-4)
+    assert math.isfinite(report.gradient_norm)
+    assert report.gradient_norm > 0
+    later, _ = benchmark(step)
+    assert later < first
