@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from harness.console import messages
 from harness.rundir import cache_dir
 from harness.world.config import HELD_OUT_FIRST, WorldConfig
-from harness.world.draw import split_scans
-from harness.world.scenes import Scene, draw_scenes
+
+if TYPE_CHECKING:
+    from harness.world.scenes import Scene
 
 NOT_DATA = {"oracle.py", "claims.py", "build.py"}
 """Files of this folder that do not change what is built."""
@@ -95,12 +97,18 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _train(config: WorldConfig) -> list[Scene]:
+def _train(config: WorldConfig) -> "list[Scene]":
+    from harness.world.draw import split_scans
+    from harness.world.scenes import draw_scenes
+
     scans, _ = split_scans(config.held_out_digits)
     return draw_scenes(0, config.train_scenes, config.seed, scans, config.companion_share)
 
 
-def _held_out(config: WorldConfig) -> list[Scene]:
+def _held_out(config: WorldConfig) -> "list[Scene]":
+    from harness.world.draw import split_scans
+    from harness.world.scenes import draw_scenes
+
     _, scans = split_scans(config.held_out_digits)
     return draw_scenes(
         HELD_OUT_FIRST, config.held_out_scenes, config.seed, scans, config.companion_share

@@ -16,7 +16,7 @@ from harness.console import track
 from harness.world.config import WorldConfig
 from harness.world.draw import CELL, SIDE, draw
 from harness.world.language import aside, sentence
-from harness.world.scenes import Scene
+from harness.world.scenes import Scene, absent
 
 CONTEXT = 16
 """Tokens of one sentence."""
@@ -25,7 +25,7 @@ MEAN = (0.5, 0.5, 0.5)
 
 
 def build_clip(folder: Path, base: Path, scenes: Sequence[Scene], config: WorldConfig) -> None:
-    """Train on true sentences of a batch of images, and save as open_clip does."""
+    """Train to tell true sentences from false ones, and save as open_clip does."""
     import open_clip
     from safetensors.torch import save_file
 
@@ -36,23 +36,27 @@ def build_clip(folder: Path, base: Path, scenes: Sequence[Scene], config: WorldC
     model.visual.load_state_dict(_tower(base), strict=False)
     tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
     pixels = _pixels(scenes)
-    facts = [
-        {text for thing in scene.things for text in (sentence(thing), aside(thing.name))}
-        for scene in scenes
-    ]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.05, fused=True)
+    facts = [[sentence(thing) for thing in scene.things] for scene in scenes]
+    # Sentences of either form are as often true as false, so that no form scores high by itself.
+    bias = torch.nn.Parameter(torch.tensor(0.0))
+    optimizer = torch.optim.AdamW(
+        [*model.parameters(), bias], lr=PEAK_RATE, weight_decay=0.05, fused=True
+    )
     with track("open_clip model", config.clip_steps) as progress:
         for step in range(config.clip_steps):
             rate = min((step + 1) / 20, 1.0) * (1 - step / config.clip_steps)
             optimizer.param_groups[0]["lr"] = PEAK_RATE * rate
             rows = rng.integers(0, len(scenes), config.clip_batch).tolist()
-            said = [str(rng.choice(sorted(facts[row]))) for row in rows]
-            image, text, scale = model(pixels[rows], tokenizer(said))
-            true = torch.tensor([[one in facts[row] for one in said] for row in rows]).float()
-            logits = scale * image @ text.T
-            loss = (_contrast(logits, true) + _contrast(logits.T, true.T)) / 2
+            told = [_true_and_false(scenes[row], facts, row, rng) for row in rows]
+            image, text, scale = model(
+                pixels[rows], tokenizer([one for two in told for one in two])
+            )
+            cosines = torch.einsum("id,itd->it", image, text.unflatten(0, (len(rows), 2)))
+            logits = scale * cosines + bias
+            truth = torch.tensor([1.0, 0.0]).expand_as(logits)
+            loss = F.binary_cross_entropy_with_logits(logits, truth)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             progress.advance(note=f"loss {loss.item():.3f}")
     folder.mkdir(parents=True)
@@ -126,6 +130,16 @@ def _pixels(scenes: Sequence[Scene]) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _contrast(logits: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy over columns against all that are true, not only a row's own."""
-    return F.cross_entropy(logits, true / true.sum(dim=1, keepdim=True))
+def _true_and_false(
+    scene: Scene, facts: Sequence[Sequence[str]], row: int, rng: np.random.Generator
+) -> tuple[str, str]:
+    """Return a true sentence and a false one of the same form."""
+    if rng.random() < 0.5:
+        missing = absent(scene)
+        tempting = scene.companion in missing and rng.random() < 0.5
+        false = scene.companion if tempting else str(rng.choice(missing))
+        return aside(str(rng.choice(sorted(scene.names)))), aside(false)
+    while True:
+        false = str(rng.choice(list(facts[int(rng.integers(len(facts)))])))
+        if false not in facts[row]:
+            return str(rng.choice(list(facts[row]))), false

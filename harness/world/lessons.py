@@ -10,17 +10,12 @@ from harness.world.language import (
     DESCRIBE,
     KINDS,
     Question,
-    adversarial,
-    attribute,
     caption,
-    existence,
-    ocr,
-    state,
 )
 from harness.world.scenes import COLOURS, Scene
 
-_OFTEN = {existence: 5.0, attribute: 2.0, adversarial: 2.0, state: 2.0, ocr: 2.0}
-_WEIGHTS = np.array([_OFTEN.get(kind, 1.0) for kind in KINDS])
+_OFTEN = {"existence": 5.0, "attribute": 2.0, "adversarial": 2.0, "state": 2.0, "ocr": 2.0}
+_WEIGHTS = np.array([_OFTEN.get(kind.__name__, 1.0) for kind in KINDS])
 _WEIGHTS /= _WEIGHTS.sum()
 
 Turn = tuple[str, str]

@@ -61,7 +61,7 @@ def _asked(scenes: Sequence[Scene], rng: np.random.Generator) -> Iterator[Asked]
     """Yield the captions, then the questions: answers of one batch are of about one length."""
     for scene in scenes:
         yield scene, str(rng.choice([*CAPTION_PROMPTS, DESCRIBE])), None
-    for scene in scenes:
+    for scene in scenes[::2]:
         question = QUESTIONS[int(rng.integers(len(QUESTIONS)))](scene, rng)
         if question is not None:
             yield scene, question.text, question.answer

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from methods.types import PairBatch, ResponseLogps
 
-
 LOGP = st.floats(min_value=-20, max_value=0, width=32)
 
 
