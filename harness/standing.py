@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.types import Scorecard
-from harness.console import results
+from harness.console import messages, results
 from harness.errors import ConfigError
 from harness.preset_files import read_preset, sizes
 from harness.presets import resolve
@@ -54,8 +54,8 @@ def print_comparison(request: Request, specs: Sequence[RunSpec]) -> None:
     runs += _other_results(request, {run.label for run in runs})
     benchmarks = [load_benchmark(name) for name in specs[0].evaluation.benchmarks]
     write_tables(runs, request.size, tables, benchmarks)
+    messages.print(f"{tables / f'comparison-{request.size}.md'}", markup=False)
     results.print(rich_table(compare(runs, request.size, benchmarks)))
-    results.print(f"{tables / f'comparison-{request.size}.md'}", markup=False)
 
 
 def _own_results(request: Request, specs: Sequence[RunSpec]) -> Iterator[RunResult]:
