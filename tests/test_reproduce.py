@@ -137,6 +137,7 @@ def own(tmp_path_factory):
         "evaluation.benchmarks=[mm_vet]",
         "data.hardness.clip=local-dir:none",
         "training.batch_pairs=4",
+        "training.epochs=2",
     )
     return [word for value in values for word in ("--set", value)]
 

@@ -198,7 +198,8 @@ def test_the_pairs_are_valid_and_have_the_columns_of_rlaif_v(world):
         *("ds_name", "image", "question", "chosen", "rejected"),
         *("origin_dataset", "origin_split", "idx", "image_path"),
     }
-    assert 20 <= len(pairs) <= 40
+    # At most 20 captions and a question for every other scene; balancing drops some captions.
+    assert 5 <= len(pairs) <= 30
     assert [pair.pair_id for pair in pairs] == [str(row) for row in range(len(pairs))]
 
 
