@@ -54,9 +54,10 @@ def test_help_and_list_import_nothing_heavy(arguments: list[str]):
         f"    heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "    sys.exit(f'imported {heavy}' if heavy else end.code)\n"
     )
-    subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=ROOT, check=True, capture_output=True
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True
     )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
