@@ -30,18 +30,41 @@ class HardnessSpec(Strict):
     """How the column clip_gap is computed."""
 
     clip: str = Field(description="open_clip name with weights, local folder, or world:clip.")
-    splitter: Literal["sentences"] = Field(
-        default="sentences", description="How a response becomes sub-sentences."
+    splitter: Literal["sentences", "endpoint", "local"] = Field(
+        default="sentences",
+        description="How a response becomes sub-sentences: by rule, or by a language model behind "
+        "an OpenAI-compatible endpoint or in a local folder.",
     )
-    aggregation: Literal["sum_of_cosines", "sum_of_joint_softmax"] = Field(
+    splitter_model: str | None = Field(
+        default=None, description="Model name at the endpoint, or folder or hub id of a local one."
+    )
+    aggregation: Literal[
+        "sum_of_cosines", "mean_of_cosines", "sum_of_joint_softmax", "mean_of_joint_softmax"
+    ] = Field(
         default="sum_of_joint_softmax", description="How sub-sentence scores become one number."
+    )
+    unscored: Literal["stop", "sentences"] = Field(
+        default="stop",
+        description="What to do with a response that the language model did not split: stop, or "
+        "split it by rule.",
     )
 
 
 class DataSpec(Strict):
     """The preference pairs."""
 
-    preferences: str = Field(description="Hub id, parquet file or folder, or world:preferences.")
+    preferences: str = Field(
+        description="Hub id, parquet, JSON or JSONL file, folder of them, or world:preferences."
+    )
+    where: dict[str, str] = Field(
+        default_factory=dict, description="Only rows whose origin_split has these values."
+    )
+    expected_pairs: int | None = Field(
+        default=None, gt=0, description="How many rows `where` must leave."
+    )
+    max_bad_rows: int = Field(
+        default=0, ge=0, description="Unusable rows that are left out; more stop the run."
+    )
     max_length: int = Field(
         default=2048, gt=0, description="Tokens of a sequence after image expansion."
     )
@@ -77,6 +100,9 @@ class EvaluationSpec(Strict):
     batch_size: int = Field(default=1, gt=0, description="Samples generated together.")
     max_new_tokens: int | None = Field(
         default=None, gt=0, description="Upper limit below that of the protocol."
+    )
+    crosscheck: bool = Field(
+        default=False, description="Also score with lmms-eval's own mmvet and llava_in_the_wild."
     )
 
 
