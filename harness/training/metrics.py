@@ -60,14 +60,18 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def new_rows(path: Path) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows that were added since the last time, for ever."""
-    seen, held = 0, b""
+    """Yield the rows that were added since the last time, for ever.
+
+    A record that was cut back to a checkpoint is another file, and is read from its beginning.
+    """
+    file, seen, held = -1, 0, b""
     while True:
         fresh: list[dict[str, Any]] = []
         if path.exists():
-            if path.stat().st_size < seen:  # cut back to the checkpoint
-                seen, held = 0, b""
             with path.open("rb") as stream:
+                # Not the size: a few quick steps after the cut make the new file the longer one.
+                if (now := os.fstat(stream.fileno()).st_ino) != file:
+                    file, seen, held = now, 0, b""
                 stream.seek(seen)
                 added = stream.read()
             seen += len(added)

@@ -1,6 +1,5 @@
 """The record of a run and what is read back from it."""
 
-import json
 from dataclasses import dataclass
 
 import pytest
@@ -47,13 +46,26 @@ def test_losses_add_up_and_metrics_are_averaged():
     assert means == {"gap": 2.0, "beta": pytest.approx(0.1)}
 
 
-def test_a_follower_sees_each_row_once_and_starts_again_after_a_cut(tmp_path):
+def test_a_follower_sees_each_row_once_and_no_half_of_one(tmp_path):
     file = tmp_path / "metrics.jsonl"
     rows = new_rows(file)
     assert next(rows) == []
-    file.write_text('{"step": 1}\n{"st')
-    assert next(rows) == [{"step": 1}]
-    file.write_text('{"step": 1}\n{"step": 2}\n')
+    with file.open("a") as stream:
+        stream.write('{"step": 1}\n{"st')
+        stream.flush()
+        assert next(rows) == [{"step": 1}]
+        stream.write('ep": 2}\n')
     assert next(rows) == [{"step": 2}]
-    file.write_text(json.dumps({"step": 1}) + "\n")
-    assert next(rows) == [{"step": 1}]
+    assert next(rows) == []
+
+
+def test_a_follower_starts_again_after_a_cut_even_if_the_record_has_outgrown_the_old_one(tmp_path):
+    """Seen from the old file's end, the longer new one would begin in the middle of a row."""
+    file = tmp_path / "metrics.jsonl"
+    rows = new_rows(file)
+    file.write_text('{"step": 1}\n{"step": 2}\n')
+    assert next(rows) == [{"step": 1}, {"step": 2}]
+    with MetricsLog(file, 1, Ranks()) as log:
+        log.write({"step": 2, "loss": 0.25})
+        log.write({"step": 3, "loss": 0.5})
+    assert next(rows) == [{"step": 1}, {"step": 2, "loss": 0.25}, {"step": 3, "loss": 0.5}]
