@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from harness.data.packing import PackedRow
 from harness.data.preferences import PreferencePair
 from harness.data.templates import Template
 from harness.errors import ConfigError, DataError
@@ -35,23 +36,21 @@ class ResponseMasks:
 
     mask: Bool[Tensor, "pairs tokens"]
     changed: Bool[Tensor, "pairs tokens"]
+    places: Int[Tensor, "pairs tokens"]
+    """Where a token's log-probability stands among those of the packed row; 0 outside the mask."""
 
 
 @dataclass(frozen=True)
 class PairTokens:
-    """What one rank runs in one step: all chosen sequences, then all rejected, padded right."""
+    """What one rank runs in one step."""
 
     rows: tuple[int, ...]
-    input_ids: Int[Tensor, "sequences tokens"]
-    is_response: Bool[Tensor, "sequences tokens"]
+    packed: PackedRow
     images: Float[Tensor, "images 3 height width"]
     """Distinct images: pairs that share one share its features."""
-    image_of_pair: Int[Tensor, " pairs"]
     chosen: ResponseMasks
     rejected: ResponseMasks
     columns: Mapping[str, Float[Tensor, " pairs"]]
-    tokens: int
-    """Positions that are not padding."""
 
     def to(self, device: torch.device) -> "PairTokens":
         """Return the same batch on a device."""
@@ -59,10 +58,8 @@ class PairTokens:
             return self
         return replace(
             self,
-            input_ids=self.input_ids.to(device),
-            is_response=self.is_response.to(device),
+            packed=self.packed.to(device),
             images=self.images.to(device),
-            image_of_pair=self.image_of_pair.to(device),
             chosen=_moved(self.chosen, device),
             rejected=_moved(self.rejected, device),
             columns={name: values.to(device) for name, values in self.columns.items()},
@@ -70,7 +67,11 @@ class PairTokens:
 
 
 def _moved(masks: ResponseMasks, device: torch.device) -> ResponseMasks:
-    return ResponseMasks(mask=masks.mask.to(device), changed=masks.changed.to(device))
+    return ResponseMasks(
+        mask=masks.mask.to(device),
+        changed=masks.changed.to(device),
+        places=masks.places.to(device),
+    )
 
 
 class PairTokenizer:

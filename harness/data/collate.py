@@ -1,5 +1,6 @@
 """From row numbers to the tensors of one step."""
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from harness.data.batch import PairTokens, ResponseMasks, TokenizedPair
 from harness.data.images import ImageTransform, open_image
+from harness.data.packing import pack
 from harness.data.preferences import Preferences
 from methods.segments import SegmentRule, changed_in_batch
 from methods.types import MethodConfig
@@ -93,10 +95,10 @@ class Collator:
         images: ImageStore,
         changed: Callable[[TokenizedPair], Changed],
         columns: Mapping[str, Float[Tensor, " all_rows"]],
-        pad_id: int,
+        image_id: int,
     ) -> None:
         self._pairs = pairs
-        self._pad_id = pad_id
+        self._image_id = image_id
         self._images = images
         self._changed = changed
         self._columns = {
@@ -111,42 +113,44 @@ class Collator:
     def __call__(self, rows: Sequence[int]) -> PairTokens:
         """Return the batch of these rows, in this order."""
         pairs = [self._pairs[row] for row in rows]
-        sequences = [
-            (pair.prompt, side)
-            for sides in ([p.chosen for p in pairs], [p.rejected for p in pairs])
-            for pair, side in zip(pairs, sides, strict=True)
-        ]
-        width = max(len(prompt) + len(side) for prompt, side in sequences)
-        # Padding is never attended to (causal mask, padded right): any id but the image's will do.
-        input_ids = torch.full((len(sequences), width), self._pad_id, dtype=torch.long)
-        is_response = torch.zeros(len(sequences), width, dtype=torch.bool)
-        for i, (prompt, side) in enumerate(sequences):
-            start, end = len(prompt), len(prompt) + len(side)
-            input_ids[i, :start] = prompt
-            input_ids[i, start:end] = side
-            is_response[i, start:end] = True
         images, image_of_pair = self._distinct_images(pairs)
-        chosen, rejected = self._masks(pairs)
+        prompts = [
+            self._with_slots(pair.prompt.tolist(), image)
+            for pair, image in zip(pairs, image_of_pair, strict=True)
+        ]
+        responses = [*(pair.chosen for pair in pairs), *(pair.rejected for pair in pairs)]
+        packed, places = pack(
+            [
+                prompt + response.tolist()
+                for prompt, response in zip(prompts * 2, responses, strict=True)
+            ],
+            [len(prompt) for prompt in prompts] * 2,
+        )
+        chosen, rejected = self._masks(pairs, places)
         picked = torch.tensor(rows)
         return PairTokens(
             rows=tuple(rows),
-            input_ids=input_ids,
-            is_response=is_response,
+            packed=packed,
             images=images,
-            image_of_pair=image_of_pair,
             chosen=chosen,
             rejected=rejected,
             columns={name: values[picked] for name, values in self._columns.items()},
-            tokens=sum(len(prompt) + len(side) for prompt, side in sequences),
         )
 
-    def _distinct_images(self, pairs: Sequence[TokenizedPair]) -> tuple[Tensor, Tensor]:
+    def _with_slots(self, prompt: list[int], image: int) -> list[int]:
+        """Name the feature that stands at each image token; every image has as many."""
+        features = itertools.count(image * prompt.count(self._image_id))
+        return [-1 - next(features) if i == self._image_id else i for i in prompt]
+
+    def _distinct_images(self, pairs: Sequence[TokenizedPair]) -> tuple[Tensor, list[int]]:
         keys = list(dict.fromkeys(pair.image_key for pair in pairs))
         first = {pair.image_key: pair.row for pair in reversed(pairs)}
         images = torch.stack([self._images.tensor(first[key], key) for key in keys])
-        return images, torch.tensor([keys.index(pair.image_key) for pair in pairs])
+        return images, [keys.index(pair.image_key) for pair in pairs]
 
-    def _masks(self, pairs: Sequence[TokenizedPair]) -> tuple[ResponseMasks, ResponseMasks]:
+    def _masks(
+        self, pairs: Sequence[TokenizedPair], places: Sequence[Tensor]
+    ) -> tuple[ResponseMasks, ResponseMasks]:
         width = max(max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
         changed = [self._changed(pair) for pair in pairs]
         lengths = [(len(pair.chosen), len(pair.rejected)) for pair in pairs]
@@ -154,8 +158,10 @@ class Collator:
         for side in (0, 1):
             mask = torch.zeros(len(pairs), width, dtype=torch.bool)
             marked = torch.zeros(len(pairs), width, dtype=torch.bool)
+            found = torch.zeros(len(pairs), width, dtype=torch.long)
             for i, length in enumerate(lengths):
                 mask[i, : length[side]] = True
                 marked[i, : length[side]] = changed[i][side]
-            sides.append(ResponseMasks(mask=mask, changed=marked))
+                found[i, : length[side]] = places[side * len(pairs) + i]
+            sides.append(ResponseMasks(mask=mask, changed=marked, places=found))
         return sides[0], sides[1]

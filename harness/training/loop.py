@@ -127,7 +127,7 @@ class Loop(Generic[Config, State]):
             "gradient_norm": report.gradient_norm,
             **metrics,
             "pairs_per_second": self.order.batch_pairs / seconds,
-            "tokens_per_second": tokens.tokens * self.processes.count / seconds,
+            "tokens_per_second": tokens.packed.positions * self.processes.count / seconds,
             "seconds": seconds,
         }
 

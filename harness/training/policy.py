@@ -1,7 +1,4 @@
-"""LLaVA as the training step sees it: a frozen vision tower and a trained rest.
-
-The plain forward: every pair runs as two padded sequences, chosen and rejected.
-"""
+"""LLaVA as the training step sees it: a frozen vision tower and a trained rest."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from harness.data.batch import PairTokens
+from harness.data.batch import PairTokens, ResponseMasks
+from harness.data.packing import PackedRow
+from harness.training.attention import NAME as SEGMENT_ATTENTION
 
 _HEAD_ROWS = 2048
 _NAMES = {
@@ -83,27 +82,29 @@ class Policy(nn.Module):
         super().__init__()
         self.projector = llava.model.multi_modal_projector
         self.language_model = llava.model.language_model
+        self.language_model.config._attn_implementation = SEGMENT_ATTENTION
         self.head = LogpsHead(llava.lm_head)
-        self._image_id: int = llava.config.image_token_id
 
     def forward(self, batch: PairTokens, features: Float[Tensor, "images patches d"]) -> TokenLogps:
         """Return the log-probability of every response token of the batch."""
+        row = batch.packed
         hidden = self.language_model(
-            inputs_embeds=self._embedded(batch, features), use_cache=False
-        ).last_hidden_state
-        is_next = batch.is_response[:, 1:]
-        logps = self.head(hidden[:, :-1][is_next], batch.input_ids[:, 1:][is_next])
-        count = int(batch.chosen.mask.sum())
-        return TokenLogps(
-            chosen=_padded(logps[:count], batch.chosen.mask),
-            rejected=_padded(logps[count:], batch.rejected.mask),
-        )
+            inputs_embeds=self._embedded(row, features).unsqueeze(0),
+            position_ids=row.position_ids.unsqueeze(0),
+            use_cache=False,
+            packed_row=row,
+        ).last_hidden_state[0]
+        logps = self.head(hidden.index_select(0, row.predicting), row.targets)
+        return TokenLogps(_placed(logps, batch.chosen), _placed(logps, batch.rejected))
 
-    def _embedded(self, batch: PairTokens, features: Tensor) -> Tensor:
-        embedded = self.language_model.embed_tokens(batch.input_ids)
-        projected = self.projector(features)[batch.image_of_pair].to(embedded.dtype)
-        at_image = (batch.input_ids == self._image_id).unsqueeze(-1)
-        whole: Tensor = embedded.masked_scatter(at_image, torch.cat([projected, projected]))
+    def _embedded(self, row: PackedRow, features: Tensor) -> Float[Tensor, "positions d"]:
+        embedded = self.language_model.embed_tokens(row.input_ids.clamp(min=0))
+        projected = self.projector(features).flatten(0, 1).to(embedded.dtype)
+        at_image = row.input_ids < 0
+        slots = -1 - row.input_ids[at_image]
+        whole: Tensor = embedded.masked_scatter(
+            at_image.unsqueeze(-1), projected.index_select(0, slots)
+        )
         return whole
 
 
@@ -115,5 +116,6 @@ def checkpoint_names(name: str) -> str:
     return name
 
 
-def _padded(values: Tensor, mask: Tensor) -> Tensor:
-    return values.new_zeros(mask.shape).masked_scatter(mask, values)
+def _placed(logps: Tensor, side: ResponseMasks) -> Float[Tensor, "pairs tokens"]:
+    found = logps.index_select(0, side.places.flatten()).view(side.places.shape)
+    return torch.where(side.mask, found, 0.0)

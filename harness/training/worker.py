@@ -23,6 +23,7 @@ from harness.errors import ConfigError, HarnessError
 from harness.registry import load_method
 from harness.rundir import RunDir, cache_dir, write_atomically
 from harness.spec import RunSpec
+from harness.training.attention import NAME as SEGMENT_ATTENTION
 from harness.training.checkpoint import Checkpoints
 from harness.training.engine import Engine, Processes, dtype_of
 from harness.training.loop import Loop
@@ -136,7 +137,7 @@ class Worker:
             images=ImageStore(self.preferences, transform),
             changed=changed,
             columns=read_columns(columns, self.method.columns) if columns else {},
-            pad_id=int(self.base.processor.tokenizer.eos_token_id),
+            image_id=int(self.base.processor.image_token_id),
         )
 
     def _reference(self, policy: Policy, tower: VisionTower) -> ReferenceLogps:
@@ -150,7 +151,7 @@ class Worker:
             dtype=training.precision,
             max_length=self.spec.data.max_length,
             device=self.processes.device.type,
-            versions=f"torch {torch.__version__}",
+            versions=f"torch {torch.__version__}, attention {SEGMENT_ATTENTION}",
         )
         collate = self._collator(no_segments)
 

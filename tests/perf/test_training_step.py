@@ -51,7 +51,7 @@ def tokens(llava, tmp_path):
         images=ImageStore(preferences, ImageTransform(llava.processor, "center_crop")),
         changed=no_segments,
         columns={"clip_gap": torch.tensor(preferences.column("clip_gap"))},
-        pad_id=int(llava.processor.tokenizer.eos_token_id),
+        image_id=int(llava.processor.image_token_id),
     )
     return collate(list(range(PAIRS)))
 

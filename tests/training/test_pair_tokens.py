@@ -1,5 +1,7 @@
 """From pairs to the tensors of a step, and the log-probabilities they give."""
 
+import copy
+
 import pytest
 import torch
 import world_fixture
@@ -34,7 +36,7 @@ def tokenizer(model, max_length=500):
 def collator(model, preferences, changed=no_segments, columns=None):
     store = ImageStore(preferences, ImageTransform(model.processor, "center_crop"))
     pairs = tokenizer(model).tokenize(preferences)
-    return Collator(pairs, store, changed, columns or {}, pad_id=1)
+    return Collator(pairs, store, changed, columns or {}, model.processor.image_token_id)
 
 
 def pair(**changes):
@@ -89,18 +91,19 @@ def test_pairs_that_share_an_image_share_its_tensor(model, preferences):
     """Rows 0 and 10 of the fixture have the same image bytes."""
     tokens = collator(model, preferences)([0, 10, 1])
     assert tokens.images.shape == (2, 3, 48, 48)
-    assert tokens.image_of_pair.tolist() == [0, 0, 1]
+    slots = -1 - tokens.packed.input_ids[tokens.packed.input_ids < 0]
+    assert slots.tolist() == list(range(2 * 9))
 
 
-def test_response_mask_covers_responses_with_their_end_token(model, preferences):
+def test_places_lead_to_the_response_with_its_end_token(model, preferences):
     tokens = collator(model, preferences)([3, 4])
     decoded = [
-        model.processor.tokenizer.decode(ids[mask])
-        for ids, mask in zip(tokens.input_ids, tokens.is_response, strict=True)
+        model.processor.tokenizer.decode(tokens.packed.targets[places[mask]])
+        for side in (tokens.chosen, tokens.rejected)
+        for places, mask in zip(side.places, side.mask, strict=True)
     ]
     rows = [preferences[3], preferences[4]]
     assert decoded == [f" {r.chosen}</s>" for r in rows] + [f" {r.rejected}</s>" for r in rows]
-    assert tokens.chosen.mask.sum(1).tolist() == tokens.is_response[:2].sum(1).tolist()
 
 
 def test_mean_of_clip_gap_comes_as_a_constant_column(model, preferences):
@@ -126,7 +129,8 @@ def test_changed_tokens_are_those_of_the_replaced_words(model):
 def test_logps_equal_those_of_the_plain_transformers_forward(model, preferences):
     """Each response alone through the published class, log-softmax over all its logits."""
     tokens = collator(model, preferences)([0, 5, 7, 10])
-    policy, tower = Policy(model.llava), VisionTower(model.llava, torch.device("cpu"))
+    llava = copy.deepcopy(model.llava)  # the policy runs it in another way
+    policy, tower = Policy(llava), VisionTower(llava, torch.device("cpu"))
     with torch.no_grad():
         found = policy(tokens, tower.features(tokens.images))
         for i, row in enumerate(tokens.rows):

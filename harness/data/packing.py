@@ -1,0 +1,149 @@
+"""Sequences in one row without padding, in which what they share stands once.
+
+The sequences of a batch form a tree: the system text is its root, images and questions branch from
+it, and the responses to a prompt branch from that. A node is a run of positions between two
+branchings. A position attends to the ancestors of its node and to what stands before it in the
+node, and it is counted from the root, so that every sequence sees just what it sees alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive nodes, each the first child of the one before: a causal run of positions."""
+
+    length: int
+    """Positions of the row; the segments tile it."""
+    visible: tuple[int, ...]
+    """Indices of the nodes whose keys it sees: its ancestors, then its own."""
+    mask: Bool[Tensor, "queries keys"] | None
+    """None where plain causal attention is right: there are no ancestors."""
+
+
+@dataclass(frozen=True)
+class PackedRow:
+    """All sequences of a batch in one row."""
+
+    input_ids: Int[Tensor, " positions"]
+    """Token ids; where an image feature stands, -1 minus its place among those of all images."""
+    position_ids: Int[Tensor, " positions"]
+    node_lengths: tuple[int, ...]
+    segments: tuple[Segment, ...]
+    predicting: Int[Tensor, " logps"]
+    """Positions whose output predicts a response token."""
+    targets: Int[Tensor, " logps"]
+    """The tokens they predict. What two responses share is predicted once."""
+
+    @property
+    def positions(self) -> int:
+        """Tokens that are run."""
+        return len(self.input_ids)
+
+    def to(self, device: torch.device) -> "PackedRow":
+        """Return the same row on a device."""
+        return replace(
+            self,
+            input_ids=self.input_ids.to(device),
+            position_ids=self.position_ids.to(device),
+            segments=tuple(
+                replace(one, mask=None if one.mask is None else one.mask.to(device))
+                for one in self.segments
+            ),
+            predicting=self.predicting.to(device),
+            targets=self.targets.to(device),
+        )
+
+
+def pack(
+    sequences: Sequence[Sequence[int]], starts: Sequence[int]
+) -> tuple[PackedRow, list[Int[Tensor, " response"]]]:
+    """Pack sequences and say where the log-probabilities of their responses will stand.
+
+    Args:
+        sequences: Ids, as in `input_ids`. What is equal up to some place is shared up to there.
+        starts: Where the response of each sequence begins; it reaches to the end.
+
+    Returns:
+        The row, and for each sequence the indices of its response tokens among the row's `logps`.
+    """
+    tree = _Tree([list(sequence[:-1]) for sequence in sequences])
+    predicted: dict[tuple[int, int], int] = {}
+    found = []
+    for sequence, start, places in zip(sequences, starts, tree.places, strict=True):
+        steps = zip(places[start - 1 :], sequence[start:], strict=True)
+        found.append([predicted.setdefault(step, len(predicted)) for step in steps])
+    row = PackedRow(
+        input_ids=torch.tensor(tree.ids),
+        position_ids=torch.tensor(tree.depths),
+        node_lengths=tuple(tree.lengths),
+        segments=tuple(_segments(tree)),
+        predicting=torch.tensor([place for place, _ in predicted]),
+        targets=torch.tensor([token for _, token in predicted]),
+    )
+    return row, [torch.tensor(indices) for indices in found]
+
+
+class _Tree:
+    """Nodes in depth-first order."""
+
+    def __init__(self, sequences: Sequence[list[int]]) -> None:
+        self.ids: list[int] = []
+        self.depths: list[int] = []
+        self.lengths: list[int] = []
+        self.ancestors: list[tuple[int, ...]] = []
+        self.places: list[list[int]] = [[] for _ in sequences]
+        """Of each sequence, the positions of its tokens in the row."""
+        self._sequences = sequences
+        self._grow(range(len(sequences)), 0, ())
+
+    def _grow(self, members: Sequence[int], depth: int, ancestors: tuple[int, ...]) -> None:
+        """Add the nodes of sequences that are equal before `depth`."""
+        branches: dict[int, list[int]] = {}
+        for member in members:
+            if len(self._sequences[member]) > depth:
+                branches.setdefault(self._sequences[member][depth], []).append(member)
+        for branch in branches.values():
+            shared = _common([self._sequences[member][depth:] for member in branch])
+            start, end = len(self.ids), depth + len(shared)
+            for member in branch:
+                self.places[member] += range(start, start + len(shared))
+            node = len(self.lengths)
+            self.ids += shared
+            self.depths += range(depth, end)
+            self.lengths.append(len(shared))
+            self.ancestors.append(ancestors)
+            self._grow(branch, end, (*ancestors, node))
+
+
+def _common(sequences: Sequence[list[int]]) -> list[int]:
+    """Return the beginning that all sequences share: that of the first and the last in order."""
+    first, last = min(sequences), max(sequences)
+    length = next(
+        (i for i, ids in enumerate(zip(first, last, strict=False)) if len(set(ids)) > 1), len(first)
+    )
+    return first[:length]
+
+
+def _segments(tree: _Tree) -> list[Segment]:
+    """Join every node with its first child, which stands right behind it."""
+    runs: list[list[int]] = []
+    for node, ancestors in enumerate(tree.ancestors):
+        if ancestors and ancestors[-1] == node - 1:
+            runs[-1].append(node)
+        else:
+            runs.append([node])
+    return [_segment(tree, run) for run in runs]
+
+
+def _segment(tree: _Tree, run: list[int]) -> Segment:
+    ancestors = tree.ancestors[run[0]]
+    length = sum(tree.lengths[node] for node in run)
+    before = sum(tree.lengths[node] for node in ancestors)
+    mask = torch.ones(length, before + length, dtype=torch.bool).tril(before)
+    return Segment(length, (*ancestors, *run), mask if ancestors else None)
