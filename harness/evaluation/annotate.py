@@ -7,18 +7,20 @@ asks nobody.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from benchmarks.types import Benchmark, LLMJudge, Response, Sample, SampleId
 from harness.console import Tracker, track
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, JudgeError
 from harness.evaluation.annotators import Annotators, tagged_json, tagger_of
-from harness.evaluation.judge import Question, ReplayJudge
+from harness.evaluation.judge import Judge, OpenAIJudge, Question, ReplayJudge
+from harness.evaluation.replies import appending, keep_only, read_journal, row
+from harness.llm.budget import Spent
 
 QUIET_S = 2.0
 """Seconds before progress is shown."""
@@ -55,15 +57,7 @@ class Annotation:
                     f"benchmark '{self.benchmark.name}' needs a judge ({annotator.model}). "
                     "Choose one with --judge openai or --judge replay:FILE."
                 )
-            replies = judge.replies(
-                Question(
-                    benchmark=self.benchmark.name,
-                    annotator=annotator,
-                    sample=sample,
-                    response=response,
-                    request=lambda: self.benchmark.request(sample, response),
-                )
-            )
+            replies = judge.replies(question_about(self.benchmark, annotator, sample, response))
         tagger = tagger_of(self.benchmark)
         if tagger is None or self._ends_tagged(replies):
             return replies
@@ -89,11 +83,24 @@ class Annotation:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
+def question_about(
+    benchmark: Benchmark[Any], annotator: LLMJudge, sample: Sample, response: Response
+) -> Question:
+    """Return what a judge is told about one response."""
+    return Question(
+        benchmark=benchmark.name,
+        annotator=annotator,
+        sample=sample,
+        response=response,
+        request=lambda: benchmark.request(sample, response),
+    )
+
+
 def is_tagged(reply: str) -> bool:
     """Tell whether a reply is a tagger's: a JSON list of lists of [text, tag, lemma]."""
     try:
         texts = json.loads(reply)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(texts, list) and all(
         isinstance(text, list) and all(isinstance(t, list) and len(t) == 3 for t in text)
@@ -120,92 +127,106 @@ def annotate(
         return replies
     keys = {sample.id: annotation.key(sample, response) for sample, response in asked}
     known = read_journal(journal)
-    with _appending(journal) as write:
+    with appending(journal) as write:
         missing = [pair for pair in asked if keys[pair[0].id] not in known]
         for (sample, _), answer in _ask(annotation, missing):
             known[keys[sample.id]] = answer
-            write({"id": sample.id, "key": keys[sample.id], "replies": answer})
+            write(row(sample.id, keys[sample.id], answer))
+    if len(known) > len(keys):
+        # Rows about earlier answers go, so that the file can be replayed: one row per sample.
+        keep_only(journal, (row(each, key, known[key]) for each, key in keys.items()))
     return replies | {sample_id: known[key] for sample_id, key in keys.items()}
 
 
 def _ask(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, list[str]]]:
-    """Yield replies as they come, several questions at a time where the judge allows it."""
-    judge = annotation.annotators.judge
-    advance = _Progress(f"{annotation.benchmark.name}: replies", len(pairs))
-    with advance:
-        if judge is None or judge.concurrency == 1:
-            for pair in pairs:
-                yield pair, annotation.replies(*pair)
+    """Yield replies as they come, and say how many are missing when the judge fails."""
+    judge, name, done = annotation.annotators.judge, annotation.benchmark.name, 0
+    with _Progress(f"{name}: replies", len(pairs), judge) as advance:
+        try:
+            for answered in _answers(annotation, pairs):
+                yield answered
+                done += 1
                 advance()
-            return
-        with ThreadPoolExecutor(judge.concurrency) as pool:
-            futures = {pool.submit(annotation.replies, *pair): pair for pair in pairs}
-            try:
-                for future in as_completed(futures):
-                    yield futures[future], future.result()
-                    advance()
-            finally:
-                # After an error or an interrupt nothing new is asked.
-                pool.shutdown(wait=False, cancel_futures=True)
+        except JudgeError as error:
+            if isinstance(judge, ReplayJudge):
+                raise
+            raise JudgeError(
+                f"{error} Replies about {len(pairs) - done} of {len(pairs)} responses to "
+                f"'{name}' are missing, so there is no score. Run the same command again: what "
+                "was answered is kept and not paid twice."
+            ) from error
+
+
+def _answers(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, list[str]]]:
+    """Yield replies, several questions at a time where the judge allows it.
+
+    After a failure nothing new is asked; the questions in flight are finished first.
+    """
+    judge = annotation.annotators.judge
+    if judge is None or judge.concurrency == 1:
+        for pair in pairs:
+            yield pair, annotation.replies(*pair)
+        return
+    failure: Exception | None = None
+    with ThreadPoolExecutor(judge.concurrency) as pool:
+        futures = {pool.submit(annotation.replies, *pair): pair for pair in pairs}
+        try:
+            for future in as_completed(futures):
+                try:
+                    answer = future.result()
+                except CancelledError:
+                    continue
+                except Exception as error:
+                    failure = failure or error
+                    _cancel(futures)
+                else:
+                    yield futures[future], answer
+        except BaseException:
+            _cancel(futures)
+            if isinstance(judge, OpenAIJudge):
+                judge.service.stop()
+            raise
+    if failure is not None:
+        raise failure
+
+
+def _cancel(futures: Iterable[Future[list[str]]]) -> None:
+    for future in futures:
+        future.cancel()
 
 
 class _Progress:
     """Progress that stays silent about work that is done at once."""
 
-    def __init__(self, description: str, total: int) -> None:
+    def __init__(self, description: str, total: int, judge: Judge | None) -> None:
         self._description, self._total = description, total
+        self._service = judge.service if isinstance(judge, OpenAIJudge) else None
+        self._before = self._service.spent if self._service else Spent()
         self._start, self._done = time.monotonic(), 0
         self._stack = ExitStack()
         self._tracker: Tracker | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "_Progress":
         self._stack.__enter__()
+        return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def __call__(self) -> None:
         self._done += 1
+        seconds = time.monotonic() - self._start
         if self._tracker is not None:
-            self._tracker.advance()
-        elif time.monotonic() - self._start > QUIET_S:
+            self._tracker.advance(1, self._note(seconds))
+        elif seconds > QUIET_S:
             self._tracker = self._stack.enter_context(track(self._description, self._total))
-            self._tracker.advance(self._done)
+            self._tracker.advance(self._done, self._note(seconds))
 
-
-def read_journal(path: Path) -> dict[str, list[str]]:
-    """Return the replies by key; a line that was cut off by a kill is dropped.
-
-    Raises:
-        DataError: The file is something else.
-    """
-    if not path.exists():
-        return {}
-    # What follows the last newline was not written to its end.
-    complete, _, _ = path.read_text("utf-8").rpartition("\n")
-    try:
-        rows = [json.loads(line) for line in complete.split("\n") if line]
-        return {row["key"]: row["replies"] for row in rows}
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: not a file of replies ({error!r}). Delete it to ask again."
-        ) from error
-
-
-@contextmanager
-def _appending(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        _cut_torn_line(file)
-
-        def write(row: Mapping[str, Any]) -> None:
-            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-            file.flush()
-
-        yield write
-
-
-def _cut_torn_line(file: IO[bytes]) -> None:
-    file.seek(0)
-    file.truncate(file.read().rfind(b"\n") + 1)
-    file.seek(0, 2)
+    def _note(self, seconds: float) -> str:
+        """Say what was paid; nothing where nothing is paid for."""
+        if self._service is None:
+            return ""
+        spent, before = self._service.spent, self._before
+        paid = spent.calls - before.calls
+        recalled = spent.recalled - before.recalled
+        return f"{paid / seconds:.1f} calls/s, {paid} paid, {recalled} recalled"

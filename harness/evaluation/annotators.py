@@ -11,9 +11,13 @@ from benchmarks.types import Benchmark, LLMJudge, NounTagger, Token
 from harness.errors import ConfigError
 from harness.evaluation.judge import Judge, OpenAIJudge, OracleJudge, ReplayJudge
 from harness.evaluation.nouns import PhraseTagger, SpacyTagger, Tagger, find_nltk
+from harness.llm.messages import ChatSettings
 
 if TYPE_CHECKING:
+    from harness.llm.chat import ChatService
     from harness.world.oracle import Oracle
+
+DEFAULTS = ChatSettings()
 
 
 @dataclass(frozen=True)
@@ -65,21 +69,33 @@ def tagger_of(benchmark: Benchmark[Any]) -> NounTagger | None:
     return annotator.tagger if isinstance(annotator, LLMJudge) else annotator
 
 
-def find_annotators(judge: str | None, data: Path) -> Annotators:
+def find_annotators(
+    judge: str | None,
+    data: Path,
+    settings: ChatSettings = DEFAULTS,
+    runs: int = 1,
+    service: "ChatService | None" = None,
+) -> Annotators:
     """Return the judge that is named and the taggers that go with it.
 
     Args:
         judge: `oracle`, `openai`, `openai:MODEL` or `replay:FILE`.
         data: Folder of the benchmark's data, beside which NLTK's data may lie.
+        settings: How `openai` is reached.
+        runs: How often `openai` judges every response.
+        service: From `open_service`, so that several benchmarks share one budget.
 
     Raises:
-        ConfigError: There is no such judge.
+        ConfigError: There is no such judge, or it needs a key and has none.
     """
     kind, _, argument = (judge or "").partition(":")
+    if runs != 1 and kind != "openai":
+        raise ConfigError(f"--judge-runs {runs} goes with --judge openai, not with {judge!r}.")
     if kind == "oracle":
         return _oracle(data)
     if kind == "openai":
-        return Annotators(OpenAIJudge(argument or None), _taggers(data))
+        service = service or open_service(judge, settings)
+        return Annotators(OpenAIJudge(argument or None, service, runs), _taggers(data))
     if kind == "replay" and argument:
         return Annotators(ReplayJudge(Path(argument)), _taggers(data))
     if judge is None:
@@ -87,6 +103,24 @@ def find_annotators(judge: str | None, data: Path) -> Annotators:
     raise ConfigError(
         f"there is no judge {judge!r}. Choose oracle, openai, openai:MODEL or replay:FILE."
     )
+
+
+def open_service(judge: str | None, settings: ChatSettings = DEFAULTS) -> "ChatService | None":
+    """Return the way to the model that `openai` names; None for every other judge.
+
+    Raises:
+        ConfigError: There is no key.
+    """
+    if (judge or "").partition(":")[0] != "openai":
+        return None
+    from harness.llm.chat import ChatService, default_store
+
+    return ChatService(settings, default_store())
+
+
+def takes_runs(benchmark: Benchmark[Any]) -> bool:
+    """Tell whether a benchmark reads several runs of its judge."""
+    return isinstance(benchmark.annotator, LLMJudge) and benchmark.annotator.several_runs
 
 
 def _oracle(data: Path) -> Annotators:

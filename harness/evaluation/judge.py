@@ -5,22 +5,19 @@ JudgeError; what was answered before is kept, so that the same command continues
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.types import FAILED_CALL, Call, LLMJudge, Response, Sample, SampleId
 from harness.errors import ConfigError, DataError, JudgeError
+from harness.llm.messages import ChatRequest, well_formed
 
 if TYPE_CHECKING:
-    from openai import OpenAI
-
+    from harness.llm.chat import ChatService
     from harness.world.oracle import Oracle
-
-ATTEMPTS = 8
-"""Tries of one call while the network or the service fails."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class ReplayJudge:
         self._replies: dict[SampleId, list[str]] = {}
         try:
             lines = path.read_text("utf-8").split("\n")
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: cannot read the recorded replies ({error})") from error
         for number, line in enumerate(lines, start=1):
             if line.strip():
@@ -81,11 +78,12 @@ class ReplayJudge:
             runs = row["runs"] if "runs" in row else [row["replies"]]
             replies = [_recorded(reply) for run in runs for reply in run]
             sample_id = row["id"]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            known = sample_id in self._replies
+        except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise DataError(
                 f'{where}: expected {{"id": ..., "replies": [...]}} or "runs" ({error!r})'
             ) from error
-        if sample_id in self._replies:
+        if known:
             raise DataError(f"{where}: id {sample_id!r} stands twice. Keep one line per sample.")
         self._replies[sample_id] = replies
 
@@ -113,9 +111,7 @@ def _recorded(reply: Any) -> str:
         return FAILED_CALL
     if reply is None:
         return ""
-    if isinstance(reply, str):
-        return reply
-    return json.dumps(reply)
+    return well_formed(reply) if isinstance(reply, str) else json.dumps(reply)
 
 
 class OracleJudge:
@@ -142,84 +138,89 @@ class OracleJudge:
 
 
 class OpenAIJudge:
-    """A model behind an OpenAI-compatible endpoint; key and address come from the environment.
+    """A model behind an OpenAI-compatible endpoint.
 
     Args:
         model: Model to ask instead of the one that belongs to the benchmark; it is named on the
             scorecard.
+        service: Way to the endpoint; None takes key and address from the environment.
+        runs: How often every question is judged, where the benchmark reads several runs.
     """
 
-    concurrency = 8
+    def __init__(
+        self, model: str | None = None, service: "ChatService | None" = None, runs: int = 1
+    ) -> None:
+        if service is None:
+            from harness.llm.chat import ChatService, ChatSettings, default_store
 
-    def __init__(self, model: str | None = None) -> None:
-        if not os.environ.get("OPENAI_API_KEY"):
-            raise ConfigError(
-                "judge 'openai' needs a key. Set OPENAI_API_KEY (and OPENAI_BASE_URL for another "
-                "endpoint), or use --judge replay:FILE."
-            )
+            service = ChatService(ChatSettings(), default_store())
+        self.service = service
+        self.concurrency = service.settings.workers
         self._model = model
-        self._client = _client()
+        self._runs = runs
 
     def name(self, annotator: LLMJudge) -> str:
-        """Return the model and, if it is another, which one it stands for."""
+        """Return the model, how many runs, and if it is another, which one it stands for."""
+        runs = f", {self._runs} runs" if self._runs > 1 else ""
         if self._model in (None, annotator.model):
-            return annotator.model
-        return f"{self._model} instead of {annotator.model}"
+            return f"{annotator.model}{runs}"
+        return f"{self._model} instead of {annotator.model}{runs}"
 
     def replies(self, question: Question) -> list[str]:
-        """Ask the model until the reply is readable."""
-        annotator = question.annotator
+        """Ask the model until the reply is readable, in every run anew.
 
-        def ask(request: str, call: Call, _number: int) -> str:
-            return self._ask(annotator, request, call)
+        Raises:
+            ConfigError: The benchmark cannot read several runs.
+            JudgeError: A call failed for good.
+        """
+        self._check_runs(question)
 
-        return climb(question, ask)
+        def ask(run: int, request: str, call: Call, number: int) -> str:
+            return self.service.ask(self._request(question, run, request, call, number)).text
 
-    def _ask(self, annotator: LLMJudge, request: str, call: Call) -> str:
-        import openai
-        from tenacity import (
-            RetryError,
-            Retrying,
-            retry_if_exception_type,
-            stop_after_attempt,
-            wait_random_exponential,
-        )
+        return [reply for run in range(self._runs) for reply in climb(question, partial(ask, run))]
 
-        passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
-        model = self._model or annotator.model
-        retrying = Retrying(
-            retry=retry_if_exception_type(passing),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(max=60),
-        )
-        try:
-            answer = retrying(self._create, model, annotator, request, call)
-        except RetryError as error:
-            cause = type(error.last_attempt.exception()).__name__
-            raise JudgeError(
-                f"judge {model!r} could not be reached in {ATTEMPTS} attempts ({cause}). "
-                "Run the same command again: replies so far are kept."
-            ) from error
-        except openai.OpenAIError as error:
-            raise JudgeError(f"judge {model!r} refused the request: {error}") from error
-        if answer.model != model:
-            raise JudgeError(
-                f"asked judge {model!r}, but {answer.model!r} answered. Ask for it by its exact "
-                f"name: --judge openai:{answer.model}"
+    def planned(self, question: Question) -> tuple[list[ChatRequest], int]:
+        """Return the calls that a question needs at least, and how many replies are stored."""
+        self._check_runs(question)
+        needed: list[ChatRequest] = []
+        recalled = 0
+        text = question.request()
+        for run in range(self._runs):
+            for number, call in enumerate(question.annotator.calls):
+                request = self._request(question, run, text + call.suffix, call, number)
+                reply = self.service.known(request)
+                if reply is None:
+                    needed.append(request)
+                    break
+                recalled += 1
+                if question.annotator.readable(reply.text):
+                    break
+        return needed, recalled
+
+    def _request(
+        self, question: Question, run: int, request: str, call: Call, number: int
+    ) -> ChatRequest:
+        # The same words again, in the next run or after an unreadable reply, are a new call.
+        repeat = run * len(question.annotator.calls) + number
+        return chat_request(question.annotator, request, call, repeat, self._model)
+
+    def _check_runs(self, question: Question) -> None:
+        if self._runs > 1 and not question.annotator.several_runs:
+            raise ConfigError(
+                f"benchmark '{question.benchmark}' is judged in one run. Leave --judge-runs out."
             )
-        return answer.choices[0].message.content or ""
-
-    def _create(self, model: str, annotator: LLMJudge, request: str, call: Call) -> Any:
-        messages = [{"role": annotator.role, "content": request}]
-        if annotator.system is not None:
-            messages.insert(0, {"role": "system", "content": annotator.system})
-        limit = {} if annotator.max_tokens is None else {"max_tokens": annotator.max_tokens}
-        create: Any = self._client.chat.completions.create
-        return create(model=model, messages=messages, temperature=call.temperature, **limit)
 
 
-def _client() -> "OpenAI":
-    from openai import OpenAI
-
-    # Retries are counted in one place, by the judge.
-    return OpenAI(max_retries=0, timeout=120.0)
+def chat_request(
+    annotator: LLMJudge, request: str, call: Call, repeat: int = 0, model: str | None = None
+) -> ChatRequest:
+    """Lay out a call as the benchmark's judge is asked; `model` replaces its own."""
+    system = () if annotator.system is None else (("system", annotator.system),)
+    return ChatRequest(
+        model=model or annotator.model,
+        messages=(*system, (annotator.role, request)),
+        temperature=call.temperature,
+        max_tokens=annotator.max_tokens,
+        repeat=repeat,
+    )

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import threading
+import time
 
 import pytest
 
@@ -16,9 +18,10 @@ from benchmarks.types import (
     Token,
 )
 from harness.errors import ConfigError, DataError, JudgeError
-from harness.evaluation.annotate import Annotation, annotate, is_tagged, read_journal
+from harness.evaluation.annotate import Annotation, annotate, is_tagged
 from harness.evaluation.annotators import Annotators
 from harness.evaluation.judge import ReplayJudge
+from harness.evaluation.replies import read_journal
 
 PAIRS = [(Sample(i, "?", ""), Response(i, f"answer {i}")) for i in range(5)]
 
@@ -138,8 +141,49 @@ def test_a_changed_answer_or_judge_is_asked_about_again(tmp_path):
     assert other.asked == [0, 1, 2, 3, 4]
 
 
-def test_a_file_that_holds_no_replies_is_named(tmp_path):
-    (tmp_path / "replies.jsonl").write_text('{"id": 1}\n')
+def test_the_journal_holds_one_row_per_answer_and_can_be_replayed(tmp_path):
+    journal = tmp_path / "replies.jsonl"
+    annotate(annotation(JUDGED, CountingJudge()), PAIRS, journal)
+    changed = [*PAIRS[:4], (PAIRS[4][0], Response(4, "another answer"))]
+    replies = annotate(annotation(JUDGED, CountingJudge()), changed, journal)
+    assert len(journal.read_text().splitlines()) == 5
+    assert annotate(annotation(JUDGED, ReplayJudge(journal)), changed, None) == replies
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_failure_says_how_many_are_missing(concurrency):
+    judge = CountingJudge(fail_at=0)
+    judge.concurrency = concurrency
+    with pytest.raises(JudgeError, match=r"^away Replies about [345] of 5 responses .* missing"):
+        annotate(annotation(JUDGED, judge), PAIRS, None)
+
+
+class SlowJudge(CountingJudge):
+    """Fails at sample 0 while sample 1 is being answered."""
+
+    concurrency = 2
+
+    def __init__(self):
+        super().__init__(fail_at=0)
+        self.both = threading.Barrier(2)
+
+    def replies(self, question):
+        if question.sample.id < 2:
+            self.both.wait(10)
+            time.sleep(0.05 * question.sample.id)
+        return super().replies(question)
+
+
+def test_questions_in_flight_are_finished_and_kept_after_a_failure(tmp_path):
+    journal = tmp_path / "replies.jsonl"
+    with pytest.raises(JudgeError):
+        annotate(annotation(JUDGED, SlowJudge()), PAIRS, journal)
+    assert 1 in {row["id"] for row in map(json.loads, journal.read_text().splitlines())}
+
+
+@pytest.mark.parametrize("content", [b'{"id": 1}\n', b"\xff\n", b"[" * 100_000 + b"\n"])
+def test_a_file_that_holds_no_replies_is_named(tmp_path, content):
+    (tmp_path / "replies.jsonl").write_bytes(content)
     with pytest.raises(DataError, match="not a file of replies"):
         read_journal(tmp_path / "replies.jsonl")
 

@@ -1,5 +1,6 @@
 """Judges: recorded replies, and a model behind an endpoint on this machine."""
 
+import dataclasses
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -8,7 +9,8 @@ import pytest
 
 from benchmarks.types import FAILED_CALL, Call, LLMJudge, Response, Sample
 from harness.errors import ConfigError, DataError, JudgeError
-from harness.evaluation.judge import ATTEMPTS, OpenAIJudge, Question, ReplayJudge
+from harness.evaluation.judge import OpenAIJudge, Question, ReplayJudge
+from harness.llm.chat import ChatSettings
 
 KEY = "sk-secret-of-the-test"
 ANNOTATOR = LLMJudge(
@@ -56,6 +58,8 @@ def test_a_sample_without_recorded_replies_is_an_error(replay):
     [
         (["{"], ":1: expected"),
         ([{"id": 1}], ":1: expected"),
+        ([{"id": [], "replies": []}], ":1: expected"),
+        (["[" * 100_000], ":1: expected"),
         ([{"id": 1, "replies": []}, {"id": 1, "replies": []}], ":2: id 1 stands twice"),
     ],
 )
@@ -67,6 +71,17 @@ def test_wrong_recordings_are_named(replay, rows, told):
 def test_a_missing_recording_is_named(tmp_path):
     with pytest.raises(DataError, match=r"nothing\.jsonl"):
         ReplayJudge(tmp_path / "nothing.jsonl")
+
+
+def test_a_recording_that_is_not_utf_8_is_named(tmp_path):
+    path = tmp_path / "latin.jsonl"
+    path.write_bytes('{"id": 1, "replies": ["é"]}'.encode("latin-1"))
+    with pytest.raises(DataError, match=r"latin\.jsonl: cannot read"):
+        ReplayJudge(path)
+
+
+def test_half_a_surrogate_pair_in_a_recording_is_replaced(replay):
+    assert replay('{"id": 1, "replies": ["a\\ud83d"]}').replies(question()) == ["a\ufffd"]
 
 
 class Endpoint:
@@ -109,13 +124,14 @@ class Endpoint:
 
 
 @pytest.fixture
-def endpoint(monkeypatch):
+def endpoint(monkeypatch, tmp_path):
     endpoint = Endpoint()
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{endpoint.server.server_port}/v1")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("harness.llm.chat.ChatService._pause", lambda *_: 0)
     yield endpoint
     endpoint.server.shutdown()
     endpoint.server.server_close()
@@ -148,7 +164,7 @@ def test_a_service_that_stays_away_is_an_error_and_never_a_reply(endpoint):
     endpoint.answers = [503]
     with pytest.raises(JudgeError, match="could not be reached") as caught:
         OpenAIJudge().replies(question())
-    assert len(endpoint.requests) == ATTEMPTS
+    assert len(endpoint.requests) == ChatSettings().attempts
     assert KEY not in str(caught.value)
 
 
@@ -171,6 +187,31 @@ def test_a_stand_in_model_is_named_as_such(endpoint):
     assert judge.replies(question()) == ["4"]
     assert judge.name(ANNOTATOR) == "judge-2 instead of judge-1"
     assert OpenAIJudge("judge-1").name(ANNOTATOR) == "judge-1"
+
+
+SEVERAL = dataclasses.replace(ANNOTATOR, several_runs=True)
+
+
+def test_every_run_asks_anew_and_a_second_time_nobody(endpoint):
+    endpoint.answers = [("hm", "judge-1"), ("4", "judge-1"), ("5", "judge-1")]
+    judge = OpenAIJudge(runs=2)
+    assert judge.replies(question(annotator=SEVERAL)) == ["hm", "4", "5"]
+    assert judge.replies(question(annotator=SEVERAL)) == ["hm", "4", "5"]
+    assert len(endpoint.requests) == 3
+    assert judge.name(SEVERAL) == "judge-1, 2 runs"
+
+
+def test_equal_calls_after_unreadable_replies_are_paid_each(endpoint):
+    endpoint.answers = [("hm", "judge-1"), ("hm", "judge-1"), ("4", "judge-1")]
+    same = dataclasses.replace(ANNOTATOR, calls=(Call(0.2),) * 100)
+    assert OpenAIJudge().replies(question(annotator=same)) == ["hm", "hm", "4"]
+    assert OpenAIJudge().replies(question(annotator=same)) == ["hm", "hm", "4"]
+    assert len(endpoint.requests) == 3
+
+
+def test_a_benchmark_of_one_run_refuses_several(endpoint):
+    with pytest.raises(ConfigError, match="'some_benchmark' is judged in one run"):
+        OpenAIJudge(runs=5).replies(question())
 
 
 def test_without_a_key_nothing_is_asked(monkeypatch):

@@ -1,0 +1,100 @@
+"""What a scoring will ask of a language model, counted before it is spent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.types import Benchmark, LLMJudge, Response, Sample
+from harness.errors import DataError
+from harness.evaluation.annotate import Pair, question_about
+from harness.evaluation.annotators import Annotators
+from harness.evaluation.judge import Judge, OpenAIJudge, Question, chat_request
+from harness.llm.messages import ChatRequest, estimated_tokens
+
+ASSUMED_ANSWER = "word " * 120
+"""Stands for an answer that is not there yet: 600 characters."""
+
+
+@dataclass(frozen=True)
+class JudgePlan:
+    """Calls and tokens that a scoring needs if every first reply is readable."""
+
+    calls: int
+    """Calls to pay for."""
+    recalled: int
+    """Replies that are stored already."""
+    prompt_tokens_estimate: int
+    """Characters of the messages divided by four, rounded up per call."""
+    completion_tokens_limit: int | None
+    """The most that the replies may take; None where the benchmark sets no limit."""
+
+    def __add__(self, other: "JudgePlan") -> "JudgePlan":
+        """Sum up two benchmarks; without a limit in one there is none."""
+        limits = (self.completion_tokens_limit, other.completion_tokens_limit)
+        return JudgePlan(
+            calls=self.calls + other.calls,
+            recalled=self.recalled + other.recalled,
+            prompt_tokens_estimate=self.prompt_tokens_estimate + other.prompt_tokens_estimate,
+            completion_tokens_limit=None if None in limits else sum(filter(None, limits)),
+        )
+
+    def __mul__(self, times: int) -> "JudgePlan":
+        """Plan for several sets of answers."""
+        return sum((self for _ in range(times)), NOTHING)
+
+
+NOTHING = JudgePlan(0, 0, 0, 0)
+
+
+def assumed_pairs(samples: Sequence[Sample]) -> list[Pair]:
+    """Return the samples with an answer of assumed length, for a plan before there are any."""
+    return [(sample, Response(sample.id, ASSUMED_ANSWER)) for sample in samples]
+
+
+def judge_plan(
+    benchmark: Benchmark[Any], pairs: Sequence[Pair], annotators: Annotators | None = None
+) -> JudgePlan:
+    """Count what a benchmark's language model will be asked.
+
+    Args:
+        benchmark: What is scored.
+        pairs: Samples with their answers, or `assumed_pairs`.
+        annotators: Who will be asked: nothing is paid unless it is `openai`. None plans for the
+            benchmark's own model in one run, and knows of no stored reply.
+
+    Raises:
+        ConfigError: The benchmark cannot read several runs.
+        DataError: The judge's prompt is not among the data.
+    """
+    annotator = benchmark.annotator
+    judge = None if annotators is None else annotators.judge
+    paid = annotators is None or isinstance(judge, OpenAIJudge)
+    if not isinstance(annotator, LLMJudge) or not paid:
+        return NOTHING
+    requests: list[ChatRequest] = []
+    recalled = 0
+    try:
+        for pair in pairs:
+            if annotator.needed(*pair):
+                question = question_about(benchmark, annotator, *pair)
+                needed, stored = _planned(question, judge)
+                requests += needed
+                recalled += stored
+    except ValueError as error:
+        raise DataError(f"benchmark '{benchmark.name}': {error}") from error
+    limit = annotator.max_tokens
+    return JudgePlan(
+        calls=len(requests),
+        recalled=recalled,
+        prompt_tokens_estimate=sum(
+            estimated_tokens(*(content for _, content in request.messages)) for request in requests
+        ),
+        completion_tokens_limit=limit * len(requests) if limit is not None else None,
+    )
+
+
+def _planned(question: Question, judge: Judge | None) -> tuple[list[ChatRequest], int]:
+    if isinstance(judge, OpenAIJudge):
+        return judge.planned(question)
+    first = question.annotator.calls[0]
+    return [chat_request(question.annotator, question.request() + first.suffix, first)], 0

@@ -1,0 +1,1 @@
+"""Language models behind OpenAI-compatible endpoints: asked once, kept for ever."""

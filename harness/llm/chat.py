@@ -1,0 +1,124 @@
+"""Ask a language model: from the store if it was ever asked the same, else over the network."""
+
+import threading
+from pathlib import Path
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+from harness.errors import JudgeError
+from harness.llm.budget import Budget, Spent
+from harness.llm.messages import ChatReply, ChatRequest, ChatSettings
+from harness.llm.store import ReplyStore
+from harness.llm.wire import PassingError, Wire, read_reply
+from harness.rundir import cache_dir
+
+__all__ = ["ChatReply", "ChatRequest", "ChatService", "ChatSettings", "Spent", "default_store"]
+
+
+def default_store() -> Path:
+    """Return the file of replies that all runs of this user share."""
+    return cache_dir() / "replies.sqlite"
+
+
+class ChatService:
+    """Language models behind one endpoint; thread-safe.
+
+    Args:
+        settings: How to reach it and what may be spent.
+        store: File of the replies.
+
+    Raises:
+        ConfigError: There is no key, or the address is none.
+        DataError: The store is damaged.
+    """
+
+    def __init__(self, settings: ChatSettings, store: Path) -> None:
+        self.settings = settings
+        self._wire = Wire(settings)
+        self._store = ReplyStore(store)
+        self._budget = Budget(settings.max_calls, settings.max_tokens)
+        self._stopped = threading.Event()
+        self._backoff = wait_random_exponential(multiplier=0.5, max=settings.longest_wait)
+
+    @property
+    def endpoint(self) -> str:
+        """Address of the service, without secrets."""
+        return self._wire.endpoint
+
+    @property
+    def spent(self) -> Spent:
+        """What this process paid and recalled until now."""
+        return self._budget.spent
+
+    def known(self, request: ChatRequest) -> ChatReply | None:
+        """Return the reply if it was paid for before, and count nothing."""
+        return self._store.recall(self.endpoint, request)
+
+    def ask(self, request: ChatRequest) -> ChatReply:
+        """Return the reply from the store, or ask for it and store it.
+
+        Raises:
+            JudgeError: The call failed for good, another model answered, or the budget is spent.
+        """
+        reply = self._recalled(request)
+        if reply is not None:
+            return reply
+        with self._store.claimed(self.endpoint, request, self._wait):
+            # Whoever held the claim before may have paid.
+            return self._recalled(request) or self._pay(request)
+
+    def stop(self) -> None:
+        """Start no further try in any thread; calls in flight end and are stored."""
+        self._stopped.set()
+
+    def _recalled(self, request: ChatRequest) -> ChatReply | None:
+        reply = self.known(request)
+        if reply is not None:
+            self._budget.recalled()
+        return reply
+
+    def _pay(self, request: ChatRequest) -> ChatReply:
+        attempts = self.settings.attempts
+        retrying = Retrying(
+            retry=retry_if_exception_type(PassingError),
+            stop=stop_after_attempt(attempts),
+            wait=self._pause,
+            sleep=self._wait,
+            reraise=True,
+        )
+        try:
+            reply = retrying(self._try, request)
+        except PassingError as error:
+            raise JudgeError(
+                f"model {request.model!r} at {self.endpoint} could not be reached in {attempts} "
+                f"attempts (last: {error})."
+            ) from error
+        self._store.put(self.endpoint, request, reply)
+        return reply
+
+    def _try(self, request: ChatRequest) -> ChatReply:
+        with self._budget.reserved(request.estimated_tokens) as bill:
+            self._wait(0)  # stopped while the budget was waited for
+            body = self._wire.post(request)
+            # Answered is billed, whatever it says.
+            bill.calls = 1
+            reply = read_reply(body, request)
+            bill.tokens = reply.tokens
+        if reply.model != request.model:
+            name = "".join(c for c in reply.model if c.isprintable())[:100]
+            raise JudgeError(
+                f"asked model {request.model!r} at {self.endpoint}, but {name!r} answered. "
+                f"Ask for it by its exact name, such as --judge openai:{name}."
+            )
+        return reply
+
+    def _pause(self, state: RetryCallState) -> float:
+        """Return the seconds until the next try: longer and longer, and as the service asks."""
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.wait if isinstance(error, PassingError) else 0.0
+        return min(max(asked, self._backoff(state)), self.settings.longest_wait)
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            raise JudgeError("stopped before the model answered.")

@@ -1,0 +1,71 @@
+"""What is said to a language model and what comes back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ASSUMED_REPLY = 512
+"""Tokens that a reply is taken to need where nothing limits it, before it is there."""
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """Everything that decides a reply, the endpoint apart."""
+
+    model: str
+    messages: tuple[tuple[str, str], ...]
+    """(role, content)."""
+    temperature: float
+    max_tokens: int | None = None
+    repeat: int = 0
+    """Tells equal requests apart that must be asked anew, such as run 2 of 5."""
+
+    @property
+    def estimated_tokens(self) -> int:
+        """Tokens that the call may take: its messages, and the longest reply allowed."""
+        limit = ASSUMED_REPLY if self.max_tokens is None else self.max_tokens
+        return estimated_tokens(*(content for _, content in self.messages)) + limit
+
+
+@dataclass(frozen=True)
+class ChatReply:
+    """One reply and what it took."""
+
+    text: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of prompt and reply together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class ChatSettings:
+    """How to reach the service and what may be spent; nothing here decides a number."""
+
+    base_url: str | None = None
+    """Address up to and including `/v1`; None takes OPENAI_BASE_URL, or else OpenAI's."""
+    key_file: Path | None = None
+    """File that holds the key alone; None takes OPENAI_API_KEY."""
+    workers: int = 8
+    """Calls at the same time."""
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    attempts: int = 8
+    """Tries of one call while the network or the service fails."""
+    timeout: float = 120
+    """Seconds without a byte from the service after which a try has failed."""
+    longest_wait: float = 60
+    """Seconds between two tries, at most, whatever the service asks for."""
+
+
+def estimated_tokens(*texts: str) -> int:
+    """Return the characters divided by four, rounded up: a rule of thumb for English."""
+    return -(-sum(map(len, texts)) // 4)
+
+
+def well_formed(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can carry and UTF-8 cannot."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

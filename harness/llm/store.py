@@ -1,0 +1,134 @@
+"""Replies that were paid for, in one SQLite file that several processes may share.
+
+Every reply stands under a hash of all that went in. A request that somebody is asking just now is
+claimed by a file lock, which the kernel frees when its owner dies.
+"""
+
+import dataclasses
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from harness.errors import DataError
+from harness.llm.messages import ChatReply, ChatRequest
+
+BUSY_S = 60.0
+"""Seconds to wait for another process that is writing."""
+POLL_S = 0.02
+"""Seconds between two looks at a claim that somebody else holds."""
+VERSION = 1
+
+
+class ReplyStore:
+    """Replies by request; thread-safe.
+
+    Args:
+        path: The file, made when it is not there. It must lie on a local disk.
+
+    Raises:
+        DataError: The file is damaged or something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._claims = path.with_name(f"{path.name}.claims")
+        self._claims.mkdir(exist_ok=True)
+        self._lock = threading.Lock()
+        # Two processes that both turn a new file into a WAL one would refuse each other.
+        with FileLock(self._claims / "open.lock"), self._readable():
+            self._database = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if version != VERSION and (version or tables):
+            raise DataError(
+                f"{self.path}: a store of version {version}, not {VERSION}. "
+                "Move it away to start a new one."
+            )
+        self._database.execute("PRAGMA journal_mode=WAL")
+        # A reply that was paid for outlives a power cut.
+        self._database.execute("PRAGMA synchronous=FULL")
+        with self._database:
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, request TEXT NOT NULL, "
+                "reply TEXT NOT NULL, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)"
+            )
+            self._database.execute(f"PRAGMA user_version={VERSION}")
+
+    def recall(self, endpoint: str, request: ChatRequest) -> ChatReply | None:
+        """Return the stored reply to a request, or None.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+        with self._lock, self._readable():
+            row = self._database.execute(
+                "SELECT reply FROM replies WHERE key = ?", (key_of(endpoint, request),)
+            ).fetchone()
+            return None if row is None else ChatReply(**json.loads(row[0]))
+
+    def put(self, endpoint: str, request: ChatRequest, reply: ChatReply) -> None:
+        """Keep a reply; it is on disk when this returns."""
+        values = (
+            key_of(endpoint, request),
+            json.dumps(_parts(endpoint, request)),
+            json.dumps(dataclasses.asdict(reply)),
+        )
+        with self._lock, self._readable(), self._database:
+            self._database.execute(
+                "INSERT OR IGNORE INTO replies (key, request, reply) VALUES (?, ?, ?)", values
+            )
+
+    @contextmanager
+    def claimed(
+        self, endpoint: str, request: ChatRequest, wait: Callable[[float], object]
+    ) -> Iterator[None]:
+        """Keep all other threads and processes from asking the same until the block ends.
+
+        Args:
+            endpoint: Whom to ask.
+            request: What to ask.
+            wait: Sleeps for some seconds; may raise to give up.
+        """
+        # Claims share 4096 files, so that two requests seldom wait for one another in vain.
+        lock = FileLock(self._claims / f"{key_of(endpoint, request)[:3]}.lock")
+        while True:
+            try:
+                lock.acquire(timeout=0)
+                break
+            except Timeout:
+                wait(POLL_S)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise DataError(
+                f"{self.path}: cannot use this store of replies ({error}). If another program "
+                "holds it, wait for that; if it is damaged, move it away, and what it held is "
+                "asked anew."
+            ) from error
+
+
+def key_of(endpoint: str, request: ChatRequest) -> str:
+    """Return a hash of everything that decides a reply."""
+    return hashlib.sha256(json.dumps(_parts(endpoint, request)).encode()).hexdigest()
+
+
+def _parts(endpoint: str, request: ChatRequest) -> dict[str, Any]:
+    return {"endpoint": endpoint} | dataclasses.asdict(request)
