@@ -3,20 +3,25 @@
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.plurals import SUFFIXES
 from benchmarks.types import Token
 from harness.errors import DataError
 from harness.evaluation.plain_pickle import read_plain_pickle
+from harness.evaluation.wordnet import NounForms
 from harness.rundir import cache_dir, write_atomically
+from harness.upstream.catalogue import catalogue
+from harness.upstream.record import sha256_of
 
+OFFICIAL = "nltk averaged_perceptron_tagger, WordNet 3.0"
+LICENCE = "corpora/wordnet/LICENSE"
 TAGGER = "averaged_perceptron_tagger"
 TAGGER_JSON = f"taggers/{TAGGER}_eng/{TAGGER}_eng.{{}}.json"
+PARTS = ("weights", "tagdict", "classes")
 TAGGER_PICKLE = f"{TAGGER}/{TAGGER}.pickle"
 
 
@@ -42,11 +47,15 @@ class NLTKTagger:
         cache: Folder that gets the tagger as JSON if there is only the old pickle of it.
     """
 
-    name = "nltk averaged_perceptron_tagger, WordNet 3.0"
-
     def __init__(self, folders: Sequence[Path], cache: Path) -> None:
         self._folders = (*folders, cache)
         self._cache = cache
+
+    @property
+    def name(self) -> str:
+        """The published versions, and which files on this machine are others."""
+        others = ", ".join(path.name for path in self._others)
+        return f"{OFFICIAL}{f' (not the official files: {others})' if others else ''}"
 
     def tag(self, texts: Sequence[str]) -> list[list[Token]]:
         """Return the tokens of each text.
@@ -69,6 +78,19 @@ class NLTKTagger:
         return [Token(word, tag, self._nouns.lemma(word)) for word, tag in self._tagger.tag(words)]
 
     @cached_property
+    def _others(self) -> list[Path]:
+        """Files whose content is not the published one; those that are missing say so when used."""
+        published = catalogue()["nltk_data"].files
+        hashes = {path: entry.sha256 for path, entry in published.items() if path != LICENCE}
+        places = {path: self._place(*_flat(path)) for path in hashes}
+        found = {path: place for path, place in places.items() if place is not None}
+        others = [place for path, place in found.items() if sha256_of(place) != hashes[path]]
+        weights = self._place(TAGGER_JSON.format(PARTS[0]))
+        if f"taggers/{TAGGER}.zip" not in found and weights is not None:
+            others.append(weights)  # NLTK's newer form of it, of which no hash is known
+        return others
+
+    @cached_property
     def _words(self) -> Any:
         from nltk.tokenize.destructive import NLTKWordTokenizer
 
@@ -79,7 +101,7 @@ class NLTKTagger:
         from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
 
         def rows(name: str) -> list[list[str]]:
-            places = (f"tokenizers/punkt_tab/english/{name}", f"punkt_tab_english/{name}")
+            places = _flat(f"tokenizers/punkt_tab/english/{name}")
             lines = self._find(*places).read_text("utf-8").split("\n")
             return [line.split("\t") for line in lines if line]
 
@@ -95,39 +117,50 @@ class NLTKTagger:
         from nltk.tag.perceptron import PerceptronTagger
 
         tagger = PerceptronTagger(load=False)
-        parts = [TAGGER_JSON.format(part) for part in ("weights", "tagdict", "classes")]
-        if not any((folder / parts[0]).exists() for folder in self._folders):
-            self._convert(parts)
-        weights, tags, classes = (json.loads(self._find(p).read_text("utf-8")) for p in parts)
+        weights, tags, classes = (
+            json.loads(path.read_text("utf-8")) for path in self._tagger_files()
+        )
         tagger.model.weights, tagger.tagdict = weights, tags
         tagger.model.classes = tagger.classes = set(classes)
         return tagger
 
-    def _convert(self, parts: Sequence[str]) -> None:
-        """Write the values of the pickled tagger as JSON into the cache."""
-        found = self._find(f"taggers/{TAGGER}.zip", f"{TAGGER}.zip")
-        with zipfile.ZipFile(found) as archive:
-            values = read_plain_pickle(archive.read(TAGGER_PICKLE), str(found))
-        for part, value in zip(parts, values, strict=True):
-            text = json.dumps(sorted(value) if isinstance(value, set) else value)
-            write_atomically(self._cache / part, text)
+    def _tagger_files(self) -> list[Path]:
+        """Return weights, tags and classes as JSON, made from the published archive if it is here.
+
+        What is made lies in the cache under the archive's hash: another archive is made anew.
+        """
+        names = [TAGGER_JSON.format(part) for part in PARTS]
+        archive = self._place(*_flat(f"taggers/{TAGGER}.zip"))
+        if archive is None:
+            return [self._find(name) for name in names]
+        files = [self._cache / sha256_of(archive)[:16] / name for name in names]
+        if not all(file.exists() for file in files):
+            with zipfile.ZipFile(archive) as opened:
+                values = read_plain_pickle(opened.read(TAGGER_PICKLE), str(archive))
+            for file, value in zip(files, values, strict=True):
+                text = json.dumps(sorted(value) if isinstance(value, set) else value)
+                write_atomically(file, text)
+        return files
 
     @cached_property
-    def _nouns(self) -> "NounForms":
-        index = self._find("corpora/wordnet/index.noun", "index.noun")
-        exceptions = self._find("corpora/wordnet/noun.exc", "noun.exc")
+    def _nouns(self) -> NounForms:
+        index = self._find(*_flat("corpora/wordnet/index.noun"))
+        exceptions = self._find(*_flat("corpora/wordnet/noun.exc"))
         return NounForms(index.read_text("utf-8"), exceptions.read_text("utf-8"))
 
+    def _place(self, *names: str) -> Path | None:
+        paths = (folder / name for folder in self._folders for name in names)
+        return next((path for path in paths if path.is_file()), None)
+
     def _find(self, *names: str) -> Path:
-        for folder in self._folders:
-            for name in names:
-                if (folder / name).exists():
-                    return folder / name
+        found = self._place(*names)
+        if found is not None:
+            return found
         looked = ", ".join(map(str, self._folders))
         raise DataError(
             f"NLTK's data are needed to find the nouns, and there is no {names[0]} in {looked}. "
-            "Fetch punkt_tab, averaged_perceptron_tagger_eng and wordnet (unpacked) with NLTK's "
-            "downloader and set NLTK_DATA to their folder."
+            "Fetch them with `python -m harness data fetch nltk_data`, or set NLTK_DATA to their "
+            "folder."
         )
 
 
@@ -173,8 +206,9 @@ class SpacyTagger:
 
     @property
     def name(self) -> str:
-        """Package and version, because lemmas differ between versions."""
-        return f"{self._package} {metadata.version(self._package)}"
+        """Versions of package and spaCy, because lemmas differ between them."""
+        versions = metadata.version(self._package), metadata.version("spacy")
+        return f"{self._package} {versions[0]} (spaCy {versions[1]})"
 
     @cached_property
     def _pipeline(self) -> Any:
@@ -190,50 +224,10 @@ class SpacyTagger:
         ]
 
 
-class NounForms:
-    """Singulars as WordNet's Morphy finds them.
-
-    Args:
-        index: Text of index.noun: one known noun per line, the first word.
-        exceptions: Text of noun.exc: irregular plural, then its singulars.
-    """
-
-    def __init__(self, index: str, exceptions: str) -> None:
-        lines = (line for line in index.splitlines() if not line.startswith(" "))
-        self._known = frozenset(line.split(" ", 1)[0] for line in lines)
-        rows = (line.split() for line in exceptions.splitlines())
-        self._irregular = {row[0]: row[1:] for row in rows if row}
-        self._lemmas: dict[str, str] = {}
-
-    def lemma(self, word: str) -> str:
-        """Return the shortest known form, or the word itself if none is known."""
-        if word not in self._lemmas:
-            self._lemmas[word] = min(self._forms(word), key=len, default=word)
-        return self._lemmas[word]
-
-    def singular(self, word: str) -> str:
-        """Return the first irregular singular, or else the lemma."""
-        irregular = self._irregular.get(word)
-        return irregular[0] if irregular else self.lemma(word)
-
-    def _forms(self, word: str) -> list[str]:
-        if word in self._irregular:
-            return [form for form in (word, *self._irregular[word]) if form in self._known]
-        forms = [word]
-        while forms:
-            shorter = list(_singulars(forms))
-            known = [form for form in (*forms, *shorter) if form in self._known]
-            if known:
-                return known
-            forms = shorter
-        return []
-
-
-def _singulars(words: Sequence[str]) -> Iterator[str]:
-    for word in words:
-        for old, new in SUFFIXES:
-            if word.endswith(old):
-                yield word[: -len(old)] + new
+def _flat(path: str) -> tuple[str, str]:
+    """Return a path in NLTK's layout and the one that a flat folder has for it."""
+    *_, folder, name = path.split("/")
+    return path, f"punkt_tab_english/{name}" if folder == "english" else name
 
 
 def find_nltk(data: Path) -> NLTKTagger:

@@ -93,10 +93,31 @@ def test_texts_become_tagged_tokens_with_noun_lemmas(folder, tmp_path):
     ]
 
 
-def test_the_pickle_is_converted_once_and_not_needed_again(folder, tmp_path):
+def test_the_pickle_is_converted_once(folder, tmp_path, monkeypatch):
     NLTKTagger([folder], tmp_path / "cache").tag(["dogs"])
-    (folder / "averaged_perceptron_tagger.zip").unlink()
+    monkeypatch.setattr("harness.evaluation.nouns.read_plain_pickle", None)
     assert NLTKTagger([folder], tmp_path / "cache").tag(["dogs"])[0][0].tag == "NNS"
+
+
+def test_another_pickle_is_not_taken_for_the_one_converted_before(folder, tmp_path):
+    NLTKTagger([folder], tmp_path / "cache").tag(["dogs"])
+    name = "averaged_perceptron_tagger"
+    with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+        content = pickle.dumps((WEIGHTS, {"dogs": "VBZ"}, CLASSES | {"VBZ"}), protocol=2)
+        archive.writestr(f"{name}/{name}.pickle", content)
+    assert NLTKTagger([folder], tmp_path / "cache").tag(["dogs"])[0][0].tag == "VBZ"
+
+
+def test_files_that_are_not_the_published_ones_are_named(folder, tmp_path):
+    name = NLTKTagger([folder], tmp_path / "cache").name
+    assert name.startswith("nltk averaged_perceptron_tagger, WordNet 3.0 (not the official files: ")
+    assert "index.noun" in name
+    assert "averaged_perceptron_tagger.zip" in name
+
+
+def test_files_that_are_not_here_change_nothing_in_the_name(tmp_path):
+    tagger = NLTKTagger([tmp_path], tmp_path / "cache")
+    assert tagger.name == "nltk averaged_perceptron_tagger, WordNet 3.0"
 
 
 def test_json_of_newer_nltk_is_read(folder, tmp_path):

@@ -1,0 +1,1 @@
+"""The benchmarks' published files: where they are, how they get here, whether they are right."""
