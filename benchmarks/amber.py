@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.amber_metrics import Answer, Description, Score, aggregate
 from benchmarks.parsing import field, json_list, json_object, refuse_duplicates, required
-from benchmarks.types import Benchmark, Metric, NounTagger, Response, Sample, Unscored
+from benchmarks.types import Benchmark, Decoding, Metric, NounTagger, Response, Sample, Unscored
 
 ANNOTATIONS, RELATION, SAFE_WORDS, METRICS, QUERIES, SIMILAR = (
     "annotations.json",
@@ -19,6 +19,7 @@ ANNOTATIONS, RELATION, SAFE_WORDS, METRICS, QUERIES, SIMILAR = (
     "query_all.json",
     "similar_words.json",
 )
+EXACT = "exact matching"
 GENERATIVE = "generative"
 KINDS = {
     "discriminative-hallucination": "existence",
@@ -70,7 +71,7 @@ def read_words(files: Mapping[str, str]) -> tuple[Words, str]:
     safe = frozenset(filter(None, map(str.strip, required(files, SAFE_WORDS).splitlines())))
     if SIMILAR not in files:
         words = Words(associated, objects, safe, frozenset())
-        return words, f"similar words: exact matching, there is no {SIMILAR}"
+        return words, f"similar words: {EXACT}, there is no {SIMILAR}"
     table = json_object(files[SIMILAR], SIMILAR)
     pairs = [tuple(pair) for pair in field(table, "pairs", SIMILAR)]
     similar = frozenset(pairs) | frozenset((second, first) for first, second in pairs)
@@ -99,11 +100,11 @@ def score(sample: Sample, response: Response, replies: Sequence[str]) -> Score |
 def describe(
     mentioned: Sequence[str], truths: Sequence[str], likely: Sequence[str], words: Words
 ) -> Description:
-    """Count covered truths, mentioned likely hallucinations and unsupported objects."""
+    """Find covered truths, mentioned likely hallucinations and unsupported objects."""
     truth_table, likely_table = _table(truths, words), _table(likely, words)
     covered: set[int] = set()
     cognition: set[int] = set()
-    hallucinated = 0
+    hallucinated: list[str] = []
     for noun in mentioned:
         # Faithful: a safe word is never hallucinated but stays among the objects.
         if noun in words.safe:
@@ -120,11 +121,16 @@ def describe(
         }
         close = _first(noun, truth_table, words.similar)
         if close is None:
-            hallucinated += 1
+            hallucinated.append(noun)
         else:
             covered.add(close)
     return Description(
-        len(mentioned), hallucinated, len(covered), len(truths), len(cognition), len(likely)
+        objects=tuple(mentioned),
+        hallucinated=tuple(hallucinated),
+        covered=tuple(truths[index] for index in sorted(covered)),
+        truths=tuple(truths),
+        cognition=tuple(likely[index] for index in sorted(cognition)),
+        likely=tuple(likely),
     )
 
 
@@ -171,8 +177,26 @@ BENCHMARK: Benchmark[Score] = Benchmark(
     request=request,
     score=score,
     aggregate=aggregate,
-    fallback=Description(0, 0, 0, 0, 0, 0),
+    fallback=Description(),
     files=(ANNOTATIONS, RELATION, SAFE_WORDS, METRICS, QUERIES, SIMILAR),
     read=read,
     partial=True,
+    caveats={
+        EXACT: "Words match exactly, without the similarities of en_core_web_lg: CHAIR, Cover, "
+        "Hal and Cog, and with them the AMBER score, are not the official numbers."
+    },
+    decoding={
+        # The repository states no settings for generation.
+        "official": Decoding(),
+        # arXiv:2608.19598, the settings of its rows on AMBER's descriptions.
+        "pea_dpo": Decoding(
+            max_new_tokens=128,
+            template="vicuna_v1",
+            questions={GENERATIVE: "Describe the image in detail."},
+        ),
+        # VLMEvalKit's words after a question; only a bare "Yes" or "No" counts as an answer.
+        "vlmevalkit": Decoding(
+            questions=dict.fromkeys(KINDS, "{question}\nPlease answer yes or no.")
+        ),
+    },
 )

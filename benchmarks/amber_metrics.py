@@ -14,15 +14,17 @@ EPSILON = 0.001
 
 @dataclass(frozen=True)
 class Description:
-    """Counts of one description."""
+    """The words that count in one description, repeats included; metrics only ask how many."""
 
-    objects: int
-    hallucinated: int
-    covered: int
-    truths: int
-    cognition: int
+    objects: tuple[str, ...] = ()
+    """Mentioned words of the vocabulary."""
+    hallucinated: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
+    """Annotated truths that are mentioned."""
+    truths: tuple[str, ...] = ()
+    cognition: tuple[str, ...] = ()
     """Annotated likely hallucinations that are mentioned."""
-    likely: int
+    likely: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,13 @@ class Answer:
     kind: str
     truth: Literal["yes", "no"]
     answer: str
+
+    @property
+    def verdict(self) -> str:
+        """Say how the answer counts. Faithful: "yes", "No." and " Yes" are neither."""
+        if self.answer not in ("Yes", "No"):
+            return 'neither "Yes" nor "No", counted as wrong'
+        return "right" if self.answer == self.truth.capitalize() else "wrong"
 
 
 Score = Description | Answer
@@ -57,10 +66,10 @@ def generative(scores: Sequence[Description]) -> dict[str, float]:
     """Return CHAIR, Cover, Hal and Cog, pooled over all descriptions, in percent."""
 
     def share(part: str, whole: str) -> float:
-        counted = sum(getattr(score, part) for score in scores)
-        return float(counted / _count(sum(getattr(score, whole) for score in scores)) * 100)
+        counted = sum(len(getattr(score, part)) for score in scores)
+        return float(counted / _count(sum(len(getattr(score, whole)) for score in scores)) * 100)
 
-    clean = sum(score.hallucinated == 0 for score in scores)
+    clean = sum(not score.hallucinated for score in scores)
     return {
         "chair": round(share("hallucinated", "objects"), 1),
         "cover": round(share("covered", "truths"), 1),

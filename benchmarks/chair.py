@@ -46,7 +46,7 @@ class Mentions:
     """Those whose class the image lacks."""
     found: frozenset[str]
     """Classes of the image that are mentioned."""
-    present: int
+    present: frozenset[str]
     """Classes in the image."""
 
 
@@ -103,7 +103,7 @@ def compare(words: Sequence[str], present: frozenset[str], vocabulary: Vocabular
         words=tuple(words),
         hallucinated=tuple(word for word in words if classes[word] not in present),
         found=frozenset(classes[word] for word in words) & present,
-        present=len(present),
+        present=present,
     )
 
 
@@ -126,7 +126,7 @@ def rates(scores: Sequence[Mentions]) -> dict[str, float]:
         "response_hallucination": percent(hallucinating, mentioning),
         "mention_hallucination": percent(hallucinations, mentions),
         "recall": percent(
-            sum(len(score.found) for score in scores), sum(score.present for score in scores)
+            sum(len(score.found) for score in scores), sum(len(score.present) for score in scores)
         ),
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -10,7 +10,14 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from benchmarks.parsing import field, json_lines, json_object, refuse_duplicates, required
+from benchmarks.parsing import (
+    field,
+    first_answer,
+    json_lines,
+    json_object,
+    refuse_duplicates,
+    required,
+)
 from benchmarks.types import Benchmark, Call, LLMJudge, Metric, Response, Sample, Unscored
 
 QUESTIONS, CONTEXT, ANSWERS, RULE = (
@@ -96,8 +103,9 @@ def grades_in(reply: str) -> tuple[float, float] | None:
 
 
 def score(sample: Sample, _response: Response, replies: Sequence[str]) -> Grades | Unscored:
-    """Read both grades from the last reply."""
-    grades = grades_in(replies[-1]) if replies else None
+    """Read both grades from the first reply after refused calls."""
+    reply = first_answer(replies)
+    grades = None if reply is None else grades_in(reply)
     if grades is None:
         failed = Grades(FALLBACK.reference, FALLBACK.model, sample.category)
         return Unscored(sample.id, "no two grades on the first line of the reply", failed)
@@ -154,4 +162,6 @@ BENCHMARK = Benchmark(
     fallback=FALLBACK,
     files=(QUESTIONS, CONTEXT, ANSWERS, RULE),
     read=read,
+    unreadable="did not begin with two finite grades: the published script counts -1 for both "
+    "answers, or the nan or inf that stands there",
 )

@@ -128,8 +128,15 @@ def mean_of_runs(scores: Sequence[Correctness]) -> list[float]:
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean, added up from left to right."""
-    return reduce(add, values, 0.0) / len(values)
+    """Return the mean, added up in the order of numpy: from eight runs on in eight strands."""
+    count = len(values)
+    whole = count - count % 8
+    strands = [reduce(add, values[start:whole:8], 0.0) for start in range(8)] if whole else [0.0]
+    while len(strands) > 1:
+        strands = [
+            first + second for first, second in zip(strands[::2], strands[1::2], strict=True)
+        ]
+    return reduce(add, values[whole:], strands[0]) / count
 
 
 def aggregate(scores: Sequence[Correctness]) -> dict[str, float]:
@@ -170,6 +177,7 @@ BENCHMARK = Benchmark(
         calls=CALLS,
         readable=lambda reply: correctness_in(reply) is not None,
         max_tokens=3,
+        several_runs=True,
     ),
     request=request,
     score=score,
@@ -178,4 +186,6 @@ BENCHMARK = Benchmark(
     files=(QUESTIONS, PROMPT),
     read=read,
     partial=True,
+    unreadable="had no number from 0 to 1 in all calls: the published script counts them as 0, or "
+    "as the nan that stands there",
 )

@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.parsing import field, json_list, required
+from benchmarks.parsing import field, first_answer, json_list, required
 from benchmarks.types import (
     Benchmark,
     Call,
@@ -40,6 +40,11 @@ class Rating:
 
     rating: int
     question_type: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Say whether the rating counts as a hallucination."""
+        return "hallucinated" if self.rating < 3 else "no hallucination"
 
 
 def read(files: Mapping[str, str]) -> list[Sample]:
@@ -83,8 +88,9 @@ def rating_in(reply: str) -> int | None:
 
 
 def score(sample: Sample, _response: Response, replies: Sequence[str]) -> Rating | Unscored:
-    """Read the rating of the last reply."""
-    rating = rating_in(replies[-1]) if replies else None
+    """Read the rating of the first reply after refused calls."""
+    reply = first_answer(replies)
+    rating = None if reply is None else rating_in(reply)
     if rating is None:
         unrated = Rating(FALLBACK.rating, sample.category)
         return Unscored(sample.id, "no single rating in the judge's reply", unrated)
@@ -144,5 +150,12 @@ BENCHMARK = Benchmark(
     fallback=FALLBACK,
     files=(QUESTIONS, PROMPT),
     read=read,
-    decoding={"official": Decoding(), "rlaif_v": Decoding(num_beams=3)},
+    unreadable="had no single rating: the published script counts them as 0 and as hallucinated",
+    decoding={
+        "official": Decoding(),
+        # LLaVA-RLHF Eval/model_vqa_mmhal.py: the official settings with that model's own prompt.
+        "llava_rlhf": Decoding(template="llava_v1", image_transform="pad"),
+        # RLAIF-V muffin/eval/muffin_vqa.py.
+        "rlaifv": Decoding(num_beams=3, template="llava_v1", image_transform="pad"),
+    },
 )

@@ -119,7 +119,7 @@ def objects_in(reply: str) -> list[Any] | None:
         try:
             value = json.loads(text)
             break
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # nested too deeply, a number of too many digits
             continue
     return list(value) if isinstance(value, list | str | dict) else None
 
@@ -171,12 +171,18 @@ def score_words(sample: Sample, response: Response, _replies: Sequence[str]) -> 
 
 
 def aggregate(scores: Sequence[Mentions | None]) -> dict[str, float]:
-    """Return the rates in percent; nothing if the published script would have stopped."""
+    """Return the rates in percent; nothing if the published script would have stopped.
+
+    Faithful: it stops at a reply that it cannot read, and divides by zero where no response
+    mentions any object.
+    """
     readable = [score for score in scores if score is not None]
-    return rates(readable) if len(readable) == len(scores) else {}
+    if len(readable) < len(scores) or not any(score.words for score in readable):
+        return {}
+    return rates(readable)
 
 
-BENCHMARK: Benchmark[Mentions | None] = Benchmark(
+WITH_JUDGE: Benchmark[Mentions | None] = Benchmark(
     name="object_halbench",
     task="object_halbench",
     samples=300,
@@ -215,9 +221,20 @@ BENCHMARK: Benchmark[Mentions | None] = Benchmark(
     fallback=None,
     files=(QUESTIONS, SYNONYMS, PROMPT, *INSTANCES, *CAPTIONS),
     read=read,
-    decoding={"official": Decoding(num_beams=3), "greedy": Decoding()},
+    caveats={
+        "instead of en_core_web_trf": "Another tagger than en_core_web_trf found the nouns: these "
+        "are not the official numbers."
+    },
+    unreadable="held no list of objects: the published script stops there and prints nothing",
+    decoding={
+        "official": Decoding(num_beams=3),
+        # RLAIF-V script/eval/eval_rlaifv_objhal.sh and muffin/eval/muffin_vqa.py.
+        "rlaifv": Decoding(num_beams=3, template="llava_v1", image_transform="pad"),
+        # RLHF-V, muffin/eval/muffin_vqa.py:178-189, without Muffin's own prompt.
+        "rlhfv": Decoding(num_beams=3, repetition_penalty=1.1),
+        "greedy": Decoding(),
+    },
 )
 
-JUDGE_FREE: Benchmark[Mentions | None] = replace(
-    BENCHMARK, name="object_halbench_words", annotator=None, score=score_words
-)
+JUDGE_FREE = replace(WITH_JUDGE, name="object_halbench_words", annotator=None, score=score_words)
+BENCHMARK = replace(WITH_JUDGE, judge_free=JUDGE_FREE)

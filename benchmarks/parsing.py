@@ -1,8 +1,10 @@
 """Reading the benchmarks' own files: JSON, JSONL, and the checks that all of them need."""
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
+
+from benchmarks.types import FAILED_CALL
 
 
 def required(files: Mapping[str, str], name: str) -> str:
@@ -39,7 +41,9 @@ def parsed(text: str, name: str) -> Any:
     """Parse JSON, or say which file is damaged and where."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except RecursionError as error:
+        raise ValueError(f"{name}: not JSON (nested too deeply)") from error
+    except ValueError as error:  # also for an integer of more digits than Python reads
         raise ValueError(f"{name}: not JSON ({error})") from error
 
 
@@ -56,3 +60,11 @@ def refuse_duplicates(ids: Iterable[Hashable], name: str) -> None:
     twice = [value for value in ids if value in seen or seen.add(value)]  # type: ignore[func-returns-value]
     if twice:
         raise ValueError(f"{name}: ids occur twice: {twice[:10]}")
+
+
+def first_answer(replies: Sequence[str]) -> str | None:
+    """Return the first reply that is no refused call: the published scripts ask until they get one.
+
+    None where every call was refused.
+    """
+    return next((reply for reply in replies if reply != FAILED_CALL), None)

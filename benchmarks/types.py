@@ -101,16 +101,23 @@ class LLMJudge:
     """False where the published script makes no call."""
     tagger: NounTagger | None = None
     """Tags what the judge's reply lists; its JSON follows the judge's replies."""
+    several_runs: bool = False
+    """Whether `score` reads the replies of several runs, one after the other."""
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How the published evaluation generates."""
+    """How a published evaluation generates; None leaves a choice to the model under test."""
 
     max_new_tokens: int = 1024
     num_beams: int = 1
     temperature: float = 0.0
+    repetition_penalty: float | None = None
     prompt_suffix: str = ""
+    template: Literal["vicuna_v1", "llava_v1"] | None = None
+    image_transform: Literal["center_crop", "pad"] | None = None
+    questions: Mapping[str, str] = field(default_factory=dict)
+    """By category: what is asked instead; `{question}` in it stands for the own question."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,8 @@ class Scorecard:
     careful: Mapping[str, float]
     """Unreadable replies are left out."""
     counts: Mapping[str, int]
-    """samples, scored, unscored, empty."""
+    """samples, scored, unscored, empty; failed (of the unscored: a call that was refused for good)
+    where there are any."""
 
 
 @dataclass(frozen=True)
@@ -156,3 +164,9 @@ class Benchmark(Generic[ScoreT]):
     """By protocol name."""
     partial: bool = False
     """The published script also scores a part of the samples; else every sample needs an answer."""
+    judge_free: "Benchmark[ScoreT] | None" = None
+    """What the published script does without a judge, where it can."""
+    unreadable: str = "could not be read"
+    """Ends "3 of 96 replies ...": what they lack, and how the published script counts that."""
+    caveats: Mapping[str, str] = field(default_factory=dict)
+    """What a part of a scorecard's `judge` means for the numbers."""

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from harness import registry
 from harness.preset_files import sizes as sizes_of
-
-if TYPE_CHECKING:
-    from benchmarks.types import Scorecard
 
 Row = Mapping[str, str]
 
@@ -72,22 +68,10 @@ def print_table(title: str, titles: Sequence[str], rows: Iterable[Sequence[str]]
     results.print(table)
 
 
-def print_scorecard(card: "Scorecard") -> None:
-    """Print every metric as the published script counts and over readable replies only."""
-    names = dict.fromkeys([*card.official, *card.careful])
-    rows = [
-        (
-            name,
-            *(
-                f"{kind[name]:.4g}" if name in kind else "-"
-                for kind in (card.official, card.careful)
-            ),
-        )
-        for name in names
-    ]
-    judge = card.judge or "no judge"
-    print_table(f"{card.benchmark}, {judge}", ("metric", "official", "careful"), rows)
-    typer.echo(", ".join(f"{count} {name}" for name, count in card.counts.items()))
+def print_questions(questions: Sequence[str]) -> None:
+    """Print what no source settles about the values of a run."""
+    if questions:
+        print_table("open questions", ("no source settles",), [[text] for text in questions])
 
 
 def _packages(entries: Iterable[registry.Entry]) -> list[Row]:

@@ -1,38 +1,111 @@
 """`score`: saved answers to numbers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.commands.judging import (
+    Judge,
+    JudgeKeyFile,
+    JudgeRuns,
+    JudgeUrl,
+    JudgeWorkers,
+    MaxJudgeCalls,
+    MaxJudgeTokens,
+    chat_settings,
+)
 from harness.commands.options import AsJson, examples
+
+if TYPE_CHECKING:
+    from harness.evaluation.evaluate import Evaluation
 
 app = typer.Typer()
 
 
 @app.command(
     epilog=examples(
-        "score --benchmark mm_vet --responses answers.jsonl --data mm_vet --judge openai",
-        "score --benchmark amber --responses answers.jsonl --data amber --json",
+        "score --benchmark mm_vet --responses answers.jsonl --judge openai",
+        "score --benchmark amber --responses answers.json --data AMBER/data --json",
+        "score --benchmark mmhal --responses answers.json --judge replay:replies.jsonl --per-item",
     )
 )
 def score(
     benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="See: list benchmarks.")],
-    responses: Annotated[Path, typer.Option(help='JSONL, one {"id": ..., "response": ...} each.')],
-    data: Annotated[Path, typer.Option(help="Folder of the benchmark's own files.")],
-    judge: Annotated[
-        str | None, typer.Option(help="oracle, openai, openai:MODEL or replay:FILE.")
+    responses: Annotated[
+        Path,
+        typer.Option(
+            help='JSONL of {"id", "response"}, the benchmark\'s own answer file, or '
+            "lmms-eval's *_samples_*.jsonl."
+        ),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the benchmark's own files. Default: data/benchmarks/NAME."),
+    ] = None,
+    judge: Judge = None,
+    judge_url: JudgeUrl = None,
+    judge_key_file: JudgeKeyFile = None,
+    judge_workers: JudgeWorkers = 8,
+    judge_runs: JudgeRuns = 1,
+    max_judge_calls: MaxJudgeCalls = None,
+    max_judge_tokens: MaxJudgeTokens = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="harness, mmhal, muffin, llava, mm_vet or lmms-eval. Default: found by content.",
+        ),
+    ] = None,
+    per_item: Annotated[
+        bool, typer.Option("--per-item", help="Show what was found in every answer.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Of the items, show so many.")
+    ] = None,
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", help="Show this item; repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score saved answers; no model and no GPU needed."""
-    from harness.evaluation.score import as_json as to_json
-    from harness.evaluation.score import score_responses
+    from harness.evaluation.score import Asking, evaluate_responses
 
-    scorecard = score_responses(benchmark, responses, data, judge)
+    settings = chat_settings(
+        judge_url, judge_key_file, judge_workers, max_judge_calls, max_judge_tokens
+    )
+    asking = Asking(judge, settings, judge_runs)
+    evaluation = evaluate_responses(benchmark, responses, data, asking, form)
+    if per_item or limit or ids:
+        _print_items(evaluation, ids or [], limit, as_json)
+    elif as_json:
+        from harness.evaluation.score import as_json as to_json
+
+        typer.echo(to_json(evaluation.scorecard))
+    if not as_json:
+        from harness.evaluation.show import print_scorecard
+        from harness.registry import load_benchmark
+
+        print_scorecard(load_benchmark(benchmark), evaluation.scorecard)
+
+
+def _print_items(
+    evaluation: "Evaluation", ids: list[str], limit: int | None, as_json: bool
+) -> None:
+    """Print what was found in the answers; as JSON one line per answer.
+
+    Raises:
+        DataError: There is no item of an id that is asked for.
+    """
+    from harness.errors import DataError
+    from harness.evaluation.score import item_json
+    from harness.evaluation.show import print_items, select
+
+    items = select(evaluation.items, ids, limit)
+    if ids and not items:
+        raise DataError(f"no answer has the id {', '.join(map(repr, ids))}.")
     if as_json:
-        typer.echo(to_json(scorecard))
-        return
-    from harness.listing import print_scorecard
-
-    print_scorecard(scorecard)
+        for item in items:
+            typer.echo(item_json(item))
+    else:
+        print_items(items)

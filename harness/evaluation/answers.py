@@ -1,7 +1,5 @@
-"""Read what scoring starts from: the benchmark's data and the model's answers."""
+"""Read the model's answers, and pair them with the benchmark's samples."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,68 +7,43 @@ from typing import Any
 
 from benchmarks.types import Benchmark, Response, Sample, SampleId
 from harness.errors import DataError
+from harness.evaluation.benchmark_data import decode
+from harness.evaluation.entries import parse
+from harness.evaluation.formats import FORMATS, find_format
+
+SHOWN = 60
+"""Characters of an id in a message."""
 
 
-def read_data(benchmark: Benchmark[Any], folder: Path) -> tuple[list[Sample], str]:
-    """Return the samples and the version of the data: sha256 over the files read.
+def read_responses(
+    path: Path, samples: Sequence[Sample], form: str | None = None
+) -> tuple[dict[SampleId, Response], str]:
+    """Return the answers by sample id, and the name of the format they stand in.
 
-    A file that is published in a subfolder may also lie in the folder itself.
-
-    Raises:
-        DataError: The folder does not hold this benchmark.
-    """
-    texts: dict[str, str] = {}
-    digest = hashlib.sha256()
-    for name in sorted(benchmark.files):
-        places = (folder / name, folder / Path(name).name)
-        found = next((place for place in places if place.is_file()), None)
-        if found is not None:
-            content = found.read_bytes()
-            digest.update(name.encode() + hashlib.sha256(content).digest())
-            texts[name] = content.decode("utf-8")
-    try:
-        samples = list(benchmark.read(texts))
-    except ValueError as error:
-        raise DataError(
-            f"{folder}: not the data of benchmark '{benchmark.name}': {error}. "
-            "Check them with: python -m harness data verify"
-        ) from error
-    return samples, f"sha256:{digest.hexdigest()[:12]}"
-
-
-def read_responses(path: Path) -> dict[SampleId, Response]:
-    """Return the answers by sample id: JSONL of {"id", "response"}.
+    Args:
+        path: File in one of the known formats.
+        samples: The benchmark's, by which answers without ids are found.
+        form: Name of the format; None finds it by the first entry.
 
     Raises:
-        DataError: A line is not an answer, or a sample has two.
+        ConfigError: There is no such format.
+        DataError: The file holds something else, or a sample is answered twice.
     """
     try:
-        lines = path.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot read the answers ({error})") from error
-    responses = [
-        _response(line, f"{path}:{number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+        content = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path}: cannot read the answers ({reason}).") from error
+    entries = parse(decode(content, path), str(path))
+    if not entries:
+        raise DataError(f"{path}: there is no answer in it.")
+    name = find_format(entries, form, str(path))
+    responses = FORMATS[name].read(entries, samples)
     counts = Counter(response.id for response in responses)
     twice = [key for key, count in counts.items() if count > 1]
     if twice:
-        raise DataError(f"{path}: {_several(twice)} answered twice. Keep one line per sample.")
-    return {response.id: response for response in responses}
-
-
-def _response(line: str, where: str) -> Response:
-    try:
-        row = json.loads(line)
-        sample_id, text = row["id"], row["response"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DataError(
-            f'{where}: expected {{"id": ..., "response": "..."}} ({error!r})'
-        ) from error
-    if not isinstance(text, str) or not isinstance(sample_id, str | int):
-        raise DataError(f"{where}: id must be text or an integer, response must be text")
-    return Response(sample_id, text)
+        raise DataError(f"{path}: {several(twice)} answered twice. Keep one answer per sample.")
+    return {response.id: response for response in responses}, name
 
 
 def pair(
@@ -88,23 +61,29 @@ def pair(
     unknown = [key for key in responses if key not in known]
     missing = [sample.id for sample in samples if sample.id not in responses]
     if unknown:
-        hint = _type_hint(unknown, known)
-        raise DataError(f"{source}: {_several(unknown)} not in '{benchmark.name}'.{hint}")
+        hint = _hint(unknown, known, len(responses))
+        raise DataError(f"{source}: {several(unknown)} not in '{benchmark.name}'.{hint}")
     if missing and not benchmark.partial:
-        raise DataError(f"{source}: {_several(missing)} of '{benchmark.name}' not answered.")
-    if not responses:
-        raise DataError(f"{source}: there is no answer in it.")
+        raise DataError(
+            f"{source}: {several(missing)} of '{benchmark.name}' not answered. The published "
+            'script needs all of them; an answer that the model left empty is "".'
+        )
     return [(sample, responses[sample.id]) for sample in samples if sample.id in responses]
 
 
-def _several(ids: Sequence[SampleId]) -> str:
-    shown = ", ".join(repr(key) for key in ids[:10])
+def several(ids: Sequence[SampleId]) -> str:
+    """Name the first ten of the samples and count the rest."""
+    shown = ", ".join(
+        text if len(text := repr(key)) <= SHOWN else f"{text[:SHOWN]}..." for key in ids[:10]
+    )
     more = f" and {len(ids) - 10} more" if len(ids) > 10 else ""
     return f"{'sample' if len(ids) == 1 else 'samples'} {shown}{more}"
 
 
-def _type_hint(unknown: Sequence[SampleId], known: Iterable[SampleId]) -> str:
-    """Say so if the ids only differ in being text or numbers."""
+def _hint(unknown: Sequence[SampleId], known: Iterable[SampleId], answers: int) -> str:
+    """Say what is likely wrong: the type of the ids, or the whole file."""
     if {str(key) for key in unknown} & {str(key) for key in known}:
         return " Ids must be text or numbers as in the benchmark's own file."
+    if len(unknown) == answers:
+        return " Is this the file of another benchmark?"
     return ""

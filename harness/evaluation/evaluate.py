@@ -8,33 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark, Response, Sample, SampleId, Scorecard, Unscored
+from harness.console import messages
 from harness.errors import DataError
 from harness.evaluation.annotate import Annotation, annotate
-from harness.evaluation.annotators import Annotators, find_annotators
-from harness.evaluation.answers import pair, read_data, read_responses
+from harness.evaluation.annotators import (
+    DEFAULTS,
+    Annotators,
+    find_annotators,
+    open_service,
+    takes_runs,
+)
+from harness.evaluation.answers import pair, read_responses
+from harness.evaluation.benchmark_data import read_data
+from harness.evaluation.items import Item, failed
+from harness.evaluation.samples import protocol_of
+from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 from harness.rundir import write_atomically
-
-
-@dataclass(frozen=True)
-class Item:
-    """One sample with its answer and what that is worth."""
-
-    response: Response
-    replies: Sequence[str]
-    score: Any
-    """The benchmark's own score, or Unscored."""
-
-    def row(self) -> dict[str, Any]:
-        """Return the item as JSON."""
-        row = {
-            "id": self.response.id,
-            "response": self.response.text,
-            "replies": list(self.replies),
-        }
-        if isinstance(self.score, Unscored):
-            return row | {"unscored": self.score.reason}
-        return row | {"score": _plain(self.score)}
 
 
 @dataclass(frozen=True)
@@ -52,26 +42,27 @@ def evaluate(
     annotators: Annotators,
     replies: Path | None = None,
     protocol: str = "official",
+    form: str | None = None,
 ) -> Evaluation:
     """Score the answers to one benchmark.
 
     Args:
         benchmark: What was asked.
         data: Folder of the benchmark's own files.
-        responses: JSONL of {"id", "response"}.
+        responses: Answers in one of `formats.FORMATS`.
         annotators: Judge and taggers.
         replies: File in which their replies are kept; None keeps nothing.
         protocol: Name of the decoding settings, for the scorecard.
+        form: Name of the format of the answers; None finds it by the first of them.
 
     Raises:
         DataError: Data or answers are wrong, or answers are missing.
         JudgeError: The judge did not answer.
     """
     samples, version = read_data(benchmark, data)
-    pairs = pair(benchmark, samples, read_responses(responses), responses)
+    pairs = _pairs(benchmark, samples, responses, form)
+    items = _items(Annotation(benchmark, annotators), pairs, replies)
     try:
-        answered = annotate(Annotation(benchmark, annotators), pairs, replies)
-        items = [_item(benchmark, *each, answered) for each in pairs]
         official, careful = _columns(benchmark, items)
     except ValueError as error:
         raise DataError(f"{data}: benchmark '{benchmark.name}': {error}") from error
@@ -82,9 +73,45 @@ def evaluate(
         data=version,
         official=official,
         careful=careful,
-        counts=_counts(items),
+        counts=_counts(benchmark, items),
     )
     return Evaluation(scorecard, items)
+
+
+def _items(
+    annotation: Annotation, pairs: Sequence[tuple[Sample, Response]], replies: Path | None
+) -> list[Item]:
+    """Ask the annotators about every answer and score it."""
+    benchmark = annotation.benchmark
+    try:
+        answered = annotate(annotation, pairs, replies)
+        return [_item(benchmark, *each, answered) for each in pairs]
+    except ValueError as error:
+        raise DataError(f"benchmark '{benchmark.name}': {error}") from error
+    except TimeoutError as error:  # NLTK limits the time that a text may take it
+        longest = max((response for _, response in pairs), key=lambda each: len(each.text))
+        raise DataError(
+            f"benchmark '{benchmark.name}': an answer could not be cut into sentences in time. The "
+            f"longest is that of sample {longest.id!r}, {len(longest.text)} characters. Shorten "
+            "it or leave it empty."
+        ) from error
+
+
+def _pairs(
+    benchmark: Benchmark[Any], samples: Sequence[Sample], path: Path, form: str | None
+) -> list[tuple[Sample, Response]]:
+    """Read the answers; say in which format they stand, and how many samples have none."""
+    responses, found = read_responses(path, samples, form)
+    pairs = pair(benchmark, samples, responses, path)
+    if found != "harness":
+        messages.print(f"{path}: {len(pairs)} answers in the format {found}", markup=False)
+    if missing := len(samples) - len(pairs):
+        messages.print(
+            f"{path}: {missing} of the {len(samples)} samples of '{benchmark.name}' are not "
+            f"answered. The numbers are those of the other {len(pairs)}.",
+            markup=False,
+        )
+    return pairs
 
 
 def _item(
@@ -94,16 +121,22 @@ def _item(
     replies: Mapping[SampleId, Sequence[str]],
 ) -> Item:
     score = benchmark.score(sample, response, replies[sample.id])
-    return Item(response, replies[sample.id], score)
+    return Item(sample, response, replies[sample.id], score)
 
 
 def _columns(
     benchmark: Benchmark[Any], items: Sequence[Item]
 ) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    """Return the metrics as the published script counts, and without unscored samples."""
+    """Return the metrics as the published script counts, and without unscored samples.
+
+    A call that failed for good is never a score: the published scripts would not have come to
+    their end, so that there is no official number.
+    """
     scores = [item.score for item in items]
-    official = [_counted(benchmark, score) for score in scores]
     careful = [score for score in scores if not isinstance(score, Unscored)]
+    if any(failed(benchmark, item) for item in items):
+        return {}, benchmark.aggregate(careful)
+    official = [_counted(benchmark, score) for score in scores]
     return benchmark.aggregate(official), benchmark.aggregate(careful)
 
 
@@ -113,14 +146,16 @@ def _counted(benchmark: Benchmark[Any], score: Any) -> Any:
     return benchmark.fallback if score.counted_as is None else score.counted_as
 
 
-def _counts(items: Sequence[Item]) -> dict[str, int]:
+def _counts(benchmark: Benchmark[Any], items: Sequence[Item]) -> dict[str, int]:
     unscored = sum(isinstance(item.score, Unscored) for item in items)
-    return {
+    refused = sum(failed(benchmark, item) for item in items)
+    counts = {
         "samples": len(items),
         "scored": len(items) - unscored,
         "unscored": unscored,
         "empty": sum(not item.response.text.strip() for item in items),
     }
+    return counts | ({"failed": refused} if refused else {})
 
 
 def _judge(benchmark: Benchmark[Any], annotators: Annotators, samples: Sequence[Sample]) -> str:
@@ -130,7 +165,13 @@ def _judge(benchmark: Benchmark[Any], annotators: Annotators, samples: Sequence[
 
 
 def evaluate_all(
-    run: Path, names: Sequence[str], data: Path, judge: str, protocol: str = "official"
+    run: Path,
+    names: Sequence[str],
+    data: Path,
+    judge: str,
+    protocol: str = "official",
+    settings: ChatSettings = DEFAULTS,
+    runs: int = 1,
 ) -> dict[str, Scorecard]:
     """Score all benchmarks of a run and write their scorecards.
 
@@ -143,16 +184,21 @@ def evaluate_all(
         data: Folder that holds the data folder of each benchmark.
         judge: As on the command line.
         protocol: Name of the decoding settings that made the answers.
+        settings: How the judge is reached and what it may spend on all benchmarks together.
+        runs: How often the judge is asked, where a benchmark reads several runs.
     """
     scorecards = {}
+    service = open_service(judge, settings)
     for name in names:
+        benchmark = load_benchmark(name)
+        times = runs if takes_runs(benchmark) else 1
         evaluation = evaluate(
-            load_benchmark(name),
+            benchmark,
             data / name,
             run / "responses" / f"{name}.jsonl",
-            find_annotators(judge, data / name),
+            find_annotators(judge, data / name, settings, times, service),
             run / "replies" / f"{name}.jsonl",
-            protocol,
+            protocol_of(benchmark, protocol),
         )
         write(evaluation, run / "scorecards")
         scorecards[name] = evaluation.scorecard
@@ -166,14 +212,3 @@ def write(evaluation: Evaluation, folder: Path) -> None:
     write_atomically(folder / f"{scorecard.benchmark}.items.jsonl", "".join(rows))
     text = json.dumps(dataclasses.asdict(scorecard), indent=2, ensure_ascii=False) + "\n"
     write_atomically(folder / f"{scorecard.benchmark}.json", text)
-
-
-def _plain(value: Any) -> Any:
-    """Return a score as JSON can hold it."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, frozenset | set):
-        return sorted(value)
-    if isinstance(value, tuple | list):
-        return [_plain(part) for part in value]
-    return value

@@ -1,15 +1,18 @@
 """The questions of a benchmark, from its published files, and how they are to be answered."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark, Decoding, Sample
-from harness.errors import ConfigError, DataError
-from harness.evaluation.answers import read_data
+from harness.errors import ConfigError
+from harness.evaluation.benchmark_data import read_data
+from harness.registry import benchmark_names, load_benchmark
+
+OFFICIAL = "official"
+"""The benchmark's own script, or what its authors say."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,14 @@ class GenerationTask:
             "num_beams": self.decoding.num_beams,
             "temperature": self.decoding.temperature,
             "do_sample": self.decoding.temperature > 0,
+            "repetition_penalty": self.decoding.repetition_penalty,
         }
+
+    def question(self, index: int) -> str:
+        """Return what is asked: the benchmark's question in the words of the protocol."""
+        sample = self.samples[index]
+        asked = self.decoding.questions.get(sample.category, "{question}")
+        return asked.replace("{question}", sample.question) + self.decoding.prompt_suffix
 
     def image(self, index: int) -> Path | bytes:
         """Return where the image of a sample is, or the encoded image itself."""
@@ -39,19 +49,34 @@ class GenerationTask:
         return image if isinstance(image, bytes) else self.folder / image
 
 
-def decoding_of(benchmark: Benchmark[Any], protocol: str, limit: int | None) -> Decoding:
-    """Return the decoding of a protocol with at most `limit` new tokens.
+def protocol_of(benchmark: Benchmark[Any], protocol: str) -> str:
+    """Return the protocol that a benchmark is answered under when `protocol` is asked for.
+
+    A benchmark that a protocol says nothing about is answered under `official`, and it is that
+    name which tables show.
 
     Raises:
-        ConfigError: The benchmark has no such protocol.
+        ConfigError: No registered benchmark has such a protocol.
     """
-    if protocol not in benchmark.decoding:
-        known = ", ".join(sorted(benchmark.decoding))
-        raise ConfigError(
-            f"benchmark '{benchmark.name}' has no protocol '{protocol}'; it has: {known}. "
-            "Choose one with: --set evaluation.protocol=NAME"
-        )
-    decoding = benchmark.decoding[protocol]
+    if protocol in benchmark.decoding:
+        return protocol
+    others = {known for name in benchmark_names() for known in load_benchmark(name).decoding}
+    if protocol in others and OFFICIAL in benchmark.decoding:
+        return OFFICIAL
+    known = ", ".join(sorted(benchmark.decoding))
+    raise ConfigError(
+        f"benchmark '{benchmark.name}' has no protocol '{protocol}'; it has: {known}. "
+        "Choose one with: --set evaluation.protocol=NAME"
+    )
+
+
+def decoding_of(benchmark: Benchmark[Any], protocol: str, limit: int | None) -> Decoding:
+    """Return the decoding that `protocol_of` names, with at most `limit` new tokens.
+
+    Raises:
+        ConfigError: No registered benchmark has such a protocol.
+    """
+    decoding = benchmark.decoding[protocol_of(benchmark, protocol)]
     tokens = min(decoding.max_new_tokens, limit or decoding.max_new_tokens)
     return replace(decoding, max_new_tokens=tokens)
 
@@ -59,17 +84,10 @@ def decoding_of(benchmark: Benchmark[Any], protocol: str, limit: int | None) -> 
 def read_samples(benchmark: Benchmark[Any], data: Path) -> tuple[Sample, ...]:
     """Return the samples in published order from `data/<name of the benchmark>/`.
 
-    Files that only scoring needs may be missing: the benchmark says which it cannot do without.
-
     Raises:
-        DataError: A file is missing or wrong, or two samples share an id.
+        DataError: See `read_data`.
     """
-    folder = data / benchmark.name
-    samples, _version = read_data(benchmark, folder)
-    twice = [str(key) for key, count in Counter(s.id for s in samples).items() if count > 1]
-    if twice or not samples:
-        problem = f"ids stand twice: {', '.join(twice[:5])}" if twice else "there is no sample"
-        raise DataError(f"{folder}: {problem}. Check with: python -m harness data verify")
+    samples, _version = read_data(benchmark, data / benchmark.name)
     return tuple(samples)
 
 

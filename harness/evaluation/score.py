@@ -2,29 +2,71 @@
 
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.types import Scorecard
-from harness.evaluation.annotators import find_annotators
-from harness.evaluation.evaluate import evaluate
+from harness.errors import ConfigError
+from harness.evaluation.annotators import DEFAULTS, find_annotators
+from harness.evaluation.evaluate import Evaluation, evaluate
+from harness.evaluation.items import Item, plain
+from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 
+DATA = Path("data/benchmarks")
+"""Where `data fetch` puts the folders of the benchmarks."""
+WITHOUT = "none"
 
-def score_responses(
-    benchmark: str, responses: Path, data: Path, judge: str | None = None
-) -> Scorecard:
-    """Score one file of answers.
+
+@dataclass(frozen=True)
+class Asking:
+    """Whom to ask about the answers, as on the command line."""
+
+    judge: str | None = None
+    """None where the benchmark asks no language model; `none` for its judge-free mode."""
+    settings: ChatSettings = DEFAULTS
+    runs: int = 1
+
+
+def evaluate_responses(
+    benchmark: str,
+    responses: Path,
+    data: Path | None = None,
+    asking: Asking | None = None,
+    form: str | None = None,
+) -> Evaluation:
+    """Score one file of answers and return its items too.
 
     Args:
         benchmark: Name of the benchmark.
-        responses: JSONL of {"id", "response"}.
-        data: Folder of the benchmark's own files.
-        judge: As on the command line; None where the benchmark asks no language model.
+        responses: Answers in one of `formats.FORMATS`.
+        data: Folder of the benchmark's own files; None takes the one below `DATA`.
+        asking: Judge, and how it is reached.
+        form: Name of the format; None finds it by the first answer.
     """
-    annotators = find_annotators(judge, data)
-    return evaluate(load_benchmark(benchmark), data, responses, annotators).scorecard
+    value, who = load_benchmark(benchmark), asking or Asking()
+    folder = data or DATA / benchmark
+    if who.judge == WITHOUT:
+        judge_free = value.judge_free
+        if judge_free is None:
+            raise ConfigError(f"the published script of '{benchmark}' has no judge-free mode.")
+        return evaluate(judge_free, folder, responses, find_annotators(None, folder), form=form)
+    annotators = find_annotators(who.judge, folder, who.settings, who.runs)
+    return evaluate(value, folder, responses, annotators, form=form)
+
+
+def score_responses(
+    benchmark: str, responses: Path, data: Path | None = None, judge: str | None = None
+) -> Scorecard:
+    """Score one file of answers, see `evaluate_responses`."""
+    return evaluate_responses(benchmark, responses, data, Asking(judge)).scorecard
 
 
 def as_json(scorecard: Scorecard) -> str:
-    """Return what `score --json` prints."""
-    return json.dumps(dataclasses.asdict(scorecard), indent=2, ensure_ascii=False)
+    """Return what `score --json` prints: JSON for every reader, where nan stands as null."""
+    return json.dumps(plain(dataclasses.asdict(scorecard)), indent=2, allow_nan=False)
+
+
+def item_json(item: Item) -> str:
+    """Return what `score --per-item --json` prints about one item, in one line."""
+    return json.dumps(item.row(), allow_nan=False)

@@ -1,6 +1,6 @@
 """The comparison as Markdown: the table of runs, what its numbers mean, and published numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.types import Benchmark
@@ -18,7 +18,8 @@ def comparison_markdown(comparison: Comparison, benchmarks: Sequence[Benchmark[A
     ]
     if unreadable := unreadable_replies(comparison):
         parts.append("## Unreadable judge replies and empty answers")
-        parts.append("\n".join(f"- {line}" for line in unreadable))
+        causes = [f"{name}: {cause}" for name, cause in _causes(comparison, benchmarks)]
+        parts.append("\n".join(f"- {line}" for line in [*unreadable, *causes]))
     parts.append("## Published numbers")
     parts.append(published_section(comparison, benchmarks))
     return "\n\n".join(parts) + "\n"
@@ -75,6 +76,20 @@ def settings(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> li
                 f"`{setting.data}`; protocol {escaped(setting.protocol)}"
             )
     return lines
+
+
+def _causes(
+    comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield what the published script makes of unreadable replies, where there are any."""
+    for benchmark in benchmarks:
+        if any(
+            cell.unscored and column.benchmark == benchmark.name
+            for row in comparison.rows
+            for column, cell in row.cells.items()
+        ):
+            cause = f"unreadable replies {benchmark.unreadable}."
+            yield escaped(benchmark_name(benchmark.name)), escaped(cause)
 
 
 def unreadable_replies(comparison: Comparison) -> list[str]:

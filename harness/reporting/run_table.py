@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.types import Benchmark, Metric, Scorecard
 from harness.reporting.compare import Row, RunResult, Setting, cell_of, settings_of
+from harness.reporting.remarks import remarks
 from harness.reporting.words import (
     MISSING,
     benchmark_name,
@@ -48,12 +49,27 @@ def _section(
         f"data `{setting.data}`",
         f"protocol {escaped(setting.protocol)}",
         counts,
+        *_remarks(benchmark, cards),
     ]
     return (
         f"## {escaped(benchmark_name(benchmark.name))}",
         grid(headers, lines),
         "\n".join(f"- {fact}" for fact in facts),
     )
+
+
+def _remarks(benchmark: Benchmark[Any], cards: Mapping[int, Scorecard]) -> list[str]:
+    """Return every sentence once, with the seeds that it holds for."""
+    seeds: dict[str, list[str]] = {}
+    for seed, card in cards.items():
+        for sentence in remarks(benchmark, card):
+            seeds.setdefault(sentence, []).append(str(seed))
+    return [
+        f"seed {', '.join(held)}: {escaped(sentence)}"
+        if len(held) < len(cards)
+        else escaped(sentence)
+        for sentence, held in seeds.items()
+    ]
 
 
 def _line(metric: Metric, cards: Sequence[Scorecard]) -> list[str]:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.mm_vet import BENCHMARK, CALLS, Correctness, correctness_in, rounded, runs_in
+from benchmarks.mm_vet import (
+    BENCHMARK,
+    CALLS,
+    Correctness,
+    correctness_in,
+    mean,
+    rounded,
+    runs_in,
+)
 from benchmarks.types import FAILED_CALL, Response, Unscored
 
 ROW = {
@@ -112,6 +120,11 @@ def test_mean_and_deviation_are_those_of_numpy(runs):
     totals = totals / len(runs) * 100
     assert metrics["total"] == float(np.round(totals.mean(), 1))
     assert metrics["total_std"] == float(np.round(totals.std(), 1))
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=128))
+def test_any_number_of_runs_is_added_up_as_numpy_does(totals):
+    assert mean(totals) == float(np.mean(totals))
 
 
 @given(st.lists(tenths, min_size=1, max_size=10), st.randoms(use_true_random=False))

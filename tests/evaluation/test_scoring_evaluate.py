@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from harness.errors import ConfigError, DataError
-from harness.evaluation.answers import read_data
+from harness.evaluation.benchmark_data import read_data
 from harness.evaluation.evaluate import evaluate_all
 from harness.evaluation.score import as_json, score_responses
 from harness.registry import load_benchmark
@@ -77,7 +77,8 @@ def test_the_order_of_lines_does_not_matter(scored, swapped):
         ([*ANSWERS, ANSWERS[0]], "sample 0 answered twice"),
         ([*ANSWERS, {"id": 7, "response": ""}], "sample 7 not in 'mmhal'"),
         ([{"id": "0", "response": ""}, ANSWERS[1]], "Ids must be text or numbers"),
-        ([{"id": 0}], ":1: expected"),
+        ([{"id": 0}], 'expected {"id"'),
+        ([ANSWERS[0], {"id": 1}], ":2: expected a field 'response'"),
         ([{"id": 0, "response": None}], "response must be text"),
     ],
 )
@@ -136,23 +137,32 @@ def test_a_run_gets_a_scorecard_and_its_items(data, tmp_path):
     run = tmp_path / "run"
     lines(run / "responses" / "mmhal.jsonl", ANSWERS)
     recording = lines(tmp_path / "recorded.jsonl", REPLIES)
-    cards = evaluate_all(run, ["mmhal"], data.parent, f"replay:{recording}", "rlaif_v")
+    cards = evaluate_all(run, ["mmhal"], data.parent, f"replay:{recording}", "rlaifv")
     stored = json.loads((run / "scorecards" / "mmhal.json").read_text())
     assert stored["official"] == cards["mmhal"].official
-    assert stored["protocol"] == "rlaif_v"
+    assert stored["protocol"] == "rlaifv"
     rows = (run / "scorecards" / "mmhal.items.jsonl").read_text().splitlines()
     assert [json.loads(row) for row in rows] == [
         {
             "id": 0,
+            "question": "How many?",
+            "category": "counting",
             "response": "Two",
             "replies": ["Rating: 5"],
-            "score": {"rating": 5, "question_type": "counting"},
+            "score": {
+                "rating": 5,
+                "question_type": "counting",
+                "verdict": "no hallucination",
+            },
         },
         {
             "id": 1,
+            "question": "How many?",
+            "category": "other",
             "response": " ",
             "replies": ["cannot say"],
             "unscored": "no single rating in the judge's reply",
+            "counted_as": {"rating": 0, "question_type": "other", "verdict": "hallucinated"},
         },
     ]
 

@@ -1,12 +1,12 @@
 """AMBER against recorded runs of its script, with every word replaced by a code."""
 
 import json
+from dataclasses import astuple
 
 import pytest
 from recorded import recorded
 
 from benchmarks.amber import BENCHMARK, Words, describe
-from benchmarks.amber_metrics import Description
 from benchmarks.types import Response
 
 RECORDED = recorded("amber")
@@ -45,8 +45,8 @@ def printed(metrics):
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_every_description_is_counted_as_recorded(similarity):
-    expected = [Description(*item[similarity]) for item in RECORDED["items"]]
-    assert described(similarity) == expected
+    counts = [[len(words) for words in astuple(one)] for one in described(similarity)]
+    assert counts == [item[similarity] for item in RECORDED["items"]]
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)

@@ -1,0 +1,65 @@
+"""The published files of a benchmark, as samples."""
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from benchmarks.types import Benchmark, Sample
+from harness.errors import DataError
+
+
+def read_data(benchmark: Benchmark[Any], folder: Path) -> tuple[list[Sample], str]:
+    """Return the samples in published order and the version: sha256 over the files read.
+
+    A file that is published in a subfolder may also lie in the folder itself. Files that only
+    scoring needs may be missing: the benchmark says which it cannot do without.
+
+    Raises:
+        DataError: The folder does not hold this benchmark, or two samples share an id.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: not the data of benchmark '{benchmark.name}': there is no such folder. "
+            "Name it with --data, or fetch it with: "
+            f"python -m harness data fetch {benchmark.name}"
+        )
+    texts: dict[str, str] = {}
+    digest = hashlib.sha256()
+    for name in sorted(benchmark.files):
+        places = (folder / name, folder / Path(name).name)
+        found = next((place for place in places if place.is_file()), None)
+        if found is not None:
+            content = found.read_bytes()
+            digest.update(name.encode() + hashlib.sha256(content).digest())
+            texts[name] = decode(content, found)
+    try:
+        samples = list(benchmark.read(texts))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # All but the first come from JSON of another shape than the benchmark's own.
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        raise DataError(
+            f"{folder}: not the data of benchmark '{benchmark.name}': {reason}. "
+            "Check them with: python -m harness data verify"
+        ) from error
+    twice = [repr(key) for key, count in Counter(s.id for s in samples).items() if count > 1]
+    if twice or not samples:
+        problem = f"ids stand twice: {', '.join(twice[:5])}" if twice else "there is no sample"
+        raise DataError(f"{folder}: {problem}. Check with: python -m harness data verify")
+    return samples, f"sha256:{digest.hexdigest()[:12]}"
+
+
+def decode(content: bytes, source: Path) -> str:
+    """Return UTF-8 as text, without the mark that some programs write at its beginning.
+
+    Raises:
+        DataError: The bytes are something else; says in which line.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{source}:{line}: not UTF-8 (byte 0x{content[error.start]:02x}). "
+            f"Convert it, such as with: iconv -f ENCODING -t UTF-8 {source.name}"
+        ) from error

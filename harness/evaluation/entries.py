@@ -1,0 +1,104 @@
+"""Entries of a file of answers, whatever its format: JSON lists, JSONL, and objects of answers."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.types import Response
+from harness.errors import DataError
+from harness.llm.messages import well_formed
+
+FIELDS = frozenset(
+    {"id", "response", "doc_id", "question_id", "image_id", "text", "answer", "model_answer"}
+)
+"""An object with any of these is one answer; another is all answers by id."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One answer as it stands in the file."""
+
+    where: str
+    """File and place in it, for messages."""
+    row: Mapping[str, Any]
+
+
+def parse(text: str, source: str) -> list[Entry]:
+    """Return the entries of a JSON list, of JSONL, or of one JSON object of answers by id.
+
+    Raises:
+        DataError: The text is none of them.
+    """
+    try:
+        whole = _loads(text)
+    except (ValueError, RecursionError) as error:
+        if text.lstrip().startswith("["):
+            raise DataError(f"{source}: not JSON ({_reason(error)})") from error
+        # Not splitlines(): a JSON string may hold U+2028 and other separators as they are.
+        lines = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+        rows = [(f"{source}:{number}", _line(line, f"{source}:{number}")) for number, line in lines]
+    else:
+        if isinstance(whole, dict) and FIELDS.isdisjoint(whole):
+            whole = [{"id": key, "answer of": value} for key, value in whole.items()]
+        values = whole if isinstance(whole, list) else [whole]
+        rows = [(f"{source}, entry {place}", value) for place, value in enumerate(values, 1)]
+    return [Entry(where, _object(row, where)) for where, row in rows]
+
+
+def _loads(text: str) -> Any:
+    """Parse JSON; two answers under one key are an error, not the second of them."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise ValueError(f"the key {twice[:40]!r} stands twice")
+        return row
+
+    return json.loads(text, object_pairs_hook=unique)
+
+
+def _line(line: str, where: str) -> Any:
+    try:
+        return _loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not JSON ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _object(row: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected a JSON object, found {type(row).__name__}.")
+    return row
+
+
+def value_of(entry: Entry, *keys: str) -> Any:
+    """Return the first of the fields that is there, also from `metainfos`."""
+    inner = entry.row.get("metainfos")
+    rows = (entry.row, inner) if isinstance(inner, dict) else (entry.row,)
+    for row in rows:
+        for key in keys:
+            if key in row:
+                return row[key]
+    expected = " or ".join(repr(key) for key in keys)
+    raise DataError(f"{entry.where}: expected a field {expected}, as the first entry has.")
+
+
+def response_of(entry: Entry, sample_id: Any, text: Any) -> Response:
+    """Return a response, or say what is wrong with its id or its text.
+
+    A lone surrogate, which no file can hold, becomes U+FFFD.
+    """
+    if isinstance(sample_id, bool) or not isinstance(sample_id, str | int):
+        raise DataError(f"{entry.where}: the id must be text or an integer.")
+    if not isinstance(text, str):
+        raise DataError(
+            f"{entry.where}: the response must be text, found {type(text).__name__}. "
+            'An empty answer is "".'
+        )
+    return Response(sample_id, well_formed(text))

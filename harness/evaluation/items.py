@@ -1,0 +1,59 @@
+"""One sample with its answer, what was said about it, and what it counts."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.types import FAILED_CALL, Benchmark, LLMJudge, Response, Sample, Unscored
+from harness.evaluation.annotators import tagger_of
+
+
+@dataclass(frozen=True)
+class Item:
+    """One sample with its answer and what that is worth."""
+
+    sample: Sample
+    response: Response
+    replies: Sequence[str]
+    score: Any
+    """The benchmark's own score, or Unscored."""
+
+    def row(self) -> dict[str, Any]:
+        """Return the item as JSON; `counted_as` is what the published script makes of it."""
+        row: dict[str, Any] = {"id": self.sample.id, "question": self.sample.question}
+        if self.sample.category:
+            row["category"] = self.sample.category
+        row |= {"response": self.response.text, "replies": list(self.replies)}
+        if not isinstance(self.score, Unscored):
+            return row | {"score": plain(self.score)}
+        row["unscored"] = self.score.reason
+        if self.score.counted_as is not None:
+            row["counted_as"] = plain(self.score.counted_as)
+        return row
+
+
+def failed(benchmark: Benchmark[Any], item: Item) -> bool:
+    """Tell whether the judge's last call about an unscored sample was refused."""
+    if not isinstance(item.score, Unscored) or not isinstance(benchmark.annotator, LLMJudge):
+        return False
+    judged = item.replies[:-1] if tagger_of(benchmark) else item.replies
+    return bool(judged) and judged[-1] == FAILED_CALL
+
+
+def plain(value: Any) -> Any:
+    """Return a value as every JSON reader takes it: nan and inf, which JSON lacks, become null.
+
+    A score's `verdict`, if it has one, stands beside its fields.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return parts | ({"verdict": value.verdict} if hasattr(value, "verdict") else {})
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, tuple | list):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

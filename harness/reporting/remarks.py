@@ -1,0 +1,57 @@
+"""Where official and careful numbers part, in a sentence that names the cause."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.types import Benchmark, Scorecard
+from harness.reporting.words import metric_name
+
+SHOWN = 3
+"""Metrics that a sentence names."""
+
+
+def remarks(benchmark: Benchmark[Any], card: Scorecard) -> list[str]:
+    """Return sentences on failed calls, unreadable replies and stand-ins, where there are any."""
+    counts = card.counts
+    failed = counts.get("failed", 0)
+    unread = counts["unscored"] - failed
+    sentences = []
+    if failed:
+        sentences.append(
+            f"{failed} of {counts['samples']} replies are calls that failed for good. The "
+            "published script would not have come to its end, so there is no official number: "
+            "ask again."
+        )
+    if unread:
+        sentences.append(
+            f"{unread} of {counts['samples']} replies {benchmark.unreadable}.{_effect(card)}"
+        )
+    return sentences + [text for part, text in benchmark.caveats.items() if part in card.judge]
+
+
+def _effect(card: Scorecard) -> str:
+    """Say which numbers change when these are left out; nothing where there are none."""
+    if not card.official:
+        return " The careful numbers leave them out."
+    changed = {
+        name: (value, card.careful.get(name))
+        for name, value in card.official.items()
+        if value != card.careful.get(name)
+    }
+    if not changed:
+        return " No number changes without them."
+    more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+    return f" Without them: {_numbers(changed)}{more}."
+
+
+def _numbers(changed: Mapping[str, tuple[float, float | None]]) -> str:
+    return ", ".join(
+        f"{metric_name(name)} {'none' if careful is None else shown(careful)} instead of "
+        f"{shown(official)}"
+        for name, (official, careful) in list(changed.items())[:SHOWN]
+    )
+
+
+def shown(value: float) -> str:
+    """Return the number as the published scripts print it; their numbers are rounded already."""
+    return str(round(value, 4))
