@@ -16,6 +16,7 @@ from harness.data.templates import Template
 from harness.errors import ConfigError, DataError
 
 _CHUNK = 1000
+_NAMED_ROWS = 10
 _log = logging.getLogger(__name__)
 
 
@@ -92,14 +93,14 @@ class PairTokenizer:
         self._template = template
         self._image_tokens = image_tokens
         self._max_length = max_length
-        self.truncated = 0
-        """Responses cut at `max_length` so far."""
+        self.truncated: list[int] = []
+        """Rows of the responses cut at `max_length` so far; a row twice where both were cut."""
 
     def tokenize(self, pairs: Iterable[PreferencePair]) -> list[TokenizedPair]:
         """Tokenize all pairs and log how many responses were cut.
 
         Raises:
-            DataError: A prompt alone fills `max_length`.
+            DataError: A prompt alone fills `max_length`, or a text holds the image token.
         """
         result: list[TokenizedPair] = []
         waiting: list[PreferencePair] = []
@@ -111,10 +112,11 @@ class PairTokenizer:
         result += self._chunk(waiting) if waiting else []
         if self.truncated:
             _log.warning(
-                "%d of %d responses were cut at max_length %d",
-                self.truncated,
+                "%d of %d responses were cut at max_length %d, the first ones in rows %s",
+                len(self.truncated),
                 2 * len(result),
                 self._max_length,
+                ", ".join(map(str, dict.fromkeys(self.truncated[:_NAMED_ROWS]))),
             )
         return result
 
@@ -145,7 +147,13 @@ class PairTokenizer:
                 f"max_length is {self._max_length}. Raise data.max_length or remove the row."
             )
         sides = [[*ids[shared:], self._end_id] for ids in (chosen, rejected)]
-        self.truncated += sum(len(ids) > room for ids in sides)
+        if any(self._image_id in ids for ids in sides):
+            raise DataError(
+                f"row {pair.row}: a response holds the image token, where there is no image. "
+                "Remove it from the text, or remove the row."
+            )
+        # Faithful: what is too long loses its end, the end token included, each response alone.
+        self.truncated += [pair.row for ids in sides if len(ids) > room]
         return TokenizedPair(
             row=pair.row,
             prompt=torch.tensor(head, dtype=torch.int32),

@@ -1,19 +1,29 @@
-"""Preference pairs in the RLAIF-V schema, memory-mapped and checked before any work starts."""
+"""Preference pairs of any known format, mapped into memory and checked before any work starts."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.data.checks import CheckReport, ExtraCheck, check_pairs
 from harness.data.images import open_image
+from harness.data.loaders.images import image_file, read_image
+from harness.data.loaders.layout import FAULT, FILE, ROW, TEXTS
+from harness.data.loaders.source import content_digest, file_digest, locate
+from harness.data.loaders.store import store_pairs
+from harness.data.subset import Selection, check_count, rows_without, select
 from harness.data.templates import IMAGE
-from harness.errors import DataError, MissingColumn
+from harness.errors import DataError
+from harness.spec import DataSpec
 
-REQUIRED = ("question", "chosen", "rejected", "image")
-_SHOWN = 20
+__all__ = ["PreferencePair", "Preferences", "file_digest", "open_preferences", "selected_pairs"]
+
+Advance = Callable[[int], object]
+"""Told how many more pairs are done."""
 
 
 class PreferencePair(BaseModel):
@@ -38,7 +48,7 @@ class PreferencePair(BaseModel):
 
         Questions carry no `<image>`: the template adds it.
         """
-        for name in ("question", "chosen", "rejected"):
+        for name in TEXTS:
             text = getattr(self, name)
             if not text.strip():
                 return f"empty {name}"
@@ -54,127 +64,146 @@ class PreferencePair(BaseModel):
 
 
 class Preferences:
-    """The pairs of a parquet file, of a folder of them, or of a dataset on the hub.
+    """The pairs of a file, of a folder, or of a data set on the hub; `where` selects some.
+
+    `row` counts the pairs that are selected; `place` tells where a pair came from.
 
     Raises:
-        DataError: There is no such data.
+        DataError: There is no such data, or it is damaged.
         MissingColumn: It has another schema.
     """
 
-    def __init__(self, source: Path | str) -> None:
+    def __init__(
+        self,
+        source: Path | str,
+        where: Mapping[str, str] = MappingProxyType({}),
+        advance: Advance = lambda rows: None,
+    ) -> None:
         self.source = source
-        self.files = _parquet_files(source) if Path(source).exists() else ()
-        self._rows = _load(source, self.files)
-        self._check_columns()
+        self._where = dict(where)
+        self._origin = locate(str(source))
+        self._stored, self._content = store_pairs(self._origin, advance)
+        self.selection: Selection = select(str(source), self._stored, where)
+        self._rows: Sequence[int] = self.selection.rows
+        self._left_out: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, row: int) -> PreferencePair:
-        values = self._rows[row]
-        return PreferencePair(
-            row=row,
-            pair_id=str(values.get("idx", row)),
-            question=values["question"] or "",
-            chosen=values["chosen"] or "",
-            rejected=values["rejected"] or "",
-            image=self._image_bytes(values["image"]),
-        )
+        values = self._stored.row(self._rows[row], ("idx", *TEXTS, "image", "image_path"))
+        image, path = values.pop("image"), values.pop("image_path")
+        if image is None:
+            image = read_image(self._origin, path) if path else b""
+        return PreferencePair(row=row, pair_id=values.pop("idx"), image=image, **values)
 
     def __iter__(self) -> Iterator[PreferencePair]:
         return (self[row] for row in range(len(self)))
 
     @property
+    def format(self) -> str:
+        """One of `harness.data.loaders.layout.Format`."""
+        return self._stored.format
+
+    @property
     def columns(self) -> tuple[str, ...]:
-        """Names of all columns in the file."""
-        return tuple(self._rows.column_names)
+        """Names of all columns that can be read."""
+        return tuple(name for name in self._stored.schema.names if not name.startswith("_"))
 
     def column(self, name: str) -> list[Any]:
         """Return one column in row order."""
-        return list(self._rows[name])
+        return list(self.values(name))
+
+    def values(self, name: str) -> Iterator[Any]:
+        """Yield one column in row order, reading no other."""
+        stored = enumerate(self._stored.values(name))
+        for wanted in self._rows:
+            yield next(value for row, value in stored if row == wanted)
+
+    def pair_id(self, row: int) -> str:
+        """Return the id of a pair, of one without its row in the whole data."""
+        return str(self._stored.row(self._rows[row], ("idx",))["idx"])
+
+    def texts(self, row: int) -> tuple[str, str, str]:
+        """Return question, chosen and rejected response without touching the image."""
+        question, chosen, rejected = self._stored.row(self._rows[row], TEXTS).values()
+        return question, chosen, rejected
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Return the file that a pair stands in, and its row there."""
+        found = self._stored.row(self._rows[row], (FILE, ROW))
+        return self._origin.file_name(found[FILE]), found[ROW]
+
+    def form_fault(self, row: int) -> str | None:
+        """Say what was wrong with the form of a row when it was read, or None."""
+        fault: str | None = self._stored.row(self._rows[row], (FAULT,))[FAULT]
+        return fault
 
     @cached_property
     def digest(self) -> str:
-        """Hash of the data: of the files' bytes, or of the dataset's version on the hub."""
-        digest = hashlib.sha256()
-        for file in self.files:
-            digest.update(bytes.fromhex(file_digest(file)))
-        if not self.files:
-            digest.update(self._rows._fingerprint.encode())
-        return digest.hexdigest()[:16]
+        """Hash of the selected data: of all files' bytes, images included, and of the selection."""
+        parts = [self._content, content_digest(self._image_files)]
+        if self._where or self._left_out:
+            parts.append(f"{sorted(self._where.items())} {self._left_out}")
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
-    def validate(self, advance: Callable[[int], object] = lambda pairs: None) -> None:
+    def without(self, rows: Iterable[int]) -> Self:
+        """Return the pairs without some; the others keep their order."""
+        left_out = sorted(set(rows))
+        if not left_out:
+            return self
+        rest = object.__new__(type(self))
+        rest.__dict__ = {key: value for key, value in self.__dict__.items() if key != "digest"}
+        rest._left_out = (*self._left_out, *(self._rows[row] for row in left_out))
+        rest._rows = rows_without(self._rows, left_out)
+        return rest
+
+    def validate(self, advance: Advance = lambda pairs: None) -> None:
         """Check every row; `advance` is told of each one.
 
         Raises:
             DataError: Some rows cannot be trained on; the message lists them with reasons.
         """
-        faults: list[str] = []
-        for pair in self:
-            if reason := pair.fault():
-                faults.append(f"row {pair.row}: {reason}")
-            advance(1)
-        if faults:
-            more = [f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
-            raise DataError(
-                f"{self.source}: {len(faults)} of {len(self)} rows cannot be used. Remove or "
-                "repair them:\n  " + "\n  ".join([*faults[:_SHOWN], *more])
-            )
+        check_pairs(self, advance=advance).refuse_more_than(0, self.source)
 
-    def _check_columns(self) -> None:
-        missing = [name for name in REQUIRED if name not in self.columns]
-        if missing:
-            raise MissingColumn(
-                f"{self.source}: no column {', '.join(map(repr, missing))}; it has "
-                f"{', '.join(self.columns)}. Preference data need the RLAIF-V columns "
-                f"{', '.join(REQUIRED)}."
-            )
-        if not len(self):
-            raise DataError(f"{self.source}: no rows. Name a file that holds preference pairs.")
-
-    def _image_bytes(self, image: Any) -> bytes:
-        """Bytes in the row, else of the file beside the data; empty if there are none."""
-        if isinstance(image, bytes):
-            return image
-        if not isinstance(image, dict):
-            return b""
-        if image.get("bytes"):
-            return bytes(image["bytes"])
-        root = Path(self.source)
-        file = (root if root.is_dir() else root.parent) / (image.get("path") or "")
-        return file.read_bytes() if file.is_file() else b""
+    def _image_files(self) -> Iterator[Path]:
+        """Yield the image files of all rows, selected or not, that hold no bytes."""
+        for path in self._stored.paths_without_bytes():
+            yield image_file(self._origin, path)
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file as hex digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def selected_pairs(spec: DataSpec, advance: Advance = lambda rows: None) -> Preferences:
+    """Open the pairs that a specification selects; none is checked, but their number is.
+
+    Raises:
+        DataError: There is no such data, or not as many as expected.
+        MissingColumn: It has another schema.
+    """
+    pairs = Preferences(spec.preferences, spec.where, advance)
+    check_count(spec.preferences, pairs.selection, spec.expected_pairs)
+    return pairs
 
 
-def _parquet_files(source: Path | str) -> tuple[Path, ...]:
-    path = Path(source)
-    files = (path,) if path.is_file() else tuple(sorted(path.rglob("*.parquet")))
-    if not files:
-        raise DataError(f"{path}: no parquet file in this folder. Name the folder that holds them.")
-    return files
+def open_preferences(
+    spec: DataSpec,
+    advance: Advance = lambda pairs: None,
+    columns: frozenset[str] = frozenset(),
+    extra: ExtraCheck | None = None,
+    report: Path | None = None,
+) -> Preferences:
+    """Open the pairs of a specification without those that cannot be used.
 
+    The check is done once and remembered, so that all processes of a run see the same pairs, if
+    they name the same `columns` (those a method needs) and the same `extra` check. `report` is a
+    folder that receives `bad-rows.jsonl` and `bad-rows-summary.json` where there are bad rows.
 
-def _load(source: Path | str, files: tuple[Path, ...]) -> Any:
-    import datasets
-
-    datasets.disable_progress_bars()
-    try:
-        if files:
-            rows = datasets.load_dataset(
-                "parquet", data_files=[str(f) for f in files], split="train"
-            )
-        else:
-            rows = datasets.load_dataset(str(source), split="train")
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise DataError(
-            f"{source}: cannot be read as preference data ({error}). Name a parquet file, a folder "
-            "of them or a dataset on the hub."
-        ) from error
-    if "image" in rows.column_names and isinstance(rows.features["image"], datasets.Image):
-        rows = rows.cast_column("image", datasets.Image(decode=False))
-    return rows
+    Raises:
+        DataError: There are more of them than `max_bad_rows`, or `selected_pairs` failed.
+    """
+    pairs = selected_pairs(spec)
+    found = check_pairs(pairs, columns, extra, advance)
+    if not found.bad:
+        return pairs
+    result: CheckReport = found.copy_to(report) if report else found
+    result.refuse_more_than(spec.max_bad_rows, spec.preferences)
+    return pairs.without(row.row for row in result.bad_rows())

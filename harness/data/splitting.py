@@ -27,5 +27,10 @@ def split_sentences(response: str) -> list[str]:
         pieces.append(response[start : boundary.end()])
         start = boundary.end()
     pieces.append(response[start:])
-    sentences = [_LIST_MARK.sub("", piece.strip()) for piece in pieces]
+    sentences = [without_list_mark(piece.strip()) for piece in pieces]
     return [text for text in sentences if re.search(r"\w", text)] or [response.strip()]
+
+
+def without_list_mark(line: str) -> str:
+    """Remove the dash, bullet or number that opens an entry of a list."""
+    return _LIST_MARK.sub("", line)

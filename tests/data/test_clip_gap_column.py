@@ -1,53 +1,26 @@
 """The column clip_gap, from a random CLIP."""
 
-import json
 import math
 
 import open_clip
 import pytest
 import torch
+from hardness_data import write_clip
 
+from harness.data.aggregation import response_gap
 from harness.data.clip import Clip, split_reference
-from harness.data.columns import ensure_columns, read_columns, response_gap
+from harness.data.columns import ensure_columns, read_columns, summary_file
+from harness.data.hardness import Summary
 from harness.data.images import open_image
 from harness.errors import ConfigError, DataError, MissingColumn
 from harness.spec import HardnessSpec
 
 GAP = frozenset({"clip_gap"})
-CONTEXT = 16
 
 
 @pytest.fixture(scope="module")
 def clip_folder(tmp_path_factory):
-    """An open_clip checkpoint with its own small configuration."""
-    from safetensors.torch import save_file
-
-    folder = tmp_path_factory.mktemp("clip")
-    config = {
-        "embed_dim": 16,
-        "vision_cfg": {
-            "image_size": 32,
-            "layers": 1,
-            "width": 16,
-            "head_width": 8,
-            "patch_size": 16,
-        },
-        "text_cfg": {
-            "context_length": CONTEXT,
-            "vocab_size": 49408,
-            "width": 16,
-            "heads": 2,
-            "layers": 1,
-        },
-    }
-    torch.manual_seed(0)
-    model = open_clip.model.CLIP(**config)
-    normalise = {"mean": [0.5] * 3, "std": [0.5] * 3}
-    (folder / "open_clip_config.json").write_text(
-        json.dumps({"model_cfg": config, "preprocess_cfg": normalise})
-    )
-    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
-    return folder
+    return write_clip(tmp_path_factory.mktemp("clip"))
 
 
 def hardness(folder, aggregation="sum_of_joint_softmax"):
@@ -66,6 +39,21 @@ def test_sum_of_cosines_by_hand():
         torch.tensor([0.3, 0.2]), torch.tensor([0.1]), 100.0, hardness("x", "sum_of_cosines")
     )
     assert gap == pytest.approx(0.4)
+
+
+def test_mean_of_cosines_by_hand():
+    """(0.3 + 0.1) / 2 - 0.1."""
+    gap = response_gap(
+        torch.tensor([0.3, 0.1]), torch.tensor([0.1]), 9.0, hardness("x", "mean_of_cosines")
+    )
+    assert gap == pytest.approx(0.1)
+
+
+def test_mean_of_joint_softmax_by_hand():
+    """Shares 3/5, 1/5 | 1/5 as above: 2/5 - 1/5."""
+    chosen, rejected = torch.tensor([math.log(3) / 2, 0.0]), torch.tensor([0.0])
+    gap = response_gap(chosen, rejected, 2.0, hardness("x", "mean_of_joint_softmax"))
+    assert gap == pytest.approx(0.2)
 
 
 def test_swapping_the_responses_negates_the_gap():
@@ -117,6 +105,39 @@ def test_text_longer_than_the_context_is_halved_and_nothing_is_lost(clip_folder)
     assert " ".join(pieces) == f"{text} a cat"
     assert all(clip.fitting([piece]) == [piece] for piece in pieces)
     assert clip.texts(pieces).shape == (len(pieces), 16)
+
+
+def test_a_giant_word_is_cut_and_no_character_is_lost(clip_folder):
+    clip = Clip(f"local-dir:{clip_folder}")
+    word = "supercalifragilistic" * 20
+    pieces = clip.fitting([word])
+    assert len(pieces) > 2
+    assert "".join(pieces) == word
+
+
+def test_a_text_that_does_not_fit_is_never_encoded_in_part(clip_folder):
+    """The context is 16 with start and end: fourteen words fit, fifteen do not."""
+    clip = Clip(f"local-dir:{clip_folder}")
+    assert clip.fitting(["dog " * 14]) == ["dog " * 14]
+    assert len(clip.fitting(["dog " * 15])) == 2
+    with pytest.raises(ValueError, match="do not fit"):
+        clip.texts(["dog " * 15])
+
+
+def test_the_summary_is_kept_beside_the_column(rows, write, tmp_path):
+    for row, gap in zip(rows, [0.0, 1.0, 2.0, 0.0, 1.0, 2.0], strict=True):
+        row["clip_gap"] = gap
+    file = ensure_columns(write(rows), GAP, hardness("none"), tmp_path)
+    summary = Summary.read(summary_file(file))
+    assert (summary.pairs, summary.mean, summary.minimum, summary.maximum) == (6, 1.0, 0.0, 2.0)
+    assert summary.sigma_of_mean == pytest.approx(1 / (1 + math.exp(-1)))
+    assert summary.deviation == pytest.approx(math.sqrt(2 / 3))
+
+
+def test_a_given_nan_is_refused_with_its_row(rows, write, tmp_path):
+    rows[3]["clip_gap"] = math.nan
+    with pytest.raises(DataError, match="one number in every row, and row 3 holds nan"):
+        ensure_columns(write(rows), GAP, hardness("none"), tmp_path)
 
 
 def test_a_column_in_the_data_is_taken_as_it_is(rows, write, tmp_path):

@@ -56,3 +56,53 @@ def test_a_damaged_and_a_missing_file_are_data_errors(tmp_path):
         open_image(tmp_path / "bad.jpg")
     with pytest.raises(DataError, match=r"none.jpg: not a readable image"):
         open_image(tmp_path / "none.jpg")
+
+
+NEAREST = CLIPImageProcessorPil(
+    size={"shortest_edge": 4},
+    crop_size={"height": 4, "width": 4},
+    resample=Image.Resampling.NEAREST,
+    image_mean=[0.48145466, 0.4578275, 0.40821073],
+    image_std=[1.0, 1.0, 1.0],
+)
+"""CLIP's own mean; nearest neighbours, so that pixels can be followed by hand."""
+
+
+def seen(mode, image):
+    """The pixels that the model sees, 0 to 255, red channel, and the tensor."""
+    tensor = ImageTransform(NEAREST, mode)(image)
+    return (tensor + torch.tensor(NEAREST.image_mean)[:, None, None]) * 255
+
+
+def columns(width, height):
+    """Red value 10 times the column."""
+    pixels = np.zeros((height, width, 3), dtype=np.uint8)
+    pixels[:, :, 0] = 10 * np.arange(width)
+    return Image.fromarray(pixels)
+
+
+def test_center_crop_resizes_the_shortest_edge_and_cuts_the_rest_in_halves():
+    """13 x 8 at 4: the long edge is int(4 * 13 / 8) = 6; columns 1 to 4 of those 6 stay.
+
+    Column x of 6 shows source column int((x + 1/2) * 13 / 6): 3, 5, 7, 9.
+    """
+    red = seen("center_crop", columns(13, 8))[0]
+    assert red.shape == (4, 4)
+    assert red[0].round().tolist() == [30, 50, 70, 90]
+    assert (red == red[0]).all()
+
+
+def test_pad_puts_the_odd_line_below_and_fills_with_clips_mean():
+    """4 x 1 becomes 4 x 4: (4 - 1) // 2 = 1 line above, 2 below, of (122, 116, 104).
+
+    int(255 * 0.48145466) = 122, int(255 * 0.4578275) = 116, int(255 * 0.40821073) = 104.
+    """
+    pixels = seen("pad", columns(4, 1)).round()
+    assert pixels[0].tolist() == [[122] * 4, [0, 10, 20, 30], [122] * 4, [122] * 4]
+    assert pixels[:, 0, 0].tolist() == [122, 116, 104]
+
+
+def test_pad_of_a_tall_image_puts_the_odd_column_right():
+    """1 x 4: one column left, two right."""
+    red = seen("pad", Image.new("RGB", (1, 4), "black"))[0].round()
+    assert red[0].tolist() == [122, 0, 122, 122]

@@ -55,12 +55,12 @@ def test_a_row_without_an_image_is_refused(rows, write):
 def test_validation_tells_of_every_row(rows, write):
     told = []
     Preferences(write(rows)).validate(told.append)
-    assert told == [1] * 6
+    assert sum(told) == 6
 
 
 def test_an_empty_folder_and_an_empty_file_are_refused(rows, write, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty: no parquet file"):
+    with pytest.raises(DataError, match=r"empty: no \.parquet, \.jsonl, \.json file"):
         Preferences(tmp_path / "empty")
 
 

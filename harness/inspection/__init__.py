@@ -1,0 +1,1 @@
+"""Look at preference pairs in the terminal."""
