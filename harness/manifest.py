@@ -45,9 +45,10 @@ class Manifest(Strict):
     code: Code
     hardware: Hardware
     data: Mapping[str, str] = Field(description="Name to sha256 over all files of that source.")
+    inputs: Mapping[str, str | int] = Field(description="How text and images enter the model.")
 
     @classmethod
-    def collect(cls, data: Mapping[str, Path]) -> "Manifest":
+    def collect(cls, data: Mapping[str, Path], inputs: Mapping[str, str | int]) -> "Manifest":
         """Look at this process, this machine and the given files or folders."""
         return cls(
             created=datetime.now(UTC),
@@ -60,6 +61,7 @@ class Manifest(Strict):
                 processor=_processor(), cores=os.cpu_count() or 1, gpus=tuple(gpus())
             ),
             data={name: sha256(path) for name, path in data.items()},
+            inputs=inputs,
         )
 
     def write(self, path: Path) -> None:

@@ -1,9 +1,16 @@
 """Read preset files: every leaf a value with its source.
 
 A preset is a YAML file `<method>-<size>.yaml` whose leaves are `{value: ..., source: "..."}`. Its
-sections are `config` (the method's own values) and those of `RunSpec`; `extends` names a file whose
-values lie below, `variants` holds values that lie above when that variant is asked for. In
-messages, in `show` and in `--set` the section `config` is called `method`.
+sections are `config` (the method's own values) and those of `RunSpec`. Beside them may stand:
+
+- `extends`: one or more files whose values lie below, the last one lowest;
+- `variants`: values that lie above when that variant is asked for, and `default_variant`: a name
+  for what the preset is without any;
+- `ablations`: the rows of the method's ablation table in order, each with values that lie above the
+  variant, or with the `method` whose own preset is that row;
+- `open_questions`: what no source settles about these values.
+
+In messages, in `show` and in `--set` the section `config` is called `method`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,11 +39,22 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Ablation:
+    """One row of an ablation table: the method with other values, or another method as it is."""
+
+    method: Origin | None = None
+    values: Mapping[str, Origin] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Preset:
     """The values of one preset file and of all it extends, by dotted key."""
 
     values: Mapping[str, Origin] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Origin]] = field(default_factory=dict)
+    default_variant: str | None = None
+    ablations: Mapping[str, Ablation] = field(default_factory=dict)
+    open_questions: tuple[str, ...] = ()
 
     def above(self, lower: "Preset") -> "Preset":
         """Return both, where this one's values hide those of the lower one."""
@@ -44,7 +62,25 @@ class Preset:
         variants = {
             name: {**lower.variants.get(name, {}), **self.variants.get(name, {})} for name in names
         }
-        return Preset({**lower.values, **self.values}, variants)
+        return Preset(
+            values={**lower.values, **self.values},
+            variants=variants,
+            default_variant=self.default_variant or lower.default_variant,
+            ablations={**lower.ablations, **self.ablations},
+            open_questions=tuple(dict.fromkeys((*lower.open_questions, *self.open_questions))),
+        )
+
+    def variant(self, name: str | None) -> tuple[str | None, Mapping[str, Origin]]:
+        """Return the variant that a name stands for, None for the default one, and its values.
+
+        Raises:
+            ConfigError: There is no such variant.
+        """
+        if name is None or name == self.default_variant:
+            return None, {}
+        names = dict.fromkeys(filter(None, (self.default_variant, *self.variants)))
+        registry.find(name, names, "variant")
+        return name, self.variants[name]
 
 
 def sizes(method: str) -> tuple[str, ...]:
@@ -93,12 +129,37 @@ def read_file(stem: str, package: str, chain: tuple[str, ...] = ()) -> Preset:
         asked = f", which {chain[-1]!r} extends" if chain else ""
         raise ConfigError(f"There is no preset {stem!r} in {package}{asked}.")
     tree = _tree(file.read_text("utf-8"), f"{package}/{stem}.yaml")
-    base, branches = tree.pop("extends", None), tree.pop("variants", {})
-    own = Preset(
-        _flat(tree, f"preset {stem}"),
-        {name: _flat(part, f"preset {stem}, variant {name}") for name, part in branches.items()},
+    below = tree.pop("extends", [])
+    preset = _own(tree, f"preset {stem}")
+    for base in [below] if isinstance(below, str) else below:
+        preset = preset.above(read_file(base, package, (*chain, stem)))
+    return preset
+
+
+def _own(tree: dict[str, Any], where: str) -> Preset:
+    """Read what one file says itself."""
+    branches = tree.pop("variants", {})
+    rows = tree.pop("ablations", {})
+    named, questions = tree.pop("default_variant", None), tree.pop("open_questions", [])
+    if not all(isinstance(question, str) for question in questions):
+        raise ConfigError(f"{where}: write open_questions as a list of texts.")
+    return Preset(
+        values=_flat(tree, where),
+        variants={name: _flat(part, f"{where}, variant {name}") for name, part in branches.items()},
+        default_variant=named,
+        ablations={
+            name: _ablation(part, f"{where}, ablation {name}") for name, part in rows.items()
+        },
+        open_questions=tuple(questions),
     )
-    return own.above(read_file(base, package, (*chain, stem))) if base else own
+
+
+def _ablation(tree: Mapping[str, Any], where: str) -> Ablation:
+    sections = dict(tree)
+    method = dict(_leaves(sections.pop("method", {}), "method", where)).get("method")
+    if method and sections:
+        raise ConfigError(f"{where}: give another method or other values, not both.")
+    return Ablation(method, _flat(sections, where))
 
 
 def _tree(text: str, where: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Resolve method, size, variant and overrides to a run specification.
 
-Layers, from low to high: defaults of the fields, preset, variant, `--set key=value`, other flags.
+Layers, from low to high: defaults of the fields, preset, variant, row of an ablation table,
+`--set key=value`, other flags.
 Every value of the result remembers which layer gave it.
 """
 
@@ -36,8 +37,11 @@ def resolve(
     *,
     seed: int = 0,
     devices: int | None = None,
+    ablation: Mapping[str, Origin] | None = None,
 ) -> Resolved:
     """Lay preset, variant, overrides (`key=value`) and flags over each other and check the result.
+
+    The values of a row of an ablation table lie between variant and overrides.
 
     Raises:
         ConfigError: A name is unknown or values are wrong; all wrong values are listed.
@@ -46,9 +50,8 @@ def resolve(
     known = known_keys(config)
     title = f"preset {method}-{size}"
     preset = read_preset(method, size)
-    values = dict(preset.values)
-    if variant is not None:
-        values.update(registry.find(variant, preset.variants, "variant"))
+    variant, above = preset.variant(variant)
+    values = {**preset.values, **above, **(ablation or {})}
     for key in values:
         _require(key, known, title)
     for override in overrides:

@@ -2,9 +2,25 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+ADDED: Mapping[str, Any] = {
+    "data.where": {},
+    "data.expected_pairs": None,
+    "data.max_bad_rows": 0,
+    "data.hardness.splitter_model": None,
+    "data.hardness.unscored": "stop",
+}
+"""Fields younger than the first runs, each with the value that stands for what was done before.
+
+A field that comes later is listed here, and its default must stay this value: then runs that were
+made without it are found again.
+"""
 
 
 class Strict(BaseModel):
@@ -124,7 +140,23 @@ class RunSpec(Strict):
         """Method with its variant, as shown in tables."""
         return f"{self.method} {self.variant}" if self.variant else self.method
 
+    def identity(self) -> dict[str, Any]:
+        """Return all values that tell runs apart; what ADDED calls neutral is left out."""
+        values = self.model_dump(mode="json")
+        # A second opinion on the answers changes neither them nor the training.
+        del values["evaluation"]["crosscheck"]
+        for key, neutral in ADDED.items():
+            *path, last = key.split(".")
+            section = reduce(getitem, path, values)
+            if section[last] == neutral:
+                del section[last]
+        return values
+
     def digest(self) -> str:
-        """Return 12 hex digits over all values."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Return 12 hex digits over the identity."""
+        return short_hash(self.identity())
+
+
+def short_hash(values: Mapping[str, Any]) -> str:
+    """Return 12 hex digits over JSON values, whatever their order."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

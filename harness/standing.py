@@ -3,20 +3,23 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.types import Scorecard
+from harness.ablation import AblationRow
 from harness.console import messages, results
 from harness.errors import ConfigError
 from harness.preset_files import read_preset, sizes
 from harness.presets import resolve
 from harness.registry import load_benchmark, method_names
+from harness.reporting.ablation_table import write_ablation
 from harness.reporting.compare import RunResult, compare
 from harness.reporting.tables import rich_table, write_tables
 from harness.request import Request
 from harness.rundir import RunDir
 from harness.sources import locate_spec
-from harness.spec import RunSpec
+from harness.spec import RunSpec, short_hash
 
 
 def unfinished_benchmarks(run: RunDir, spec: RunSpec) -> list[str]:
@@ -38,8 +41,8 @@ def base_folder(spec: RunSpec, out: Path) -> Path:
 
     Its name holds a hash of the model and of how it is evaluated, and of nothing else.
     """
-    values = {"model": spec.model.model_dump(), "evaluation": spec.evaluation.model_dump()}
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+    identity = spec.identity()
+    digest = short_hash({section: identity[section] for section in ("model", "evaluation")})
     return (out / "runs" / f"base-{spec.size}-{digest}").resolve()
 
 
@@ -58,14 +61,54 @@ def print_comparison(request: Request, specs: Sequence[RunSpec]) -> None:
     results.print(rich_table(compare(runs, request.size, benchmarks)))
 
 
+def print_ablation(request: Request, rows: Sequence[AblationRow]) -> None:
+    """Write and print the ablation table: the base model, then the rows in their order."""
+    first, changed = rows[0].specs[0], _changed(request)
+    base = replace(
+        _base_result(first, request.out),
+        provenance={"run": base_folder(first, request.out).name},
+    )
+    runs = [base, *_row_results(request, rows)]
+    asked, _ = read_preset(request.method, request.size).variant(request.variant)
+    variant = _variant(asked, changed)
+    title = " ".join(part for part in ("Ablation of", request.method, variant) if part)
+    parts = ("ablation", request.method, variant, request.size)
+    stem = request.out / "tables" / "-".join(part for part in parts if part)
+    benchmarks = [load_benchmark(name) for name in first.evaluation.benchmarks]
+    changes = {row.label: _told(row, changed) for row in rows}
+    comparison = write_ablation(runs, title, stem, benchmarks, changes)
+    messages.print(f"{stem}.md", markup=False)
+    results.print(rich_table(comparison, title))
+
+
+def _row_results(request: Request, rows: Sequence[AblationRow]) -> Iterator[RunResult]:
+    """Yield the runs; in the CSV one that the row changes has the row's label for a variant."""
+    for place, row in enumerate(rows, start=1):
+        for spec in row.specs:
+            run = RunDir.at(request.out / "runs", spec)
+            ordinary = spec.method != request.method or not row.changes
+            variant = spec.variant if ordinary else row.label
+            result = _result(run, spec, row.label, _variant(variant, _changed(request)))
+            yield replace(result, place=place, provenance={"run": run.path.name})
+
+
+def _told(row: AblationRow, changed: Sequence[str]) -> list[str]:
+    own = [f"{key}={json.dumps(value.value)}: {value.source}" for key, value in row.changes]
+    return [*(own or [f"{row.specs[0].label} as its preset says"]), *changed]
+
+
 def _own_results(request: Request, specs: Sequence[RunSpec]) -> Iterator[RunResult]:
+    changed = _changed(request)
     for spec in specs:
         run = RunDir.at(request.out / "runs", spec)
-        changed = _changed(request)
         label = f"{spec.label} ({', '.join(changed)})" if changed else spec.label
-        marks = [spec.variant, f"changed-{_short_hash(changed)}" if changed else None]
-        variant = "-".join(mark for mark in marks if mark) or None
-        yield _result(run, spec, label, variant)
+        yield _result(run, spec, label, _variant(spec.variant, changed))
+
+
+def _variant(variant: str | None, changed: Sequence[str]) -> str | None:
+    """Return what tells runs of one method apart in file names and in the CSV."""
+    hashed = f"changed-{_short_hash(changed)}" if changed else None
+    return "-".join(mark for mark in (variant, hashed) if mark) or None
 
 
 def _changed(request: Request) -> list[str]:

@@ -51,9 +51,16 @@ def gaussian_draw(
 
     The released code hands these weights to `torch.multinomial`; in float32 they are zero beyond
     14.4 nats, and it then repeats pairs or fills up in the order of memory. The largest of
-    log-weight plus Gumbel noise follow the same distribution and cannot underflow.
+    log-weight plus Gumbel noise follow the same distribution and cannot underflow. A gap that is
+    not finite is drawn last.
     """
-    log_weights = -0.5 * (gaps.double().cpu() - running_mean.double().cpu()).square()
+    distance = (gaps.double().cpu() - running_mean.double().cpu()).abs()
+    distance = distance.nan_to_num(nan=math.inf, posinf=math.inf)
+    closest = distance.min()
+    # Only ratios of weights count: relative to the largest one, so that no noise is lost in the
+    # rounding of large squares; where no distance is finite (inf - inf), all weigh the same.
+    log_weights = -0.5 * (distance - closest) * (distance + closest)
+    log_weights = log_weights.nan_to_num(nan=0.0, neginf=-math.inf)
     exponential = torch.empty_like(log_weights).exponential_(generator=rng)
     order = torch.argsort(log_weights - exponential.log(), descending=True, stable=True)
     return order[:count].to(gaps.device)
@@ -134,7 +141,7 @@ def loss(
     bfloat16 = config.reference_dtype == "bfloat16"
     gaps = reward_gap(batch, torch.bfloat16 if bfloat16 else None)
     all_gaps = context.gather(gaps.detach())
-    running_mean = state.gap_mean.to(all_gaps)
+    running_mean = torch.as_tensor(state.gap_mean).to(all_gaps)
     selected = _select(all_gaps, running_mean, config, context.shared_rng)
     mine = slice(context.rank * len(gaps), (context.rank + 1) * len(gaps))
     alpha_d = _data_factor(batch, gaps.detach(), config)
@@ -155,19 +162,32 @@ def loss(
     )
 
 
+def kept_count(config: DAMAConfig, pairs: int) -> int:
+    """Return K, how many of the pairs of a batch the filter leaves."""
+    return int(pairs * config.keep)
+
+
+def batch_problem(config: DAMAConfig, pairs: int) -> str | None:
+    """Say so where the filter would leave no pair at all."""
+    if kept_count(config, pairs):
+        return None
+    return (
+        f"dama: keep={config.keep:g} leaves none of the {pairs} pairs of a batch. Raise "
+        "training.batch_pairs, or keep all of them: --set method.keep=1.0"
+    )
+
+
 def _select(
     all_gaps: Float[Tensor, " all_pairs"],
     running_mean: Float[Tensor, ""],
     config: DAMAConfig,
     rng: torch.Generator,
 ) -> Selected:
-    count = int(len(all_gaps) * config.keep)
-    if count == 0:
-        raise ValueError(
-            f"dama: keep={config.keep} leaves none of the {len(all_gaps)} pairs of a batch. "
-            "Raise training.batch_pairs, or set config.keep=1.0."
-        )
-    index = SELECTIONS[config.selection](all_gaps, running_mean, count, rng)
+    if problem := batch_problem(config, len(all_gaps)):
+        raise ValueError(problem)
+    index = SELECTIONS[config.selection](
+        all_gaps, running_mean, kept_count(config, len(all_gaps)), rng
+    )
     kept = torch.zeros_like(all_gaps)
     kept[index] = 1.0
     return Selected(gaps=all_gaps[index], kept=kept)
@@ -179,16 +199,25 @@ def _data_factor(
     """Return alpha_D (Eq. 6): above one where CLIP tells the responses apart more than usual."""
     if not config.data_aware:
         return torch.ones_like(gaps)
-    # Faithful: in the released code clip_gap arrives, and alpha_D leaves, in bfloat16.
+    # Faithful: in the released code clip_gap arrives, and alpha_D leaves, in bfloat16. Its two sums
+    # are rounded there before they are subtracted, which one column of differences cannot show.
     stored = torch.bfloat16 if config.reference_dtype == "bfloat16" else gaps.dtype
-    clip_gap = batch.columns["clip_gap"]
-    mean = (
-        batch.columns["clip_gap_mean"].to(gaps.dtype)
-        if config.mean_clip_gap == "dataset"
-        else torch.full_like(gaps, config.mean_clip_gap)
-    )
-    hardness = torch.sigmoid(clip_gap.to(stored)).to(gaps.dtype)
+    hardness = torch.sigmoid(batch.columns["clip_gap"].to(stored)).to(gaps.dtype)
+    mean = _mean_clip_gap(batch, gaps, config)
     return (hardness / torch.sigmoid(mean)).to(stored).to(gaps.dtype)
+
+
+def _mean_clip_gap(
+    batch: PairBatch, gaps: Float[Tensor, " pairs"], config: DAMAConfig
+) -> Float[Tensor, " pairs"]:
+    if config.mean_clip_gap != "dataset":
+        return torch.full_like(gaps, config.mean_clip_gap)
+    if "clip_gap_mean" not in batch.columns:
+        raise ValueError(
+            "dama: with mean_clip_gap='dataset' the batch must have a column clip_gap_mean, the "
+            "mean of clip_gap over the data set. Add it, or set mean_clip_gap to a number."
+        )
+    return batch.columns["clip_gap_mean"].to(gaps.dtype)
 
 
 def _model_factor(
@@ -238,4 +267,5 @@ METHOD = Method[DAMAConfig, DAMAState](
     init_state=lambda config: DAMAState(gap_mean=torch.zeros(())),
     source="Lu et al. 2025, arXiv:2502.01943; injadlu/DAMA@d60515f",
     columns=frozenset({"clip_gap"}),
+    batch_problem=batch_problem,
 )

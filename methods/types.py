@@ -92,6 +92,10 @@ class LossOutput(Generic[State]):
 LossFn = Callable[[PairBatch, Config, State, StepContext], LossOutput[State]]
 
 
+def any_batch(config: MethodConfig, pairs: int) -> None:
+    """Accept batches of every size: what most methods do."""
+
+
 @dataclass(frozen=True)
 class Method(Generic[Config, State]):
     """A registered method: a value, not a class to inherit from."""
@@ -107,3 +111,5 @@ class Method(Generic[Config, State]):
     presets: str = ""
     """Package holding `<name>-<size>.yaml`; empty for the built-in `methods.presets`."""
     needs_reference: bool = True
+    batch_problem: Callable[[Config, int], str | None] = any_batch
+    """Say why batches of this many pairs over all ranks cannot be trained on, or None."""

@@ -29,6 +29,8 @@ class RunResult:
     """By benchmark."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Shown below the table of the run: checkpoint, code, versions."""
+    place: int = 0
+    """Rows of a lower place come first; among equal ones the method decides."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +154,9 @@ def _by_label(runs: Sequence[RunResult]) -> dict[str, tuple[RunResult, ...]]:
     return {label: tuple(seeds.values()) for label, seeds in groups.items()}
 
 
-def _row_order(run: RunResult) -> tuple[int, str, str, str, int]:
-    place = ORDER.index(run.method) if run.method in ORDER else len(ORDER)
-    return place, run.method, run.variant or "", run.label, run.seed
+def _row_order(run: RunResult) -> tuple[int, int, str, str, str, int]:
+    method = ORDER.index(run.method) if run.method in ORDER else len(ORDER)
+    return run.place, method, run.method, run.variant or "", run.label, run.seed
 
 
 def _marked_settings(runs: Sequence[RunResult], benchmark: str) -> list[tuple[Setting, str]]:

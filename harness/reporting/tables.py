@@ -149,9 +149,9 @@ def csv_text(records: Iterable[Record]) -> str:
     return buffer.getvalue()
 
 
-def rich_table(comparison: Comparison) -> Table:
+def rich_table(comparison: Comparison, title: str = "Comparison") -> Table:
     """Return the rows of runs for a terminal."""
-    table = Table(title=f"Comparison, size {comparison.size}")
+    table = Table(title=escape(f"{title}, size {comparison.size}"))
     table.add_column("Method")
     for column in comparison.columns:
         table.add_column(column.header, justify="right")

@@ -3,11 +3,14 @@ from importlib import import_module, resources
 import pytest
 import yaml
 
+from harness.preset_files import read_preset
+from harness.presets import resolve
 from methods.catalog import BUILTIN
 
 FILES = sorted(
     file.name for file in resources.files("methods.presets").iterdir() if file.suffix == ".yaml"
 )
+SIZES = ("tiny", "7b", "13b")
 
 
 def read(name):
@@ -22,44 +25,85 @@ def leaves(node):
         yield from leaves(below)
 
 
+def config_of(method):
+    module, attribute = BUILTIN[method].split(":")
+    return getattr(import_module(module), attribute).config
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_every_value_names_its_source(name):
     tree = read(name)
-    tree.pop("extends", None)
-    found = list(leaves(tree))
-    assert found
-    for leaf in found:
+    for key in ("extends", "default_variant", "open_questions"):
+        tree.pop(key, None)
+    for leaf in leaves(tree):
         assert set(leaf) == {"value", "source"}
         assert len(leaf["source"]) > 5
 
 
 @pytest.mark.parametrize("method", BUILTIN)
-@pytest.mark.parametrize("size", ["tiny", "7b", "13b"])
+@pytest.mark.parametrize("size", SIZES)
 def test_presets_give_every_field_of_the_configuration(method, size):
-    module, attribute = BUILTIN[method].split(":")
-    config = getattr(import_module(module), attribute).config
-    given = read(f"{method}-{size}.yaml")["config"]
-    assert set(given) == set(config.model_fields)
-    config(**{name: leaf["value"] for name, leaf in given.items()})
+    values = read_preset(method, size).values
+    given = {
+        name.removeprefix("method."): origin.value
+        for name, origin in values.items()
+        if name.startswith("method.")
+    }
+    assert set(given) == set(config_of(method).model_fields)
+    config_of(method)(**given)
 
 
 @pytest.mark.parametrize("method", ["rlhf_v", "dama"])
-def test_the_default_configuration_is_the_papers_and_released_departs_from_it(method):
-    module, attribute = BUILTIN[method].split(":")
-    config = getattr(import_module(module), attribute).config
-    preset = read(f"{method}-7b.yaml")
-    paper = {name: leaf["value"] for name, leaf in preset["config"].items()}
-    released = {
-        name: leaf["value"] for name, leaf in preset["variants"]["released"]["config"].items()
-    }
-    assert config(**paper) == config()
-    assert config(**paper | released) != config()
+@pytest.mark.parametrize("size", SIZES)
+def test_the_default_configuration_is_the_papers_and_released_departs_from_it(method, size):
+    config = config_of(method)
+    assert config(**resolve(method, size).spec.config) == config()
+    assert config(**resolve(method, size, "released").spec.config) != config()
 
 
-def test_the_variants_of_a_method_are_the_same_at_every_size():
-    for method in ("rlhf_v", "dama"):
-        variants = [
-            read(f"{method}-{size}.yaml")["variants"]["released"]["config"]
-            for size in ("tiny", "7b", "13b")
+@pytest.mark.parametrize("method", ["rlhf_v", "dama"])
+def test_the_papers_variant_is_the_default_by_name(method):
+    named, plain = resolve(method, "7b", "paper"), resolve(method, "7b")
+    assert named == plain
+    assert named.spec.digest() == plain.spec.digest()
+
+
+@pytest.mark.parametrize("size", ["7b", "13b"])
+def test_rlhf_v_as_in_the_paper_and_as_released(size):
+    """The paper: beta 0.5, gamma 5, 1/N, 7 epochs of 32. The command: 0.1, 1.1, no 1/N, batch 8."""
+
+    def published(variant):
+        spec = resolve("rlhf_v", size, variant).spec
+        config, training = spec.config, spec.training
+        assert spec.data.preferences == "openbmb/RLHF-V-Dataset"
+        assert training.learning_rate == 5e-7
+        return (
+            *(config[name] for name in ("beta", "gamma", "normalise", "segments")),
+            *(training.epochs, training.batch_pairs, training.warmup_ratio),
+        )
+
+    assert published("paper") == (0.5, 5.0, True, "paper", 7, 32, 0.1)
+    assert published("released") == (0.1, 1.1, False, "released", 3, 8, 0.03)
+
+
+@pytest.mark.parametrize("method", BUILTIN)
+def test_the_variants_of_a_method_are_the_same_at_every_size(method):
+    names = read_preset(method, "tiny").variants
+    for name in names:
+        values = [
+            {
+                key: origin
+                for key, origin in read_preset(method, size).variants[name].items()
+                if key.startswith("method.")
+            }
+            for size in SIZES
         ]
-        assert variants[0] == variants[1] == variants[2]
+        assert values[0] == values[1] == values[2]
+
+
+@pytest.mark.parametrize("method", BUILTIN)
+def test_real_sizes_say_what_no_source_settles(method):
+    small, large = (read_preset(method, size).open_questions for size in ("7b", "13b"))
+    assert any("22k" in question for question in small)
+    assert set(small) < set(large)
+    assert len(small) > len(read_preset(method, "tiny").open_questions) > 0

@@ -42,6 +42,35 @@ def test_the_draw_is_a_function_of_the_generator():
     assert first == again != other
 
 
+@pytest.mark.parametrize("gap", [0.0, 1e6, -1e6, 1e12, 3e38])
+def test_equal_gaps_are_drawn_alike_however_far_they_are(gap):
+    """3 of 6 equal gaps, 2,000 draws: each comes in half of them, within four standard errors."""
+    gaps, rng, counts = tensor([gap] * 6), generator(5), torch.zeros(6)
+    for _ in range(2_000):
+        counts[gaussian_draw(gaps, tensor(0.0), 3, rng)] += 1
+    assert (counts / 2_000 - 0.5).abs().max() < 4 * (0.25 / 2_000) ** 0.5
+
+
+def test_far_gaps_keep_the_ratio_of_their_weights():
+    """Around -1e6, gaps -1e-6 and 0: squares differ by 2, so the nearer one weighs e times more."""
+    gaps, mean = torch.tensor([1e6 + 1e-6, 1e6], dtype=torch.float64), tensor(0.0)
+    rng, first = generator(7), 0
+    for _ in range(4_000):
+        first += gaussian_draw(gaps, mean, 1, rng).item() == 1
+    chance = 2.718281828 / (1 + 2.718281828)
+    assert first / 4_000 == pytest.approx(chance, abs=4 * (chance * (1 - chance) / 4_000) ** 0.5)
+
+
+@pytest.mark.parametrize("rule", sorted(SELECTIONS))
+@pytest.mark.parametrize("wrong", [float("inf"), float("-inf"), float("nan")])
+def test_a_gap_that_is_not_finite_is_kept_only_when_all_are(rule, wrong):
+    gaps = tensor([wrong, 1e6, -1e6, 0.0])
+    kept = [SELECTIONS[rule](gaps, tensor(0.0), n, generator()).tolist() for n in (3, 4)]
+    assert [sorted(indices) for indices in kept] == [[1, 2, 3], [0, 1, 2, 3]]
+    nothing = tensor([wrong] * 4)
+    assert len(set(SELECTIONS[rule](nothing, tensor(0.0), 2, generator()).tolist())) == 2
+
+
 def exact_probability(weights, count):
     """Chance of every ordered outcome of successive draws without replacement."""
     chances = {}

@@ -45,10 +45,18 @@ def test_policy_equal_to_reference_gives_log_two():
 @given(pair_batches(dtype=torch.float32), st.sampled_from([0.1, 0.5]))
 def test_gamma_one_without_normaliser_is_dpo_bit_for_bit(batch, beta):
     config = RLHFVConfig(beta=beta, gamma=1.0, normalise=False)
-    dense = loss(batch, config, NoState(), OneRank())
-    dpo = plain(batch, DPOConfig(beta=beta), NoState(), OneRank())
-    assert torch.equal(dense.losses, dpo.losses)
-    assert torch.equal(dense.weights, dpo.weights)
+    results = []
+    for method, chosen_config in ((loss, config), (plain, DPOConfig(beta=beta))):
+        policies = [side.policy.clone().requires_grad_() for side in (batch.chosen, batch.rejected)]
+        sides = [
+            type(side)(policy, side.reference, side.mask, side.changed)
+            for side, policy in zip((batch.chosen, batch.rejected), policies, strict=True)
+        ]
+        output = method(PairBatch(*sides, batch.columns), chosen_config, NoState(), OneRank())
+        total([output]).backward()
+        results.append((output.losses, output.weights, *(policy.grad for policy in policies)))
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.equal(ours, theirs)
 
 
 @given(pair_batches())
