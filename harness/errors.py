@@ -6,7 +6,8 @@ HarnessError
 │   └── MissingColumn
 ├── PreflightError   everything that would stop the run, collected before it starts
 ├── TrainingError    a worker died or the loss diverged
-└── JudgeError       an annotator could not be reached or answered as somebody else
+├── JudgeError       an annotator could not be reached or answered as somebody else
+└── Interrupted      the work was asked to stop, and is kept
 
 The message says what, where and what to do; the command line prints it without a traceback.
 """
@@ -38,3 +39,7 @@ class TrainingError(HarnessError):
 
 class JudgeError(HarnessError):
     """An annotator could not be reached, or another model answered."""
+
+
+class Interrupted(HarnessError):
+    """The work was asked to stop, and is kept; exit code 0."""

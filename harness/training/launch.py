@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from harness import errors
-from harness.console import Tracker, track
+from harness.console import Tracker, messages, track
+from harness.data.checks import REPORT
 from harness.data.columns import ensure_columns
-from harness.data.preferences import Preferences
-from harness.errors import HarnessError, TrainingError
+from harness.data.preferences import Preferences, open_preferences, selected_pairs
+from harness.errors import HarnessError, Interrupted, TrainingError
 from harness.registry import load_method
 from harness.rundir import RunDir, cache_dir
 from harness.spec import RunSpec
-from harness.training.checkpoint import latest_checkpoint
 from harness.training.metrics import new_rows
-from harness.training.process import ERROR_FILE, LOG_FILE, die_with_parent
+from harness.training.process import CUT_FILE, ERROR_FILE, LOG_FILE, STOP_FILE, die_with_parent
 from harness.training.schedule import DataOrder
 
 _POLL_S = 0.2
-_GRACE_S = 30.0
+_GRACE_S = 600.0
+"""As long as a checkpoint may take; who kills sooner finds the one before."""
 _TAIL_LINES = 30
 
 
@@ -41,7 +42,8 @@ def train(run: RunDir, spec: RunSpec) -> None:
         len(preferences), spec.training.batch_pairs, spec.training.epochs, False, spec.seed
     )
     run.logs.mkdir(parents=True, exist_ok=True)
-    (run.logs / ERROR_FILE).unlink(missing_ok=True)
+    for left in (ERROR_FILE, STOP_FILE):
+        (run.logs / left).unlink(missing_ok=True)
     log = run.logs / LOG_FILE
     with log.open("ab") as output, track(f"train {spec.label}", order.total_steps) as tracker:
         process = subprocess.Popen(
@@ -55,22 +57,37 @@ def train(run: RunDir, spec: RunSpec) -> None:
             preexec_fn=_end_with_this_process,
         )
         code = _follow(process, run, tracker)
-    if code != 0 or not run.model.exists():
+    _tell_cut_responses(run, spec)
+    if code == 0 and not run.model.exists():
+        raise Interrupted(f"{spec.label} was asked to stop. The same command continues.")
+    if code != 0:
         raise _failure(run, log, code)
+
+
+def _tell_cut_responses(run: RunDir, spec: RunSpec) -> None:
+    file = run.path / CUT_FILE
+    if file.exists():
+        count = len(json.loads(file.read_text("utf-8")))
+        messages.print(
+            f"{count} pairs have responses that were cut at data.max_length="
+            f"{spec.data.max_length}; their rows stand in {file}",
+            markup=False,
+        )
 
 
 def prepare(run: RunDir, spec: RunSpec) -> Preferences:
     """Check every pair before the first step, and compute the columns that the method needs."""
-    preferences = Preferences(spec.data.preferences)
-    if latest_checkpoint(run.checkpoints) is None:
-        with track("check pairs", len(preferences)) as tracker:
-            preferences.validate(tracker.advance)
     needed = load_method(spec.method).columns
+    selected = selected_pairs(spec.data)
+    if spec.data.where:
+        messages.print(selected.selection.said, markup=False)
+    with track("check pairs", len(selected)) as tracker:
+        preferences = open_preferences(spec.data, tracker.advance, needed, report=run.path)
+    if left_out := len(selected) - len(preferences):
+        messages.print(f"{left_out} pairs are left out: {run.path / REPORT}", markup=False)
     if needed:
         with track(f"compute {', '.join(sorted(needed))}", len(preferences)) as tracker:
-            ensure_columns(
-                spec.data.preferences, needed, spec.data.hardness, cache_dir(), tracker.advance
-            )
+            ensure_columns(preferences, needed, spec.data.hardness, cache_dir(), tracker.advance)
     return preferences
 
 
@@ -106,7 +123,7 @@ def _follow(process: subprocess.Popen[bytes], run: RunDir, tracker: Tracker) -> 
                 tracker.advance(max(0, row["step"] - shown), _note(row))
                 shown = max(shown, row["step"])
     except BaseException:
-        _stop(process)
+        _stop(process, run.logs / STOP_FILE)
         raise
     return process.returncode
 
@@ -119,16 +136,22 @@ def _note(row: dict[str, Any]) -> str:
     )
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Pass the interruption on and wait; the last checkpoint stays valid in any case."""
+def _stop(process: subprocess.Popen[bytes], request: Path) -> None:
+    """Ask all ranks to save and end, and wait; the checkpoint before stays valid in any case.
+
+    By a file: a launcher of several processes would wait half a minute only. A second interruption
+    kills at once.
+    """
     if process.poll() is not None:
         return
-    process.send_signal(signal.SIGINT)
+    messages.print("Stopping after this step; the state is saved ...", markup=False)
+    request.touch()
     try:
         process.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _failure(run: RunDir, log: Path, code: int) -> HarnessError:

@@ -1,7 +1,7 @@
 """The training loop: the story of one step, repeated."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic
@@ -19,6 +19,9 @@ from harness.training.policy import TokenLogps, VisionTower
 from harness.training.reference import ReferenceLogps
 from harness.training.schedule import DataOrder, LearningRate, seeded
 from methods.types import Config, LossOutput, Method, PairBatch, ResponseLogps, State
+
+_STOP = "stop"
+"""Share of the ranks that were asked to stop; travels with the metrics."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,26 @@ class Loop(Generic[Config, State]):
     seed: int
     save_every: int
     processes: Processes
+    stop_asked: Callable[[], bool]
 
-    def run(self, state: State, steps_done: int, saved: Checkpoints, log: MetricsLog) -> None:
-        """Train from the step after `steps_done` to the last one."""
+    def run(self, state: State, steps_done: int, saved: Checkpoints, log: MetricsLog) -> bool:
+        """Train from the step after `steps_done`; return whether the last one was reached.
+
+        When any rank was asked to stop, all save after the same step and leave.
+        """
         for step, tokens in self._batches(steps_done):
             started = time.perf_counter()
             output, report = self.step(step, tokens, state)
             state = output.state
-            log.write(self._row(step, tokens, output, report, started))
-            if (step + 1) % self.save_every == 0:
+            row = self._row(step, tokens, output, report, started)
+            stopping = row.pop(_STOP) > 0
+            log.write(row)
+            if stopping or (step + 1) % self.save_every == 0:
                 log.sync()
                 saved.save(step + 1, self.engine, state)
+            if stopping:
+                return False
+        return True
 
     def step(
         self, step: int, tokens: PairTokens, state: State
@@ -110,8 +122,9 @@ class Loop(Generic[Config, State]):
         started: float,
     ) -> dict[str, Any]:
         """Return what is recorded of a step; it is numbered by the steps done after it."""
+        asked = {_STOP: torch.tensor(float(self.stop_asked()))}
         loss, metrics = reduced(
-            (output.weights * output.losses).sum(), output.metrics, self.processes
+            (output.weights * output.losses).sum(), {**output.metrics, **asked}, self.processes
         )
         if not is_finite(loss, report.gradient_norm):
             raise TrainingError(

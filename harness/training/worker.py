@@ -17,9 +17,9 @@ from harness.data.batch import PairTokenizer, TokenizedPair
 from harness.data.collate import Collator, ImageStore, no_segments, segments_for
 from harness.data.columns import ensure_columns, read_columns
 from harness.data.images import ImageTransform
-from harness.data.preferences import Preferences
+from harness.data.preferences import open_preferences
 from harness.data.templates import TEMPLATES
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, HarnessError, Interrupted
 from harness.registry import load_method
 from harness.rundir import RunDir, cache_dir, write_atomically
 from harness.spec import RunSpec
@@ -30,7 +30,7 @@ from harness.training.loop import Loop
 from harness.training.metrics import MetricsLog
 from harness.training.model import BaseModel, load_base, model_digest, model_folder, write_model
 from harness.training.policy import Policy, VisionTower
-from harness.training.process import ERROR_FILE, die_with_parent
+from harness.training.process import CUT_FILE, ERROR_FILE, STOP_FILE, StopRequest, die_with_parent
 from harness.training.reference import ReferenceKey, ReferenceLogps, ensure_reference
 from harness.training.schedule import DataOrder, LearningRate
 
@@ -40,12 +40,13 @@ class Worker:
 
     def __init__(self, run: RunDir, spec: RunSpec, processes: Processes) -> None:
         self.run, self.spec, self.processes = run, spec, processes
+        self.stop = StopRequest(run.logs / STOP_FILE)
         self.method = load_method(spec.method)
         self.config = self.method.config.model_validate(spec.config)
         self.dtype = dtype_of(spec.training)
         self.folder = model_folder(spec.model)
         self.base = load_base(self.folder, self.dtype)
-        self.preferences = Preferences(spec.data.preferences)
+        self.preferences = open_preferences(spec.data, columns=self.method.columns)
         self.pairs = self._tokenized(self.base)
         self.order = self._order()
 
@@ -61,8 +62,10 @@ class Worker:
         engine = Engine(policy, self.spec.training, processes, self.run.deepspeed_config)
         state = saved.restore(engine, self.method.init_state(self.config))
         loop = self._loop(engine, tower, reference)
+        self.stop.listen()
         with MetricsLog(self.run.metrics, steps_done, processes) as log:
-            loop.run(state, steps_done, saved, log)
+            if not loop.run(state, steps_done, saved, log):
+                return
         trained = engine.weights()
         if processes.rank == 0:
             write_model(self.folder, trained, self.dtype, self.run.model)
@@ -91,6 +94,7 @@ class Worker:
             seed=self.spec.seed,
             save_every=training.save_every,
             processes=self.processes,
+            stop_asked=self.stop.asked,
         )
 
     def _tokenized(self, base: BaseModel) -> list[TokenizedPair]:
@@ -100,7 +104,11 @@ class Worker:
             base.image_tokens,
             self.spec.data.max_length,
         )
-        return tokenizer.tokenize(self.preferences)
+        pairs = tokenizer.tokenize(self.preferences)
+        if tokenizer.truncated and self.processes.rank == 0:
+            rows = list(dict.fromkeys(tokenizer.truncated))
+            write_atomically(self.run.path / CUT_FILE, json.dumps(rows))
+        return pairs
 
     def _order(self) -> DataOrder:
         training = self.spec.training
@@ -130,7 +138,7 @@ class Worker:
     def _collator(self, changed: Any) -> Collator:
         transform = ImageTransform(self.base.processor, self.spec.model.image_transform)
         columns = ensure_columns(
-            self.spec.data.preferences, self.method.columns, self.spec.data.hardness, cache_dir()
+            self.preferences, self.method.columns, self.spec.data.hardness, cache_dir()
         )
         return Collator(
             pairs=self.pairs,
@@ -157,6 +165,8 @@ class Worker:
 
         @torch.no_grad()
         def logps(rows: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+            if self.stop.asked():
+                raise Interrupted("stopped before the first step")
             tokens = collate(rows).to(self.processes.device)
             found = policy(tokens, tower.features(tokens.images))
             return [

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from harness.errors import TrainingError
+from harness.errors import Interrupted, TrainingError
 from harness.training.launch import train
 from harness.training.metrics import read_rows
 from harness.training.process import ERROR_FILE
@@ -144,17 +144,90 @@ def test_kill_minus_nine_and_again_gives_the_same_numbers(runs, make_run):
     assert run.model.stat().st_mtime_ns == written
 
 
-def kill_worker_after(run, step):
-    """Kill the process whose command line names the run folder."""
-    while len(read_rows(run.metrics)) < step:
+MAIN = """
+import sys
+from pathlib import Path
+import harness.__main__, harness.cli
+from harness.rundir import RunDir
+from harness.training.launch import train
+run = RunDir(Path(sys.argv[1]))
+harness.cli.app = lambda **_: train(run, run.read_spec())
+harness.__main__.main()
+"""
+"""The program with nothing but the training of one run as its command."""
+
+
+@pytest.mark.parametrize(
+    ("number", "devices", "code"),
+    [(signal.SIGTERM, 1, 0), (signal.SIGTERM, 2, 0), (signal.SIGINT, 1, 130)],
+)
+def test_a_stopped_run_saves_its_last_step_and_goes_on(runs, make_run, number, devices, code):
+    """By a scheduler's SIGTERM and by Ctrl-C; there are no other checkpoints."""
+    run, _ = make_run("dama", training={"devices": devices})
+    process = start_main(run)
+    wait_for_rows(run, 4)
+    process.send_signal(number)
+    said = process.communicate()[1]
+    assert process.returncode == code, said
+    assert "The same command continues." in said
+    done = len(read_rows(run.metrics))
+    assert [path.name for path in run.checkpoints.iterdir()] == [f"step-{done:08d}"]
+    assert 4 <= done < len(STEPS)
+    process = start_main(run)
+    assert process.communicate()[1].count("Stopp") == 0
+    assert process.returncode == 0
+    whole = runs["dama on one" if devices == 1 else "dama stage 2"]
+    assert numbers(run) == numbers(whole)
+
+
+def test_a_worker_that_a_scheduler_signals_itself_saves_and_ends(runs, make_run):
+    run, spec = make_run("dama")
+    killer = threading.Thread(target=kill_worker_after, args=(run, 4, signal.SIGTERM))
+    killer.start()
+    with pytest.raises(Interrupted, match=r"asked to stop\. The same command continues"):
+        train(run, spec)
+    killer.join()
+    train(run, spec)
+    assert numbers(run) == numbers(runs["dama on one"])
+
+
+def start_main(run):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, str(run.path)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_rows(run, count):
+    while len(read_rows(run.metrics)) < count:
         time.sleep(0.01)
+
+
+def kill_worker_after(run, step, number=signal.SIGKILL):
+    """Signal the process whose command line names the run folder."""
+    wait_for_rows(run, step)
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
         if str(run.path).encode() in words:
-            os.kill(int(folder.name), signal.SIGKILL)
+            os.kill(int(folder.name), number)
+
+
+def test_cut_responses_are_told_with_their_rows(make_run, capfd):
+    """Prompts have about 114 tokens with their image, responses up to 40."""
+    run, spec = make_run("dpo", data={"max_length": 140}, training={"epochs": 1})
+    train(run, spec)
+    rows = json.loads((run.path / "cut-responses.json").read_text())
+    assert (
+        f"{len(rows)} pairs have responses that were cut at data.max_length=140"
+        in capfd.readouterr().err
+    )
+    assert 0 < len(rows) < 20
 
 
 def test_an_error_of_a_worker_is_raised_with_its_own_words(make_run):
