@@ -1,16 +1,28 @@
 """The main job: from preference data to the comparison table, skipping whatever is done."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import preflight
+from harness.ablation import AblationRow, ablation_rows
 from harness.console import messages
+from harness.data.templates import TEMPLATES
+from harness.llm.messages import ChatSettings
 from harness.manifest import Manifest
+from harness.preset_files import read_preset
 from harness.presets import resolve
 from harness.request import Request
 from harness.rundir import RunDir
 from harness.sources import locate_spec
 from harness.spec import RunSpec
-from harness.standing import base_folder, finished, print_comparison, unfinished_benchmarks
+from harness.standing import (
+    base_folder,
+    finished,
+    print_ablation,
+    print_comparison,
+    unfinished_benchmarks,
+)
 
 
 def reproduce(request: Request) -> None:
@@ -21,6 +33,9 @@ def reproduce(request: Request) -> None:
     Raises:
         HarnessError: Something in the request, the data or a step needs the user.
     """
+    if request.ablate:
+        _ablate(request)
+        return
     specs = [
         resolve(
             request.method,
@@ -33,43 +48,64 @@ def reproduce(request: Request) -> None:
         for seed in request.seeds
     ]
     if request.dry_run:
-        _print_plan(preflight.check(specs, request.out))
+        _print_plan(preflight.check(specs, request.out, request.judging), request)
         return
     located = [locate_spec(spec) for spec in specs]
-    if not all(finished(RunDir.at(request.out / "runs", spec)) for spec in located):
-        preflight.check(located, request.out)
-        evaluate_base(located[0], request.out)
-        for spec in located:
-            run_one(spec, request.out)
+    _run_all(located, request)
     print_comparison(request, located)
 
 
-def run_one(spec: RunSpec, out: Path) -> None:
+def _ablate(request: Request) -> None:
+    """Do the same for every row of the method's ablation table."""
+    rows = ablation_rows(request)
+    if request.dry_run:
+        _print_rows(rows)
+        specs = [spec for row in rows for spec in row.specs]
+        _print_plan(preflight.check(specs, request.out, request.judging), request)
+        return
+    located = [row.located() for row in rows]
+    _run_all([spec for row in located for spec in row.specs], request)
+    print_ablation(request, located)
+
+
+def _run_all(specs: Sequence[RunSpec], request: Request) -> None:
+    """Check, then run whatever is not finished."""
+    out, judging = request.out, request.judging
+    if all(finished(RunDir.at(out / "runs", spec)) for spec in specs):
+        return
+    preflight.check(specs, out, judging)
+    for spec in {base_folder(spec, out): spec for spec in specs}.values():
+        evaluate_base(spec, out, judging)
+    for spec in specs:
+        run_one(spec, out, judging)
+
+
+def run_one(spec: RunSpec, out: Path, judging: ChatSettings) -> None:
     """Train and evaluate one seed; what is done already is skipped."""
     run = RunDir.open(out / "runs", spec)
     with run.locked():
         if finished(run):
             return
         messages.print(f"{spec.label} {spec.size} seed {spec.seed}: {run.path}", markup=False)
-        _manifest(spec).write(run.manifest)
+        manifest_of(spec).write(run.manifest)
         from harness.training.launch import train
 
         train(run, spec)
-        _evaluate(run, run.model, spec)
+        _evaluate(run, run.model, spec, judging)
 
 
-def evaluate_base(spec: RunSpec, out: Path) -> None:
+def evaluate_base(spec: RunSpec, out: Path, judging: ChatSettings) -> None:
     """Evaluate the model that training starts from, once for all methods and seeds."""
     run = RunDir(base_folder(spec, out))
     run.path.mkdir(parents=True, exist_ok=True)
     with run.locked():
         if unfinished_benchmarks(run, spec):
             messages.print(f"base model {spec.size}: {run.path}", markup=False)
-            _manifest(spec).write(run.manifest)
-            _evaluate(run, Path(spec.model.path), spec)
+            manifest_of(spec).write(run.manifest)
+            _evaluate(run, Path(spec.model.path), spec, judging)
 
 
-def _evaluate(run: RunDir, model: Path, spec: RunSpec) -> None:
+def _evaluate(run: RunDir, model: Path, spec: RunSpec, judging: ChatSettings) -> None:
     """Generate the answers to all benchmarks and score them."""
     from harness.evaluation.evaluate import evaluate_all
     from harness.evaluation.launch import generate
@@ -83,16 +119,40 @@ def _evaluate(run: RunDir, model: Path, spec: RunSpec) -> None:
         data,
         spec.evaluation.judge,
         spec.evaluation.protocol,
+        judging,
     )
 
 
-def _manifest(spec: RunSpec) -> Manifest:
+def manifest_of(spec: RunSpec) -> Manifest:
+    """Write down this machine, the run's local data and how text and images enter the model."""
     sources = {"preferences": spec.data.preferences, "model": spec.model.path}
     local = {name: Path(source) for name, source in sources.items() if Path(source).exists()}
-    return Manifest.collect(local)
+    inputs: dict[str, str | int] = {
+        "template": spec.model.template,
+        "prompt": TEMPLATES[spec.model.template].prompt("{question}"),
+        "image_transform": spec.model.image_transform,
+        "max_length": spec.data.max_length,
+    }
+    return Manifest.collect(local, inputs)
 
 
-def _print_plan(plan: preflight.Plan) -> None:
+def _print_rows(rows: Sequence[AblationRow]) -> None:
     from harness.listing import print_table
 
+    lines = [
+        (
+            row.label,
+            ", ".join(f"{key}={json.dumps(origin.value)}" for key, origin in row.changes)
+            or "nothing",
+            ", ".join(f"{spec.label} seed {spec.seed}" for spec in row.specs),
+        )
+        for row in rows
+    ]
+    print_table("ablation", ("row", "changes", "runs"), lines)
+
+
+def _print_plan(plan: preflight.Plan, request: Request) -> None:
+    from harness.listing import print_questions, print_table
+
     print_table("plan", ("what", "value"), plan.rows())
+    print_questions(read_preset(request.method, request.size).open_questions)

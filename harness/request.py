@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from harness.llm.messages import ChatSettings
 from harness.spec import Strict
 
 
@@ -17,5 +18,9 @@ class Request(Strict):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     overrides: tuple[str, ...] = Field(default=(), description="As `key=value`, last one counts.")
     devices: int | None = Field(default=None, gt=0, description="None: as the preset says.")
+    ablate: bool = Field(default=False, description="All rows of the method's ablation table.")
     dry_run: bool = Field(default=False, description="Check and print the plan, then end.")
+    judging: ChatSettings = Field(
+        default=ChatSettings(), description="How the judge is reached and what it may cost."
+    )
     out: Path = Field(default=Path("results"), description="Holds runs/ and tables/.")

@@ -149,3 +149,28 @@ def test_a_judge_that_cannot_judge_stops_the_run(tmp_path: Path, judge: str, tol
     with pytest.raises(PreflightError) as caught:
         check([spec_of(tmp_path, f"evaluation.judge={judge}")], tmp_path)
     assert told in str(caught.value)
+
+
+def test_a_batch_that_the_method_cannot_use_is_told_before_work_starts(tmp_path: Path):
+    """DAMA keeps int(1 * 0.8) = 0 of one pair; another run of the same call may be in order."""
+    bad = spec_of(tmp_path, "training.batch_pairs=1", method="dama")
+    good = bad.model_copy(update={"config": bad.config | {"keep": 1.0}})
+    check([good], tmp_path / "out")
+    with pytest.raises(PreflightError, match=r"keep=0\.8 leaves none of the 1 pairs of a batch"):
+        check([good, bad], tmp_path / "out")
+
+
+def test_every_method_of_a_call_needs_its_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where clip_gap could not be computed, DAMA beside DPO would still need it."""
+    monkeypatch.setattr("harness.data.columns.COMPUTABLE", frozenset())
+    spec = spec_of(tmp_path)
+    dama = spec_of_method(spec, "dama")
+    check([spec], tmp_path / "out")
+    with pytest.raises(PreflightError, match="no column 'clip_gap', which method 'dama' needs"):
+        check([spec, dama], tmp_path / "out")
+
+
+def spec_of_method(spec: RunSpec, method: str) -> RunSpec:
+    """The same run with another method."""
+    config = resolve(method, "tiny").spec.config
+    return spec.model_copy(update={"method": method, "config": config})

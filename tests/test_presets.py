@@ -42,7 +42,21 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
     """What a reader may ask for stands in the preset; only optional fields may be left out."""
     origins = resolve("dama", "7b").origins
     left = {key for key, origin in origins.items() if origin.source.startswith("default: ")}
-    assert left <= {"model.revision", "evaluation.max_new_tokens"}
+    assert left <= {
+        "model.revision",
+        "evaluation.max_new_tokens",
+        "evaluation.crosscheck",
+        "data.max_bad_rows",
+        "data.hardness.splitter_model",
+        "data.hardness.unscored",
+    }
+
+
+def test_an_unknown_variant_is_answered_with_the_names_there_are():
+    with pytest.raises(ConfigError, match=r"'relesed'\. Did you mean 'released'\? Known: paper, "):
+        resolve("dama", "tiny", "relesed")
+    with pytest.raises(ConfigError, match=r"Unknown variant 'paper'\. Known: none"):
+        resolve("dpo", "tiny", "paper")
 
 
 def test_layers_hide_each_other_from_the_preset_up_to_the_override():

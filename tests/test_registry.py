@@ -92,7 +92,7 @@ def test_an_installed_package_is_listed_with_its_name(example: Path):
         *("rlhf_v", "alignment-harness"),
         *("simpo", "harness-example"),
     ]
-    assert "yes_no" in harness("list", "benchmarks", path=example).stdout
+    assert "pope             harness-example" in harness("list", "benchmarks", path=example).stdout
 
 
 def test_values_of_an_installed_method_are_shown_with_their_sources(example: Path):

@@ -2,10 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from harness.commands.judging import (
+    JudgeKeyFile,
+    JudgeUrl,
+    JudgeWorkers,
+    MaxJudgeCalls,
+    MaxJudgeTokens,
+    chat_settings,
+)
 from harness.commands.options import (
     AsJson,
     Method,
@@ -19,12 +27,23 @@ from harness.commands.options import (
 
 app = typer.Typer()
 
+Seeds = Annotated[str, typer.Option(help="Numbers, separated by commas.")]
+Devices = Annotated[int | None, typer.Option(min=1, help="Training processes, one per device.")]
+MaxBadRows = Annotated[
+    int | None,
+    typer.Option("--max-bad-rows", min=0, help="Unusable pairs to leave out; more stop the run."),
+]
+Ablate = Annotated[
+    bool, typer.Option("--ablate", help="Run and print the method's ablation table instead.")
+]
+
 
 @app.command(
     epilog=examples(
         "reproduce --method dama --size tiny",
         "reproduce --method dama --variant released --seeds 0,1,2",
         "reproduce --method dpo --set method.beta=0.2 --devices 2",
+        "reproduce --method dama --ablate --seeds 0,1,2",
         "reproduce --method rlhf_v --size 7b --dry-run",
     )
 )
@@ -32,35 +51,75 @@ def reproduce(
     method: Method,
     size: Size = "tiny",
     variant: Variant = None,
-    seeds: Annotated[str, typer.Option(help="Numbers, separated by commas.")] = "0",
+    seeds: Seeds = "0",
     overrides: Overrides = None,
-    devices: Annotated[
-        int | None, typer.Option(min=1, help="Training processes, one per device.")
-    ] = None,
+    devices: Devices = None,
+    ablate: Ablate = False,
+    max_bad_rows: MaxBadRows = None,
+    judge_url: JudgeUrl = None,
+    judge_key_file: JudgeKeyFile = None,
+    judge_workers: JudgeWorkers = 8,
+    max_judge_calls: MaxJudgeCalls = None,
+    max_judge_tokens: MaxJudgeTokens = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print the plan and end.")
+        bool, typer.Option("--dry-run", help="The same as the command plan.")
     ] = False,
     out: Out = Path("results"),
 ) -> None:
-    """Train with one method, evaluate on all benchmarks and print the comparison table.
+    """Train, evaluate on all benchmarks and print the comparison table.
 
     The same command continues an interrupted run and skips what is done.
     """
-    numbers = _seeds(seeds)
-    from harness.reproduce import reproduce as run
-    from harness.request import Request
+    _run(
+        method=method,
+        size=size,
+        variant=variant,
+        seeds=_seeds(seeds),
+        overrides=_overrides(overrides, max_bad_rows),
+        devices=devices,
+        ablate=ablate,
+        judging=chat_settings(
+            judge_url, judge_key_file, judge_workers, max_judge_calls, max_judge_tokens
+        ),
+        dry_run=dry_run,
+        out=out,
+    )
 
-    run(
-        Request(
-            method=method,
-            size=size,
-            variant=variant,
-            seeds=numbers,
-            overrides=tuple(overrides or ()),
-            devices=devices,
-            dry_run=dry_run,
-            out=out,
-        )
+
+@app.command(
+    epilog=examples(
+        "plan --method dama --size 7b",
+        "plan --method dama --ablate --seeds 0,1,2",
+    )
+)
+def plan(
+    method: Method,
+    size: Size = "tiny",
+    variant: Variant = None,
+    seeds: Seeds = "0",
+    overrides: Overrides = None,
+    devices: Devices = None,
+    ablate: Ablate = False,
+    max_bad_rows: MaxBadRows = None,
+    judge_key_file: JudgeKeyFile = None,
+    out: Out = Path("results"),
+) -> None:
+    """Check everything and print what a run would do and cost.
+
+    Nothing is built, trained or paid for. What the tiny world or the hub would provide is not
+    known before it is there.
+    """
+    _run(
+        method=method,
+        size=size,
+        variant=variant,
+        seeds=_seeds(seeds),
+        overrides=_overrides(overrides, max_bad_rows),
+        devices=devices,
+        ablate=ablate,
+        judging=chat_settings(judge_key_file=judge_key_file),
+        dry_run=True,
+        out=out,
     )
 
 
@@ -78,10 +137,12 @@ def show(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print every value of a run and where it comes from."""
+    """Print every value of a run, its source, and open questions."""
+    from harness.preset_files import read_preset
     from harness.presets import resolve
 
     resolved = resolve(method, size, variant, overrides or ())
+    questions = read_preset(method, size).open_questions
     origins = {
         key: {"value": origin.value, "source": origin.source}
         for key, origin in resolved.origins.items()
@@ -89,10 +150,23 @@ def show(
     if as_json:
         print_json(origins)
         return
-    from harness.listing import print_table
+    from harness.listing import print_questions, print_table
 
     rows = [[key, _text(row["value"]), row["source"]] for key, row in origins.items()]
     print_table(f"{resolved.spec.label} {size}", ("key", "value", "source"), rows)
+    print_questions(questions)
+
+
+def _run(**values: Any) -> None:
+    from harness.reproduce import reproduce as run
+    from harness.request import Request
+
+    run(Request(**values))
+
+
+def _overrides(overrides: list[str] | None, max_bad_rows: int | None) -> tuple[str, ...]:
+    bad_rows = [] if max_bad_rows is None else [f"data.max_bad_rows={max_bad_rows}"]
+    return (*(overrides or ()), *bad_rows)
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from PIL import Image
+from PIL import Image, ImageFile
 from torch import Tensor
 
 from harness.errors import DataError
@@ -19,6 +19,8 @@ def open_image(source: bytes | Path) -> Image.Image:
         DataError: It is missing, cut off or not an image.
     """
     where = source if isinstance(source, Path) else f"image of {len(source)} bytes"
+    # lmms-eval allows cut off images for its whole process, and PIL fills them with grey.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
         return image.convert("RGB")

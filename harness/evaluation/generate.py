@@ -8,7 +8,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,6 +26,7 @@ from harness.rundir import write_atomically
 
 if TYPE_CHECKING:
     from harness.evaluation.llava import Llava
+    from harness.evaluation.model import JournaledLlava
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,15 @@ def unfinished(out: Path, benchmarks: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in benchmarks if not responses_path(out, name).exists())
 
 
-def generate(request: Request) -> None:
+def generate(request: Request, shared_prefix: bool = True) -> None:
     """Write `<benchmark>.jsonl` for every benchmark that has none: {"id", "response"} a row.
 
     Rows stand in published order. What a killed run left in its journals is not generated again.
+
+    Args:
+        request: What to generate.
+        shared_prefix: Whether questions about one image share the work on it; the answers are the
+            same without.
 
     Raises:
         HarnessError: Data, protocol or journal do not fit.
@@ -65,16 +71,23 @@ def generate(request: Request) -> None:
     tasks = {name: _task(request, name) for name in names}
     # Imported late: takes many seconds, which neither finished benchmarks nor wrong data need.
     from harness.evaluation.llava import Llava
-    from harness.evaluation.model import checkpoint_folder, compute_device, rank_and_world_size
+    from harness.evaluation.model import (
+        JournaledLlava,
+        checkpoint_folder,
+        compute_device,
+        rank_and_world_size,
+    )
 
     folder = checkpoint_folder(request.model, request.revision)
-    llava = Llava(folder, request.template, request.transform, compute_device())
-    rank, _ = rank_and_world_size()
-    journals = {name: _journal(request.out, llava, tasks[name], rank) for name in names}
-    _run(llava, tasks, journals, request.batch_size)
+    model = Llava(folder, request.template, request.transform, compute_device())
+    llavas = {name: _asked_as(task, model, request) for name, task in tasks.items()}
+    rank, processes = rank_and_world_size()
+    journals = {name: _journal(request.out, llavas[name], tasks[name], rank) for name in names}
+    adapter = JournaledLlava(llavas, tasks, journals, request.batch_size, shared_prefix)
+    _run(adapter, tasks.values(), processes)
     if rank == 0:
-        for task in tasks.values():
-            _finish(request.out, task, _journal(request.out, llava, task, rank))
+        for name, task in tasks.items():
+            _finish(request.out, task, _journal(request.out, llavas[name], task, rank))
 
 
 def _task(request: Request, name: str) -> GenerationTask:
@@ -87,6 +100,14 @@ def _task(request: Request, name: str) -> GenerationTask:
     )
 
 
+def _asked_as(task: GenerationTask, model: "Llava", request: Request) -> "Llava":
+    """Return the model with the template and transform of the protocol, or else its own."""
+    decoding = task.decoding
+    return model.asked_with(
+        decoding.template or request.template, decoding.image_transform or request.transform
+    )
+
+
 def _journal(out: Path, llava: "Llava", task: GenerationTask, rank: int) -> Journal:
     identity = {
         **llava.identity,
@@ -96,21 +117,15 @@ def _journal(out: Path, llava: "Llava", task: GenerationTask, rank: int) -> Jour
     return Journal(out, task.name, identity, len(task.samples), rank)
 
 
-def _run(
-    llava: "Llava",
-    tasks: Mapping[str, GenerationTask],
-    journals: Mapping[str, Journal],
-    batch_size: int,
-) -> None:
+def _run(adapter: "JournaledLlava", tasks: Iterable[GenerationTask], processes: int) -> None:
     from lmms_eval.evaluator import simple_evaluate
     from lmms_eval.tasks import TaskManager
 
-    from harness.evaluation.model import JournaledLlava
     from harness.evaluation.tasks import lmms_task
 
     simple_evaluate(
-        model=JournaledLlava(llava, tasks, journals, batch_size),
-        tasks=[lmms_task(task) for task in tasks.values()],
+        model=adapter,
+        tasks=[lmms_task(task, processes) for task in tasks],
         task_manager=TaskManager(include_defaults=False),
         predict_only=True,
         bootstrap_iters=0,

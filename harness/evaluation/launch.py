@@ -10,9 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from harness.console import messages
 from harness.errors import HarnessError
 from harness.evaluation.generate import unfinished
 from harness.evaluation.journal import progress_of
+from harness.evaluation.samples import protocol_of
+from harness.registry import load_benchmark
 from harness.spec import EvaluationSpec, ModelSpec
 
 TAIL_LINES = 20
@@ -49,6 +52,7 @@ def generate(
     names = unfinished(out, spec.benchmarks)
     if not names:
         return
+    _name_fallbacks(names, spec.protocol)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = _command(str(model), names, spec, model_spec, data, out, processes)
     with log.open("w", encoding="utf-8") as file:
@@ -69,6 +73,16 @@ def generate(
             "Answers up to here are kept: the same command continues. If memory ran out, lower it "
             "with: --set evaluation.batch_size=1"
         )
+
+
+def _name_fallbacks(names: Sequence[str], protocol: str) -> None:
+    """Say which benchmarks the protocol says nothing about."""
+    for name in names:
+        used = protocol_of(load_benchmark(name), protocol)
+        if used != protocol:
+            messages.print(
+                f"{name} has no protocol '{protocol}'; it is answered under '{used}'", markup=False
+            )
 
 
 def _command(

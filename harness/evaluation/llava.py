@@ -1,10 +1,11 @@
 """A LLaVA checkpoint that answers questions about images, in batches."""
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +15,7 @@ from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaForCondition
 from harness.data.images import ImageTransform, open_image
 from harness.data.templates import IMAGE, TEMPLATES, Template
 from harness.errors import DataError
+from harness.evaluation.penalty import PromptRepetitionPenalty
 from harness.registry import find
 
 ImageMode = Literal["center_crop", "pad"]
@@ -48,15 +50,24 @@ class Llava:
         self.model = model.to(device).eval()
         self.device = device
         self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-        self.template: Template = find(template, TEMPLATES, "template")
-        self.transform = ImageTransform(CLIPImageProcessorPil.from_pretrained(folder), transform)
+        self._processor = CLIPImageProcessorPil.from_pretrained(folder)
         self.image_tokens = _image_tokens(model.config)
         self.identity = {
             "checkpoint": content_hash(folder),
-            "template": template,
-            "transform": transform,
             "dtype": str(dtype).removeprefix("torch."),
         }
+        self._ask_with(template, transform)
+
+    def asked_with(self, template: str, transform: ImageMode) -> Self:
+        """Return the same model, its weights shared, with another template and transform."""
+        other = copy.copy(self)
+        other._ask_with(template, transform)
+        return other
+
+    def _ask_with(self, template: str, transform: ImageMode) -> None:
+        self.template: Template = find(template, TEMPLATES, "template")
+        self.transform = ImageTransform(self._processor, transform)
+        self.identity = self.identity | {"template": template, "transform": transform}
 
     def prompt(self, question: str) -> str:
         """Return the whole prompt with one `<image>` per image feature."""
@@ -70,24 +81,48 @@ class Llava:
             DataError: An image is missing or damaged.
             Exception: Whatever the model raises; a failure is never an empty answer.
         """
-        batch = self.tokenizer(
-            [self.prompt(question.text) for question in questions],
-            padding=True,
-            return_tensors="pt",
-            return_token_type_ids=False,
-        ).to(self.device)
-        features = self._image_features([question.image for question in questions])
-        ids = self.model.generate(
-            inputs_embeds=self._embed(batch["input_ids"], features),
-            attention_mask=batch["attention_mask"],
-            pad_token_id=self._pad_id(),
-            eos_token_id=self.tokenizer.eos_token_id,
-            **decoding,
+        prompts = self.token_ids([question.text for question in questions])
+        ids, mask = self.left_padded(prompts)
+        features = self.image_features([question.image for question in questions])
+        settings = dict(decoding)
+        penalty = settings.pop("repetition_penalty", None)
+        answers = self.generate(
+            inputs_embeds=self.embed(ids, features),
+            attention_mask=mask,
+            logits_processor=[PromptRepetitionPenalty(penalty, ids, mask)] if penalty else [],
+            **settings,
         )
+        return self.texts(answers)
+
+    def token_ids(self, questions: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of the whole prompt of every question."""
+        prompts = [self.prompt(question) for question in questions]
+        ids: list[list[int]] = self.tokenizer(prompts, return_token_type_ids=False)["input_ids"]
+        return ids
+
+    def left_padded(
+        self, rows: Sequence[Sequence[int]]
+    ) -> tuple[Int[Tensor, "rows tokens"], Int[Tensor, "rows tokens"]]:
+        """Return rows filled up on the left to one length, and which tokens are their own."""
+        length = max(map(len, rows))
+        gaps = [length - len(row) for row in rows]
+        filled = [[self._pad_id] * gap + [*row] for gap, row in zip(gaps, rows, strict=True)]
+        own = [[0] * gap + [1] * (length - gap) for gap in gaps]
+        return torch.tensor(filled, device=self.device), torch.tensor(own, device=self.device)
+
+    def generate(self, **inputs: Any) -> Int[Tensor, "rows tokens"]:
+        """Call the model's own `generate`."""
+        ids: Tensor = self.model.generate(
+            pad_token_id=self._pad_id, eos_token_id=self.tokenizer.eos_token_id, **inputs
+        )
+        return ids
+
+    def texts(self, ids: Int[Tensor, "rows tokens"]) -> list[str]:
+        """Return generated tokens as answers."""
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
-    def _image_features(
+    def image_features(
         self, images: Sequence[Path | bytes]
     ) -> Float[Tensor, "images tokens hidden"]:
         """Encode each distinct image once and repeat its features for every question about it."""
@@ -96,7 +131,7 @@ class Llava:
         encoded = self.model.get_image_features(pixels.to(self.device, self.model.dtype))
         return torch.stack(list(encoded.pooler_output))[[places[image] for image in images]]
 
-    def _embed(
+    def embed(
         self, ids: Int[Tensor, "rows tokens"], features: Float[Tensor, "rows image_tokens hidden"]
     ) -> Float[Tensor, "rows tokens hidden"]:
         """Put the image features in the place of the image tokens."""
@@ -110,6 +145,7 @@ class Llava:
             )
         return embedded.masked_scatter(is_image.unsqueeze(-1), features.to(embedded.dtype))
 
+    @property
     def _pad_id(self) -> int:
         pad = self.tokenizer.pad_token_id
         return int(self.tokenizer.eos_token_id if pad is None else pad)

@@ -5,10 +5,9 @@ hallucinations, and keeps answers only when all of them are there.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypedDict
+from typing import NoReturn
 
 import torch
 from huggingface_hub import snapshot_download
@@ -17,63 +16,42 @@ from lmms_eval.api.model import lmms
 
 from benchmarks.types import Response
 from harness.errors import DataError
+from harness.evaluation.batching import Asked, batches, batches_by_image, split
 from harness.evaluation.journal import Journal
 from harness.evaluation.llava import Llava, Question
+from harness.evaluation.prefix import SharedPrefix
 from harness.evaluation.samples import GenerationTask
-
-LENGTH_BUCKET = 32
-"""Characters within which prompts count as equally long, so that images can be shared."""
-
-
-class _Decoding(TypedDict):
-    max_new_tokens: int
-    num_beams: int
-    do_sample: bool
-    temperature: float | None
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What one lmms-eval instance asks for."""
-
-    task: str
-    index: int
-    question: Question
-    decoding: tuple[tuple[str, Any], ...]
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        """Sort key: like lengths stand together, and among them questions about one image."""
-        length = len(self.question.text) // LENGTH_BUCKET
-        return self.task, self.decoding, -length, bytes(self.question.image), self.index
 
 
 class JournaledLlava(lmms):  # type: ignore[misc]  # lmms-eval is untyped
     """A LLaVA checkpoint for lmms-eval; every batch of answers is on disk before the next begins.
 
     Args:
-        llava: The checkpoint.
+        llavas: The checkpoint, by benchmark with the template and transform of its protocol.
         tasks: The benchmarks that will be asked, by name.
         journals: Where their answers go, by name.
         batch_size: Questions answered together.
+        shared_prefix: Whether several questions about one image share the work on it.
     """
 
     is_simple = True
 
     def __init__(
         self,
-        llava: Llava,
+        llavas: Mapping[str, Llava],
         tasks: Mapping[str, GenerationTask],
         journals: Mapping[str, Journal],
         batch_size: int,
+        shared_prefix: bool = True,
     ) -> None:
         super().__init__()
         self._rank, self._world_size = rank_and_world_size()
-        # In a tuple: lmms-eval's clean-up looks for modules among the attributes.
-        self._llava = (llava,)
+        self._llavas = llavas
+        self._prefixes = {name: SharedPrefix(llava) for name, llava in llavas.items()}
         self._tasks = tasks
         self._journals = journals
         self._batch_size = batch_size
+        self._shared_prefix = shared_prefix
 
     @property
     def device(self) -> torch.device:
@@ -82,7 +60,8 @@ class JournaledLlava(lmms):  # type: ignore[misc]  # lmms-eval is untyped
 
     def __str__(self) -> str:
         """Checkpoint and prompt, never an address in memory."""
-        return ":".join(self._llava[0].identity.values())
+        identities = (":".join(llava.identity.values()) for llava in self._llavas.values())
+        return ",".join(dict.fromkeys(identities))
 
     def generate_until(self, requests: Sequence[Instance]) -> list[str]:
         """Answer what the journals do not hold yet; return all answers in the order asked."""
@@ -92,12 +71,15 @@ class JournaledLlava(lmms):  # type: ignore[misc]  # lmms-eval is untyped
             for request in asked
             if self._sample_id(request) not in self._journals[request.task].answers
         }
-        for batch in batches(list(missing.values()), self._batch_size):
-            self._answer(batch)
+        shared, plain = split(list(missing.values()), self._shared_prefix)
+        for batch in batches(plain, self._batch_size):
+            self._answer(batch, self._llavas[batch[0].task])
+        for batch in batches_by_image(shared, self._batch_size):
+            self._answer(batch, self._prefixes[batch[0].task])
         return [self._journals[one.task].answers[self._sample_id(one)] for one in asked]
 
-    def _answer(self, batch: Sequence[_Request]) -> None:
-        texts = self._llava[0].answer([one.question for one in batch], dict(batch[0].decoding))
+    def _answer(self, batch: Sequence[Asked], model: Llava | SharedPrefix) -> None:
+        texts = model.answer([one.question for one in batch], dict(batch[0].decoding))
         self._journals[batch[0].task].append(
             [
                 Response(self._sample_id(request), text)
@@ -105,18 +87,21 @@ class JournaledLlava(lmms):  # type: ignore[misc]  # lmms-eval is untyped
             ]
         )
 
-    def _request(self, instance: Instance) -> _Request:
-        text, settings, images_of, index, task, split = instance.args
-        (image,) = images_of(self.task_dict[task][split][index])
-        decoding = _Decoding(
-            max_new_tokens=settings["max_new_tokens"],
-            num_beams=settings["num_beams"],
-            do_sample=settings["do_sample"],
-            temperature=settings["temperature"] if settings["do_sample"] else None,
-        )
-        return _Request(task, index, Question(text, image), tuple(decoding.items()))
+    def _request(self, instance: Instance) -> Asked:
+        text, settings, images_of, place, task, part = instance.args
+        doc = self.task_dict[task][part][place]
+        (image,) = images_of(doc)
+        decoding = {
+            "max_new_tokens": settings["max_new_tokens"],
+            "num_beams": settings["num_beams"],
+            "do_sample": settings["do_sample"],
+            "temperature": settings["temperature"] if settings["do_sample"] else None,
+        }
+        if settings.get("repetition_penalty"):
+            decoding["repetition_penalty"] = settings["repetition_penalty"]
+        return Asked(task, doc["index"], Question(text, image), tuple(decoding.items()))
 
-    def _sample_id(self, request: _Request) -> str | int:
+    def _sample_id(self, request: Asked) -> str | int:
         return self._tasks[request.task].samples[request.index].id
 
     def loglikelihood(self, requests: Sequence[Instance]) -> NoReturn:
@@ -129,22 +114,6 @@ class JournaledLlava(lmms):  # type: ignore[misc]  # lmms-eval is untyped
 
     def clean(self) -> None:
         """Keep the model: lmms-eval would delete it after the first call."""
-
-
-def batches(requests: Sequence[_Request], size: int) -> Iterator[list[_Request]]:
-    """Yield groups of at most `size` with one task and one decoding, long questions first.
-
-    The longest come first so that a lack of memory shows at once.
-    """
-    batch: list[_Request] = []
-    for request in sorted(requests, key=lambda request: request.order):
-        full = len(batch) == size
-        if batch and (full or request.order[:2] != batch[0].order[:2]):
-            yield batch
-            batch = []
-        batch.append(request)
-    if batch:
-        yield batch
 
 
 def rank_and_world_size() -> tuple[int, int]:

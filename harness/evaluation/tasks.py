@@ -25,17 +25,35 @@ class _MemoryTask(ConfigurableTask):  # type: ignore[misc]  # lmms-eval is untyp
         self.dataset_no_image = self.dataset
 
 
-def lmms_task(task: GenerationTask) -> ConfigurableTask:
+def shares(task: GenerationTask, processes: int) -> list[int]:
+    """Return the order of samples in which every process gets whole images.
+
+    lmms-eval deals documents out in turn: process r gets the places r, r + processes, and so on.
+    Dealt in published order, the questions about one image would go to all processes, and each of
+    them would work on the image.
+    """
+    first: dict[Path | bytes, int] = {}
+    for index in range(len(task.samples)):
+        first.setdefault(task.image(index), index)
+    by_image = sorted(range(len(task.samples)), key=lambda index: first[task.image(index)])
+    order = [0] * len(by_image)
+    rest = iter(by_image)
+    for rank in range(processes):
+        for place in range(rank, len(order), processes):
+            order[place] = next(rest)
+    return order
+
+
+def lmms_task(task: GenerationTask, processes: int = 1) -> ConfigurableTask:
     """Return the lmms-eval task that asks the questions and leaves the scoring to others.
 
     Documents hold `index` into the samples and `question`; images stay outside, because lmms-eval
     copies documents into its results.
     """
-    rows = [{"index": i, "question": sample.question} for i, sample in enumerate(task.samples)]
-    suffix = task.decoding.prompt_suffix
+    rows = [{"index": index, "question": task.question(index)} for index in shares(task, processes)]
 
     def question(doc: Mapping[str, Any]) -> str:
-        return str(doc["question"]) + suffix
+        return str(doc["question"])
 
     def image(doc: Mapping[str, Any]) -> list[Path | bytes]:
         return [task.image(doc["index"])]

@@ -1,9 +1,11 @@
 """Images as the vision tower reads them."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 from transformers import CLIPImageProcessorPil
 
 from harness.data.images import ImageTransform, open_image
@@ -48,6 +50,15 @@ def test_pad_of_a_square_changes_nothing():
 def test_grey_and_transparent_images_become_rgb(tmp_path):
     Image.new("LA", (5, 5)).save(tmp_path / "grey.png")
     assert open_image(tmp_path / "grey.png").mode == "RGB"
+
+
+def test_a_cut_off_image_is_an_error_also_in_a_process_of_lmms_eval(monkeypatch):
+    """lmms-eval sets this for the whole process; the missing half would be grey."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    buffer = io.BytesIO()
+    Image.effect_noise((32, 32), 90).save(buffer, "PNG")
+    with pytest.raises(DataError, match="not a readable image"):
+        open_image(buffer.getvalue()[:-200])
 
 
 def test_a_damaged_and_a_missing_file_are_data_errors(tmp_path):

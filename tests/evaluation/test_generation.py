@@ -12,6 +12,8 @@ from benchmarks.types import Benchmark, Decoding, Sample
 from harness.errors import ConfigError, DataError
 from harness.evaluation import generate as generation
 from harness.evaluation.llava import Llava, Question
+from harness.evaluation.samples import GenerationTask, read_samples
+from harness.evaluation.tasks import shares
 
 QUESTIONS = (
     "Describe this image.",
@@ -81,15 +83,15 @@ def calls(monkeypatch):
     """Count the questions of every batch; `fail_at` makes that batch run out of memory."""
     sizes = []
     sizes_and_failure = {"sizes": sizes, "fail_at": None}
-    answer = Llava.answer
+    token_ids = Llava.token_ids
 
-    def counted(self, questions, decoding):
+    def counted(self, questions):
         if len(sizes) == sizes_and_failure["fail_at"]:
             raise torch.OutOfMemoryError("no memory left")
         sizes.append(len(questions))
-        return answer(self, questions, decoding)
+        return token_ids(self, questions)
 
-    monkeypatch.setattr(Llava, "answer", counted)
+    monkeypatch.setattr(Llava, "token_ids", counted)
     return sizes_and_failure
 
 
@@ -175,6 +177,42 @@ def test_resume_after_a_failure_generates_only_what_is_missing(
     assert rows_of(tmp_path) == rows_of(tmp_path / "whole")
 
 
+def test_answers_are_the_same_without_shared_prefixes(toy, checkpoint, data, tmp_path, monkeypatch):
+    """With them one image is computed once, here four; without them a batch knows its own only."""
+    encoded = []
+    features = Llava.image_features
+
+    def counted(self, images):
+        encoded.extend(dict.fromkeys(images))
+        return features(self, images)
+
+    monkeypatch.setattr(Llava, "image_features", counted)
+    counts = {}
+    for shared in (True, False):
+        encoded.clear()
+        out = tmp_path / str(shared)
+        generation.generate(request(checkpoint, data, out, batch_size=2), shared_prefix=shared)
+        counts[shared] = len(encoded)
+    assert rows_of(tmp_path / "True") == rows_of(tmp_path / "False")
+    assert counts[True] < counts[False]
+
+
+@pytest.mark.parametrize(("processes", "most"), [(1, 4), (2, 4), (3, 6), (5, 8)])
+def test_processes_share_images_rather_than_questions(data, processes, most):
+    """Twelve questions, three per image in a row: each process's part starts where one ended.
+
+    At most processes - 1 images are cut in two: 4 + (processes - 1) visits, fewer where a part
+    ends with an image, as with two processes.
+    """
+    samples = read_samples(TOY, data)
+    mixed = [samples[place] for place in (0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11)]
+    task = GenerationTask("toy", mixed, data / "toy", Decoding())
+    order = shares(task, processes)
+    assert sorted(order) == list(range(12))
+    visits = [{task.image(index) for index in order[rank::processes]} for rank in range(processes)]
+    assert sum(map(len, visits)) <= most
+
+
 def test_finished_benchmark_is_skipped_without_lmms_eval_and_torch(tmp_path):
     (tmp_path / "toy.jsonl").write_text("")
     script = (
@@ -206,6 +244,7 @@ def test_unknown_protocol_names_the_known_ones(toy, checkpoint, data, tmp_path):
 
 
 def test_missing_data_file_is_named(toy, checkpoint, tmp_path):
+    (tmp_path / "toy").mkdir()
     with pytest.raises(DataError, match=r"/toy: not the data of benchmark 'toy': toy\.json"):
         generation.generate(request(checkpoint, tmp_path, tmp_path))
 

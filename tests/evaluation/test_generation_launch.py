@@ -1,4 +1,7 @@
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 from tiny_llava import make_checkpoint, make_picture
@@ -8,6 +11,7 @@ from harness.evaluation.launch import generate
 from harness.spec import EvaluationSpec, ModelSpec
 
 MODEL_SPEC = ModelSpec(path="unused")
+SAMPLES = 7
 
 
 def spec(benchmarks=("mm_vet",)):
@@ -18,40 +22,98 @@ def spec(benchmarks=("mm_vet",)):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A checkpoint, and three questions in the format of MM-Vet."""
+    """A checkpoint, and seven questions about three images in the format of MM-Vet."""
     root = tmp_path_factory.mktemp("world")
     make_checkpoint(root / "model")
     rows = {}
-    for place in range(3):
-        make_picture(root / f"data/mm_vet/images/v1_{place}.png", (80 * place, 0, 0))
+    for place in range(SAMPLES):
+        make_picture(root / f"data/mm_vet/images/{place % 3}.png", (80 * (place % 3), 0, 0))
         rows[f"v1_{place}"] = {
-            "imagename": f"v1_{place}.png", "question": "What is this?", "answer": "A square.",
+            "imagename": f"{place % 3}.png", "question": f"What is {place}?", "answer": "A square.",
             "capability": ["rec"],
         }  # fmt: skip
     (root / "data" / "mm_vet" / "mm-vet.json").write_text(json.dumps(rows))
     return root
 
 
-@pytest.mark.processes
-@pytest.mark.parametrize("processes", [1, 2])
-def test_process_answers_a_benchmark_from_its_published_files(world, tmp_path, processes):
-    """With two processes one of them holds two of the three samples, the other one."""
-    log = tmp_path / "logs" / "generate.log"
+@pytest.fixture(scope="module")
+def answers(world, tmp_path_factory):
+    """What one process answers."""
+    out = tmp_path_factory.mktemp("answers")
+    start(world, out)
+    return (out / "mm_vet.jsonl").read_text()
+
+
+def start(world, out, processes=1):
+    """Generate into `out`."""
+    log = out / "logs" / "generate.log"
     generate(
-        world / "model", spec(), MODEL_SPEC, world / "data", tmp_path, log,
+        world / "model", spec(), MODEL_SPEC, world / "data", out, log,
         threads=1, processes=processes,
     )  # fmt: skip
-    rows = [json.loads(line) for line in (tmp_path / "mm_vet.jsonl").read_text().splitlines()]
-    assert [row["id"] for row in rows] == ["v1_0", "v1_1", "v1_2"]
+
+
+@pytest.mark.processes
+def test_process_answers_a_benchmark_from_its_published_files(answers):
+    rows = [json.loads(line) for line in answers.splitlines()]
+    assert [row["id"] for row in rows] == [f"v1_{place}" for place in range(SAMPLES)]
     assert all(row["response"] for row in rows)
-    assert log.exists()
+    assert len({row["response"] for row in rows}) > 1
+
+
+@pytest.mark.processes
+def test_two_processes_give_the_answers_of_one(world, answers, tmp_path):
+    """One of them holds four of the seven samples, the other three."""
+    start(world, tmp_path, processes=2)
+    assert (tmp_path / "mm_vet.jsonl").read_text() == answers
+    assert (tmp_path / "logs" / "generate.log").exists()
+
+
+@pytest.mark.processes
+def test_killed_process_loses_at_most_the_batch_it_was_at(world, answers, tmp_path):
+    """Batches of two, and the third is never finished: four answers outlive SIGKILL."""
+    script = (
+        "import os, signal\n"
+        "from harness.evaluation import generate, journal\n"
+        "write = journal.Journal.append\n"
+        "def append(self, responses):\n"
+        "    if len(self.answers) >= 4:\n"
+        "        with self.path.open('a') as file:\n"
+        '            file.write(\'{"id": "v1_\')\n'
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    write(self, responses)\n"
+        "journal.Journal.append = append\n"
+        "generate.main()\n"
+    )
+    arguments = (
+        f"--model={world / 'model'} --data={world / 'data'} --out={tmp_path} --benchmarks=mm_vet "
+        "--template=vicuna_v1 --transform=center_crop --batch-size=2 --max-new-tokens=5"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments.split()], capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    journal = (tmp_path / "mm_vet.journal.jsonl").read_text()
+    kept = journal.splitlines()[1:5]
+    assert all(json.loads(line)["response"] for line in kept)
+    start(world, tmp_path)
+    assert (tmp_path / "mm_vet.jsonl").read_text() == answers
+
+
+def test_benchmark_without_the_protocol_is_named(tmp_path, capsys):
+    for name in ("mm_vet", "mmhal"):
+        (tmp_path / f"{name}.journal.jsonl").write_text("")
+    asked = spec(("mm_vet", "mmhal")).model_copy(update={"protocol": "rlaifv"})
+    with pytest.raises(HarnessError):
+        generate(tmp_path, asked, MODEL_SPEC, tmp_path / "no", tmp_path, tmp_path / "log")
+    said = capsys.readouterr().err
+    assert "mm_vet has no protocol 'rlaifv'; it is answered under 'official'" in said
+    assert "mmhal has no" not in said
 
 
 def test_failure_shows_the_end_of_the_log_and_what_to_do(world, tmp_path):
     log = tmp_path / "generate.log"
-    with pytest.raises(HarnessError, match=r"(?s)exit code 1.*mm-vet\.json is missing"):
+    with pytest.raises(HarnessError, match=r"(?s)exit code 1.*/no/mm_vet: "):
         generate(world / "model", spec(), MODEL_SPEC, tmp_path / "no", tmp_path, log, threads=1)
-    assert "mm-vet.json is missing" in log.read_text()
+    assert "/no/mm_vet: " in log.read_text()
 
 
 def test_nothing_is_started_when_everything_is_there(tmp_path):

@@ -1,5 +1,6 @@
-"""A random LLaVA of 60,000 parameters, and pictures for it."""
+"""A random LLaVA, by default of 60,000 parameters, and pictures for it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -45,43 +46,59 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_checkpoint(folder: Path, seed: int = 0) -> Path:
+@dataclass(frozen=True)
+class Shape:
+    """How large the random model is."""
+
+    hidden: int = 32
+    layers: int = 2
+    vision_hidden: int = 32
+    vision_layers: int = 2
+    image: int = 48
+    patch: int = 16
+    initializer_range: float = 0.5
+
+
+def make_checkpoint(folder: Path, seed: int = 0, shape: Shape = Shape()) -> Path:
     """Save a checkpoint whose greedy answers differ between questions and between images."""
     torch.manual_seed(seed)
     tokenizer = make_tokenizer()
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            image_size=48,
-            patch_size=16,
+            hidden_size=shape.vision_hidden,
+            intermediate_size=2 * shape.vision_hidden,
+            num_hidden_layers=shape.vision_layers,
+            num_attention_heads=max(2, shape.vision_hidden // 64),
+            image_size=shape.image,
+            patch_size=shape.patch,
             projection_dim=32,
         ),
         text_config=LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=2,
-            max_position_embeddings=512,
+            hidden_size=shape.hidden,
+            intermediate_size=2 * shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=max(2, shape.hidden // 64),
+            num_key_value_heads=max(2, shape.hidden // 64),
+            max_position_embeddings=1024,
             bos_token_id=1,
             eos_token_id=2,
             pad_token_id=0,
-            initializer_range=0.5,
+            initializer_range=shape.initializer_range,
         ),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         vision_feature_layer=-2,
         vision_feature_select_strategy="default",
     )
     LlavaForConditionalGeneration(config).save_pretrained(folder)
-    images = CLIPImageProcessor(size={"shortest_edge": 48}, crop_size={"height": 48, "width": 48})
+    side = shape.image
+    images = CLIPImageProcessor(
+        size={"shortest_edge": side}, crop_size={"height": side, "width": side}
+    )
     LlavaProcessor(
         image_processor=images,
         tokenizer=tokenizer,
-        patch_size=16,
+        patch_size=shape.patch,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
     ).save_pretrained(folder)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from harness.data.preferences import Preferences
-from harness.evaluation.answers import read_data
+from harness.evaluation.benchmark_data import read_data
 from harness.registry import load_benchmark
 from harness.world import base as base_part
 from harness.world import build, clip, preferences, questions
