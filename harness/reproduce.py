@@ -52,6 +52,8 @@ def reproduce(request: Request) -> None:
         return
     located = [locate_spec(spec) for spec in specs]
     _run_all(located, request)
+    if request.crosscheck:
+        _crosscheck(located, request)
     print_comparison(request, located)
 
 
@@ -78,6 +80,17 @@ def _run_all(specs: Sequence[RunSpec], request: Request) -> None:
         evaluate_base(spec, out, judging)
     for spec in specs:
         run_one(spec, out, judging)
+
+
+def _crosscheck(specs: Sequence[RunSpec], request: Request) -> None:
+    """Score the answers with lmms-eval's own tasks too."""
+    from harness.evaluation.crosscheck import crosscheck
+
+    evaluation = specs[0].evaluation
+    runs = [RunDir.at(request.out / "runs", spec).path for spec in specs]
+    for run in (base_folder(specs[0], request.out), *runs):
+        messages.print(f"cross-check with lmms-eval: {run}", markup=False)
+        crosscheck(run, evaluation.benchmarks, Path(evaluation.data), settings=request.judging)
 
 
 def run_one(spec: RunSpec, out: Path, judging: ChatSettings) -> None:

@@ -19,6 +19,9 @@ class Request(Strict):
     overrides: tuple[str, ...] = Field(default=(), description="As `key=value`, last one counts.")
     devices: int | None = Field(default=None, gt=0, description="None: as the preset says.")
     ablate: bool = Field(default=False, description="All rows of the method's ablation table.")
+    crosscheck: bool = Field(
+        default=False, description="Also score with lmms-eval's own mmvet and llava_in_the_wild."
+    )
     dry_run: bool = Field(default=False, description="Check and print the plan, then end.")
     judging: ChatSettings = Field(
         default=ChatSettings(), description="How the judge is reached and what it may cost."

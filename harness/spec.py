@@ -117,9 +117,6 @@ class EvaluationSpec(Strict):
     max_new_tokens: int | None = Field(
         default=None, gt=0, description="Upper limit below that of the protocol."
     )
-    crosscheck: bool = Field(
-        default=False, description="Also score with lmms-eval's own mmvet and llava_in_the_wild."
-    )
 
 
 class RunSpec(Strict):
@@ -143,8 +140,6 @@ class RunSpec(Strict):
     def identity(self) -> dict[str, Any]:
         """Return all values that tell runs apart; what ADDED calls neutral is left out."""
         values = self.model_dump(mode="json")
-        # A second opinion on the answers changes neither them nor the training.
-        del values["evaluation"]["crosscheck"]
         for key, neutral in ADDED.items():
             *path, last = key.split(".")
             section = reduce(getitem, path, values)

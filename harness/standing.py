@@ -10,6 +10,7 @@ from benchmarks.types import Scorecard
 from harness.ablation import AblationRow
 from harness.console import messages, results
 from harness.errors import ConfigError
+from harness.evaluation.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
 from harness.preset_files import read_preset, sizes
 from harness.presets import resolve
 from harness.registry import load_benchmark, method_names
@@ -54,11 +55,20 @@ def print_comparison(request: Request, specs: Sequence[RunSpec]) -> None:
     """
     tables = request.out / "tables"
     runs = [_base_result(specs[0], request.out), *_own_results(request, specs)]
+    folders = [RunDir(base_folder(specs[0], request.out))]
+    folders += [RunDir.at(request.out / "runs", spec) for spec in specs]
+    checked = [(run, _checks(folder)) for run, folder in zip(runs, folders, strict=True)]
     runs += _other_results(request, {run.label for run in runs})
     benchmarks = [load_benchmark(name) for name in specs[0].evaluation.benchmarks]
-    write_tables(runs, request.size, tables, benchmarks)
+    write_tables(runs, request.size, tables, benchmarks, checked=checked)
     messages.print(f"{tables / f'comparison-{request.size}.md'}", markup=False)
     results.print(rich_table(compare(runs, request.size, benchmarks)))
+
+
+def _checks(run: RunDir) -> dict[str, CrossCheck]:
+    """Return what lmms-eval's own tasks said about a run, if they were asked."""
+    found = {name: read_crosscheck(run.path, name) for name in LMMS_TASKS}
+    return {name: check for name, check in found.items() if check is not None}
 
 
 def print_ablation(request: Request, rows: Sequence[AblationRow]) -> None:

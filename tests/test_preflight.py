@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from harness.errors import PreflightError
+from harness.llm.messages import ChatSettings
 from harness.preflight import check
 from harness.presets import resolve
 from harness.spec import RunSpec
@@ -174,3 +175,36 @@ def spec_of_method(spec: RunSpec, method: str) -> RunSpec:
     """The same run with another method."""
     config = resolve(method, "tiny").spec.config
     return spec.model_copy(update={"method": method, "config": config})
+
+
+def test_the_plan_counts_the_judge_s_calls_for_every_run_and_the_base_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """One question of MM-Vet; two seeds and the base model are asked about once each: 3 calls.
+
+    Replies have 3 tokens at most (mm-vet_evaluator.py), 9 in all.
+    """
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key")
+    spec = spec_of(tmp_path, "evaluation.judge=openai")
+    (tmp_path / "benchmarks" / "mm_vet" / "judge_prompt.txt").write_text("Compare.")
+    plan = check([spec, spec.model_copy(update={"seed": 1})], tmp_path / "out")
+    assert plan.judging is not None
+    assert (plan.judging.calls, plan.judging.completion_tokens_limit) == (3, 9)
+    assert dict(plan.rows())["judge calls"].startswith("3 for all runs and the base model")
+
+
+def test_a_key_file_stands_for_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    spec = spec_of(tmp_path, "evaluation.judge=openai")
+    (tmp_path / "benchmarks" / "mm_vet" / "judge_prompt.txt").write_text("Compare.")
+    key = tmp_path / "key"
+    with pytest.raises(PreflightError, match="there is no key file"):
+        check([spec], tmp_path / "out", ChatSettings(key_file=key))
+    key.write_text("a-key")
+    assert check([spec], tmp_path / "out", ChatSettings(key_file=key)).judging
+
+
+def test_a_model_on_the_hub_may_have_dots_in_its_name(tmp_path: Path):
+    """llava-hf/llava-1.5-7b-hf is fetched later: there are no files to miss yet."""
+    spec = spec_of(tmp_path, "model.path=llava-hf/llava-1.5-7b-hf")
+    assert check([spec], tmp_path / "out").pairs == 40

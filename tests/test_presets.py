@@ -45,7 +45,6 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
     assert left <= {
         "model.revision",
         "evaluation.max_new_tokens",
-        "evaluation.crosscheck",
         "data.max_bad_rows",
         "data.hardness.splitter_model",
         "data.hardness.unscored",

@@ -12,7 +12,6 @@ CHANGED = {
     "data.max_bad_rows": "3",
     "data.hardness.splitter_model": "a-model",
     "data.hardness.unscored": "sentences",
-    "evaluation.crosscheck": "true",
 }
 
 
@@ -35,5 +34,4 @@ def test_the_identity_leaves_out_neutral_values_only():
     identity = resolve("dpo", "tiny", overrides=["data.max_bad_rows=3"]).spec.identity()
     assert identity["data"]["max_bad_rows"] == 3
     assert "where" not in identity["data"]
-    assert "crosscheck" not in identity["evaluation"]
     assert identity["data"]["hardness"].keys() == {"clip", "splitter", "aggregation"}

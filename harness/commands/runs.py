@@ -33,6 +33,10 @@ MaxBadRows = Annotated[
     int | None,
     typer.Option("--max-bad-rows", min=0, help="Unusable pairs to leave out; more stop the run."),
 ]
+Crosscheck = Annotated[
+    bool,
+    typer.Option("--crosscheck", help="Also score with lmms-eval's own tasks, where it has them."),
+]
 Ablate = Annotated[
     bool, typer.Option("--ablate", help="Run and print the method's ablation table instead.")
 ]
@@ -55,6 +59,7 @@ def reproduce(
     overrides: Overrides = None,
     devices: Devices = None,
     ablate: Ablate = False,
+    crosscheck: Crosscheck = False,
     max_bad_rows: MaxBadRows = None,
     judge_url: JudgeUrl = None,
     judge_key_file: JudgeKeyFile = None,
@@ -81,6 +86,7 @@ def reproduce(
         judging=chat_settings(
             judge_url, judge_key_file, judge_workers, max_judge_calls, max_judge_tokens
         ),
+        crosscheck=crosscheck,
         dry_run=dry_run,
         out=out,
     )

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from benchmarks.types import Benchmark
 from harness.reporting.compare import Comparison, Row, RunResult, compare
+from harness.reporting.crosschecks import Checked, crosscheck_section
 from harness.reporting.markdown import cell_text, comparison_markdown
 from harness.reporting.published import FOLDER, PublishedValue, read_published
 from harness.reporting.run_table import run_markdown
@@ -53,6 +54,7 @@ def write_tables(
     out: Path,
     benchmarks: Sequence[Benchmark[Any]],
     published: Path = FOLDER,
+    checked: Sequence[Checked] = (),
 ) -> str:
     """Write the tables of one size into `out` and return the comparison as Markdown.
 
@@ -73,6 +75,8 @@ def write_tables(
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
     records += [published_record(value) for value in comparison.published]
     text = comparison_markdown(comparison, benchmarks)
+    if section := crosscheck_section(checked, benchmarks):
+        text += f"\n{section}\n"
     write_atomically(out / f"comparison-{size}.csv", csv_text(records))
     write_atomically(out / f"comparison-{size}.md", text)
     return text

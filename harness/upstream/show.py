@@ -23,7 +23,11 @@ def print_findings(findings: Sequence[Finding]) -> None:
         table.add_row(mark, *(Text(printable(text), overflow="fold") for text in texts))
     faults = sum(not row.ok for row in findings)
     results.print(table)
-    results.print("Everything is as published." if not faults else f"{faults} fault{'s' * (faults > 1)}, marked !.")
+    results.print(
+        "Everything is as published."
+        if not faults
+        else f"{faults} fault{'s' * (faults > 1)}, marked !."
+    )
 
 
 def listed(dataset: Dataset, data: Path) -> list[Row]:
