@@ -87,7 +87,7 @@ def request(sample: Sample, response: Response) -> str:
 def score(sample: Sample, response: Response, replies: Sequence[str]) -> Score | Unscored:
     """Compare the nouns of a description, or the answer itself, with the annotation."""
     if sample.category != GENERATIVE:
-        return Answer(KINDS[sample.category], sample.reference["truth"], response.text)
+        return _answer(sample, response)
     if response.text and not replies:
         return Unscored(sample.id, "the nouns of the description are not tagged")
     tagged = json.loads(replies[-1]) if response.text else []
@@ -95,6 +95,14 @@ def score(sample: Sample, response: Response, replies: Sequence[str]) -> Score |
     words: Words = sample.reference["words"]
     mentioned = [noun for noun in nouns if noun in words.objects]
     return describe(mentioned, sample.reference["truth"], sample.reference["hallu"], words)
+
+
+def _answer(sample: Sample, response: Response) -> Answer | Unscored:
+    """Return the answer. Faithful: "yes", "No." and " Yes" are neither, and count as wrong."""
+    answer = Answer(KINDS[sample.category], sample.reference["truth"], response.text)
+    if response.text in ("Yes", "No"):
+        return answer
+    return Unscored(sample.id, 'neither "Yes" nor "No"', counted_as=answer)
 
 
 def describe(
@@ -181,6 +189,7 @@ BENCHMARK: Benchmark[Score] = Benchmark(
     files=(ANNOTATIONS, RELATION, SAFE_WORDS, METRICS, QUERIES, SIMILAR),
     read=read,
     partial=True,
+    unreadable='were not to the letter "Yes" or "No": the published script counts them as wrong',
     caveats={
         EXACT: "Words match exactly, without the similarities of en_core_web_lg: CHAIR, Cover, "
         "Hal and Cog, and with them the AMBER score, are not the official numbers."

@@ -37,9 +37,7 @@ class Answer:
 
     @property
     def verdict(self) -> str:
-        """Say how the answer counts. Faithful: "yes", "No." and " Yes" are neither."""
-        if self.answer not in ("Yes", "No"):
-            return 'neither "Yes" nor "No", counted as wrong'
+        """Say how the answer counts."""
         return "right" if self.answer == self.truth.capitalize() else "wrong"
 
 

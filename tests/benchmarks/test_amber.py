@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.amber import BENCHMARK, Words, describe
 from benchmarks.amber_metrics import Answer, Description
-from benchmarks.types import Response
+from benchmarks.types import Response, Sample, Unscored
 
 WORDS = Words(
     associated={"grass": ["lawn"], "dog": ["puppy"], "cat": [], "sky": []},
@@ -109,13 +109,25 @@ def test_four_answers_by_hand():
 
 @pytest.mark.parametrize("answer", ["yes", "no", "No.", " Yes", "", "Unsure"])
 def test_anything_but_yes_and_no_is_neither(answer):
-    metrics = BENCHMARK.aggregate([Answer("existence", "no", answer)])
+    """Officially wrong, and left out of the careful numbers."""
+    sample = Sample(
+        1005, "Is there a dog?", "1.jpg", "discriminative-hallucination", {"truth": "no"}
+    )
+    scored = BENCHMARK.score(sample, Response(1005, answer), [])
+    assert isinstance(scored, Unscored)
+    assert scored.reason == 'neither "Yes" nor "No"'
+    metrics = BENCHMARK.aggregate([scored.counted_as])
     assert set(metrics.values()) == {0.0}
 
 
 @pytest.mark.parametrize(
     ("truth", "answer", "verdict"),
-    [("no", "No", "right"), ("no", "Yes", "wrong"), ("yes", "Yes", "right"), ("yes", "yes", "nei")],
+    [
+        ("no", "No", "right"),
+        ("no", "Yes", "wrong"),
+        ("yes", "Yes", "right"),
+        ("yes", "No", "wrong"),
+    ],
 )
 def test_every_answer_has_its_verdict(truth, answer, verdict):
     assert Answer("relation", truth, answer).verdict.startswith(verdict)

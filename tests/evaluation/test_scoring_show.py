@@ -39,8 +39,8 @@ def test_hallucinated_words_stand_in_the_answer_in_red(printed):
 
 
 def test_every_field_of_a_score_is_named(printed):
-    text = printed(item(Answer("relation", "no", "no")))
-    for line in ("kind: relation", "truth: no", "answer: no", "verdict: neither"):
+    text = printed(item(Answer("relation", "no", "No")))
+    for line in ("kind: relation", "truth: no", "answer: No", "verdict: right"):
         assert line in text
 
 

@@ -21,7 +21,10 @@ from harness.registry import load_benchmark
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "results" / "tables" / "comparison-tiny.csv"
 BENCHMARKS = ("object_halbench", "amber", "mmhal", "llava_bench", "mm_vet")
-METHODS = (("dpo", ""), ("rlhf_v", ""), ("dama", ""), ("dama", "released"))
+METHODS = (
+    *(("dpo", ""), ("rlhf_v", ""), ("dama", "")),
+    *(("rlhf_v", "released"), ("dama", "released")),
+)
 SEEDS = {"0", "1", "2"}
 DEVIATIONS = 4
 FLOOR = {"percent": 6.0, "points": 6.0, "score": 0.4}
