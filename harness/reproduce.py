@@ -9,7 +9,7 @@ from harness.ablation import AblationRow, ablation_rows
 from harness.console import messages
 from harness.data.templates import TEMPLATES
 from harness.llm.messages import ChatSettings
-from harness.manifest import Manifest
+from harness.manifest import Manifest, gpus
 from harness.preset_files import read_preset
 from harness.presets import resolve
 from harness.request import Request
@@ -83,9 +83,15 @@ def _run_all(specs: Sequence[RunSpec], request: Request) -> None:
 
 
 def _crosscheck(specs: Sequence[RunSpec], request: Request) -> None:
-    """Score the answers with lmms-eval's own tasks too."""
+    """Score the answers with lmms-eval's own tasks too.
+
+    Raises:
+        ConfigError: There is no key for their judge.
+    """
+    from harness.evaluation.annotators import open_service
     from harness.evaluation.crosscheck import crosscheck
 
+    open_service("openai", request.judging)
     evaluation = specs[0].evaluation
     runs = [RunDir.at(request.out / "runs", spec).path for spec in specs]
     for run in (base_folder(specs[0], request.out), *runs):
@@ -125,7 +131,8 @@ def _evaluate(run: RunDir, model: Path, spec: RunSpec, judging: ChatSettings) ->
 
     data = Path(spec.evaluation.data)
     log = run.logs / "generate.log"
-    generate(model, spec.evaluation, spec.model, data, run.responses, log)
+    processes = min(len(gpus()) or 1, spec.training.devices)
+    generate(model, spec.evaluation, spec.model, data, run.responses, log, processes=processes)
     evaluate_all(
         run.path,
         unfinished_benchmarks(run, spec),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REPORT = "bad-rows.jsonl"
 SUMMARY = "bad-rows-summary.json"
-_VERSION = 1
+_VERSION = 2
 """Raise it when the same pairs are to be judged otherwise."""
 _SHOWN = 20
 _CHUNK_PAIRS = 256

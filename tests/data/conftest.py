@@ -8,6 +8,14 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "training"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """What an earlier run of these tests found must not answer for this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def rows():
     import world_fixture
