@@ -1,7 +1,6 @@
 """One sample with its answer, what was said about it, and what it counts."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,10 +42,7 @@ def failed(benchmark: Benchmark[Any], item: Item) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as every JSON reader takes it: nan and inf, which JSON lacks, become null.
-
-    A score's `verdict`, if it has one, stands beside its fields.
-    """
+    """Return a value as JSON can hold it; a score's `verdict` stands beside its fields."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return parts | ({"verdict": value.verdict} if hasattr(value, "verdict") else {})
@@ -56,4 +52,4 @@ def plain(value: Any) -> Any:
         return sorted(value)
     if isinstance(value, tuple | list):
         return [plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return value

@@ -63,10 +63,10 @@ def score_responses(
 
 
 def as_json(scorecard: Scorecard) -> str:
-    """Return what `score --json` prints: JSON for every reader, where nan stands as null."""
-    return json.dumps(plain(dataclasses.asdict(scorecard)), indent=2, allow_nan=False)
+    """Return what `score --json` prints; a number that is none stands as NaN or Infinity."""
+    return json.dumps(plain(dataclasses.asdict(scorecard)), indent=2)
 
 
 def item_json(item: Item) -> str:
     """Return what `score --per-item --json` prints about one item, in one line."""
-    return json.dumps(item.row(), allow_nan=False)
+    return json.dumps(item.row())

@@ -1,6 +1,7 @@
 """The recorded runs through `score --json`: every printed number, and what failures do to it."""
 
 import json
+import math
 
 import pytest
 from score_cases import ERROR, RECORDED, lines, llava_bench, mm_vet, mmhal, object_halbench
@@ -10,15 +11,6 @@ from harness.cli import app
 from harness.errors import HarnessError
 
 
-def strict(text):
-    """Parse as a reader that knows no NaN does."""
-
-    def refused(name):
-        raise AssertionError(f"{name} is not JSON")
-
-    return json.loads(text, parse_constant=refused)
-
-
 def scored(case, *more, told=None):
     result = CliRunner().invoke(app, ["score", *case.arguments, "--json", *more])
     if told is not None:
@@ -26,7 +18,7 @@ def scored(case, *more, told=None):
         assert told in str(result.exception)
         return None
     assert result.exit_code == 0, result.exception
-    return strict(result.stdout)
+    return json.loads(result.stdout)
 
 
 def answered(case, replies):
@@ -94,13 +86,15 @@ def test_all_grades_unreadable_is_a_hundred_officially_and_nothing_carefully(tmp
     assert card["counts"]["unscored"] == 60
 
 
-def test_a_grade_of_nan_spoils_its_category_officially_and_is_null_in_json(tmp_path):
+def test_a_grade_of_nan_spoils_its_category_officially_and_not_carefully(tmp_path):
     """Question 0 is a conversation."""
     case, printed = llava_bench(tmp_path, "nominal")
     card = scored(answered(case, {0: ["nan 7"]}))
-    unchanged = {name: printed[name] for name in ("detail", "complex")}
-    assert card["official"] == unchanged | {"all": None, "conv": None}
-    assert None not in card["careful"].values()
+    assert {name: card["official"].pop(name) for name in ("detail", "complex")} == {
+        name: printed[name] for name in ("detail", "complex")
+    }
+    assert all(map(math.isnan, card["official"].values()))
+    assert not any(map(math.isnan, card["careful"].values()))
 
 
 def test_a_part_of_mm_vet_is_scored_like_the_published_subset(tmp_path):
