@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 import torch
+from dama_settings import RELEASED, start
 from hypothesis import given
 from hypothesis import strategies as st
 from method_batches import OneRank, on_ranks, pair_batches, rows, sums, total
@@ -13,20 +14,6 @@ from methods.dama import METHOD, SELECTIONS, DAMAConfig, DAMAState, kept_count, 
 from methods.dpo import DPOConfig
 from methods.dpo import loss as dpo
 from methods.types import NoState, PairBatch
-
-RELEASED = DAMAConfig(
-    selection="gaussian_draw",
-    model_factor="mean_of_sigmoids",
-    mean_update="all",
-    drop_unselected=True,
-    average="per_rank",
-    min_beta=1e-3,
-    mean_clip_gap=0.0482190464911681,
-)
-
-
-def start(gap_mean=0.0):
-    return DAMAState(torch.tensor(gap_mean, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("rule", sorted(SELECTIONS))

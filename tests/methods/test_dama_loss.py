@@ -2,6 +2,7 @@ from math import exp, log
 
 import pytest
 import torch
+from dama_settings import RELEASED, start
 from hypothesis import given
 from hypothesis import strategies as st
 from method_batches import OneRank, generator, on_ranks, pair_batches, rows, sums, total
@@ -13,19 +14,6 @@ from methods.dpo import loss as dpo
 from methods.types import NoState, PairBatch
 
 PLAIN = DAMAConfig(data_aware=False, model_aware=False, keep=1.0)
-RELEASED = DAMAConfig(
-    selection="gaussian_draw",
-    model_factor="mean_of_sigmoids",
-    mean_update="all",
-    drop_unselected=True,
-    average="per_rank",
-    min_beta=1e-3,
-    mean_clip_gap=0.0482190464911681,
-)
-
-
-def start(gap_mean=0.0):
-    return DAMAState(torch.tensor(gap_mean, dtype=torch.float64))
 
 
 def with_columns(batch, clip_gap, mean):
