@@ -35,16 +35,6 @@ Advance = Callable[[int], object]
 """Told how many more pairs are done."""
 
 
-@dataclass(frozen=True)
-class ExtraCheck:
-    """A check that needs more than the pair, such as a tokenizer."""
-
-    name: str
-    """All that its answers depend on; checks of the same name are not repeated."""
-    fault: "Callable[[PreferencePair], str | None]"
-    """Say why a pair cannot be used, or None; called from several threads."""
-
-
 class BadRow(BaseModel):
     """A line of the report."""
 
@@ -117,7 +107,6 @@ class CheckReport:
 def check_pairs(
     pairs: "Preferences",
     columns: frozenset[str] = frozenset(),
-    extra: ExtraCheck | None = None,
     advance: Advance = lambda pairs: None,
 ) -> CheckReport:
     """Check all pairs, or find the result of the same check in the cache.
@@ -125,7 +114,7 @@ def check_pairs(
     `columns` are those that a method needs; where the data have them, they must be finite numbers.
     """
     columns &= frozenset(pairs.columns)
-    parts = [_VERSION, pairs.digest, sorted(columns), extra.name if extra else None]
+    parts = [_VERSION, pairs.digest, sorted(columns)]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
     folder = cache_dir() / "preferences" / "checks" / key
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -133,20 +122,19 @@ def check_pairs(
         if (folder / SUMMARY).exists():
             advance(len(pairs))
         else:
-            _check(pairs, sorted(columns), extra, folder, advance)
+            _check(pairs, sorted(columns), folder, advance)
     return CheckReport(folder)
 
 
 def _check(
     pairs: "Preferences",
     columns: Sequence[str],
-    extra: ExtraCheck | None,
     folder: Path,
     advance: Advance,
 ) -> None:
     repeated, shared = _same_ids(pairs)
     numbers = {name: _not_finite(pairs, name) for name in columns}
-    work = partial(_faults, pairs, numbers, repeated, extra)
+    work = partial(_faults, pairs, numbers, repeated)
     starts = range(0, len(pairs), _CHUNK_PAIRS)
     reasons: Counter[str] = Counter()
     folder.mkdir(exist_ok=True)
@@ -179,7 +167,6 @@ def _faults(
     pairs: "Preferences",
     numbers: "dict[str, np.ndarray[Any, np.dtype[np.bool_]]]",
     repeated: dict[int, int],
-    extra: ExtraCheck | None,
     start: int,
 ) -> list[BadRow]:
     found = []
@@ -187,7 +174,7 @@ def _faults(
         reasons = [f"{name} is no finite number" for name, bad in numbers.items() if bad[row]]
         if row in repeated:
             reasons.append("repeats {} row {}".format(*pairs.place(repeated[row])))
-        reason = _fault(pairs, row, extra) or next(iter(reasons), None)
+        reason = _fault(pairs, row) or next(iter(reasons), None)
         if reason:
             file, file_row = pairs.place(row)
             identity = pairs.pair_id(row)
@@ -197,14 +184,14 @@ def _faults(
     return found
 
 
-def _fault(pairs: "Preferences", row: int, extra: ExtraCheck | None) -> str | None:
+def _fault(pairs: "Preferences", row: int) -> str | None:
     if reason := pairs.form_fault(row):
         return reason
     try:
         pair = pairs[row]
     except DataError as error:
         return f"unreadable image: {error}"
-    return pair.fault() or (extra.fault(pair) if extra else None)
+    return pair.fault()
 
 
 def _not_finite(pairs: "Preferences", name: str) -> "np.ndarray[Any, np.dtype[np.bool_]]":

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.data.checks import CheckReport, ExtraCheck, check_pairs
+from harness.data.checks import check_pairs
 from harness.data.images import open_image
 from harness.data.loaders.images import image_file, read_image
 from harness.data.loaders.layout import FAULT, FILE, ROW, TEXTS
@@ -188,22 +188,21 @@ def open_preferences(
     spec: DataSpec,
     advance: Advance = lambda pairs: None,
     columns: frozenset[str] = frozenset(),
-    extra: ExtraCheck | None = None,
     report: Path | None = None,
 ) -> Preferences:
     """Open the pairs of a specification without those that cannot be used.
 
     The check is done once and remembered, so that all processes of a run see the same pairs, if
-    they name the same `columns` (those a method needs) and the same `extra` check. `report` is a
-    folder that receives `bad-rows.jsonl` and `bad-rows-summary.json` where there are bad rows.
+    they name the same `columns` (those a method needs). `report` is a folder that receives
+    `bad-rows.jsonl` and `bad-rows-summary.json` where there are bad rows.
 
     Raises:
         DataError: There are more of them than `max_bad_rows`, or `selected_pairs` failed.
     """
     pairs = selected_pairs(spec)
-    found = check_pairs(pairs, columns, extra, advance)
+    found = check_pairs(pairs, columns, advance)
     if not found.bad:
         return pairs
-    result: CheckReport = found.copy_to(report) if report else found
+    result = found.copy_to(report) if report else found
     result.refuse_more_than(spec.max_bad_rows, spec.preferences)
     return pairs.without(row.row for row in result.bad_rows())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.data.checks import ExtraCheck, check_pairs
+from harness.data.checks import check_pairs
 from harness.data.preferences import Preferences, open_preferences, selected_pairs
 from harness.errors import DataError, MissingColumn
 from harness.spec import DataSpec, HardnessSpec
@@ -171,14 +171,6 @@ def test_a_check_is_done_once_and_seen_by_all(rows, write, monkeypatch):
     again = open_preferences(spec(file, max_bad_rows=1))
     assert again.digest == first.digest
     assert again.column("idx") == first.column("idx") == ["0", "2", "3", "4", "5"]
-
-
-def test_an_extra_check_is_asked_for_pairs_that_are_otherwise_good(rows, write):
-    rows[0]["chosen"] = ""
-    pairs = Preferences(write(rows))
-    long = ExtraCheck("longest", lambda pair: "too long" if pair.pair_id in {"0", "5"} else None)
-    assert reasons(pairs, extra=long) == {0: "empty chosen", 5: "too long"}
-    assert reasons(pairs) == {0: "empty chosen"}
 
 
 def split(**fields: str) -> str:
