@@ -21,7 +21,7 @@ from harness.errors import DataError
 from harness.rundir import cache_dir
 
 if TYPE_CHECKING:
-    from harness.data.preferences import PreferencePair, Preferences
+    from harness.data.preferences import Preferences
 
 REPORT = "bad-rows.jsonl"
 SUMMARY = "bad-rows-summary.json"
