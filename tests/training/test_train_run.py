@@ -198,6 +198,8 @@ def start_main(run):
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs these tests in the background has told all below to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

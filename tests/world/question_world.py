@@ -26,5 +26,6 @@ def official(world, folder, benchmark, answers):
     rows = ({"id": key, "response": text} for key, text in answers.items())
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     card = score_responses(benchmark, path, world / "benchmarks" / benchmark, "oracle")
-    assert card.counts["unscored"] == 0
+    # Every judge reply can be read. AMBER has none: there it is answers but "Yes" and "No".
+    assert card.counts["unscored"] == 0 or benchmark == "amber"
     return card.official
