@@ -103,7 +103,7 @@ def test_a_linked_images_folder_is_where_images_are(rows, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "images").symlink_to(elsewhere)
     file.rename(tmp_path / "data" / "pairs.jsonl")
-    Preferences(tmp_path / "data").validate()
+    assert reasons(Preferences(tmp_path / "data")) == {}
 
 
 def test_an_image_of_too_many_pixels_is_refused(rows, write, monkeypatch):

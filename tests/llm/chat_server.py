@@ -128,6 +128,8 @@ class ChatServer:
         handler.send_header("Content-Length", str(len(body) if length is None else length))
         if after is not None:
             handler.send_header("Retry-After", after)
+        # Unsaid, the next request would race the end of the connection.
+        handler.send_header("Connection", "close")
         handler.end_headers()
         handler.wfile.write(body)
 
