@@ -38,15 +38,17 @@ def resolve(
     seed: int = 0,
     devices: int | None = None,
     ablation: Mapping[str, Origin] | None = None,
+    config: type[BaseModel] | None = None,
 ) -> Resolved:
     """Lay preset, variant, overrides (`key=value`) and flags over each other and check the result.
 
-    The values of a row of an ablation table lie between variant and overrides.
+    The values of a row of an ablation table lie between variant and overrides. A `config` stands
+    for the method's own, which is then not imported.
 
     Raises:
         ConfigError: A name is unknown or values are wrong; all wrong values are listed.
     """
-    config = registry.load_method(method).config
+    config = config or registry.load_method(method).config
     known = known_keys(config)
     title = f"preset {method}-{size}"
     preset = read_preset(method, size)
@@ -109,12 +111,16 @@ def _checked(
     tree = _nested({key: origin.value for key, origin in values.items()})
     wrong: list[str] = []
     settings: dict[str, Any] = {}
+    per_device = False
     try:
-        settings = config.model_validate(tree.pop(CONFIG, {})).model_dump(mode="json")
+        checked = config.model_validate(tree.pop(CONFIG, {}))
+        settings = checked.model_dump(mode="json")
+        # What stands for a method's configuration without importing it says nothing of devices.
+        per_device = bool(getattr(checked, "per_device", False))
     except ValidationError as error:
         wrong += _problems(error, f"{CONFIG}.", values)
     try:
-        spec = RunSpec.model_validate({**tree, **run, "config": settings})
+        spec = RunSpec.model_validate({**tree, **run, "config": settings, "per_device": per_device})
     except ValidationError as error:
         wrong += _problems(error, "", values)
     else:

@@ -12,8 +12,12 @@ import platformdirs
 import yaml
 from filelock import FileLock, Timeout
 
+from harness.console import messages
 from harness.errors import ConfigError, DataError, PreflightError
 from harness.spec import RunSpec
+
+_LOOK_S = 0.5
+"""Who only looks whether a run is in use (`in_use`) lets go of it sooner than this."""
 
 
 def cache_dir() -> Path:
@@ -57,6 +61,11 @@ class RunDir:
     def metrics(self) -> Path:
         """One JSON object per training step."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def sessions(self) -> Path:
+        """One JSON object per start of the training: devices, attention kernel, recomputation."""
+        return self.path / "sessions.jsonl"
 
     @property
     def checkpoints(self) -> Path:
@@ -107,10 +116,9 @@ class RunDir:
         """
         run = cls.at(root, spec)
         run.path.mkdir(parents=True, exist_ok=True)
-        wanted = spec.model_dump(mode="json")
         if not run.spec_file.exists():
-            write_atomically(run.spec_file, yaml.safe_dump(wanted, sort_keys=False))
-        elif differences := _differences(run.read_spec().model_dump(mode="json"), wanted):
+            run._write_spec(spec)
+        elif differences := _differences(run.read_spec().identity(), spec.identity()):
             listed = "\n  ".join(differences)
             raise ConfigError(
                 f"{run.spec_file} is not the run that was asked for:\n  {listed}\n"
@@ -132,25 +140,55 @@ class RunDir:
                 "Move the folder away to start this run anew."
             ) from error
 
+    def adopt(self, spec: RunSpec) -> None:
+        """Continue this run with the machine's settings of `spec`; for who holds the lock."""
+        if self.read_spec() != spec:
+            self._write_spec(spec)
+
+    def _write_spec(self, spec: RunSpec) -> None:
+        text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
+        write_atomically(self.spec_file, text)
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the process that works on the run."""
+        return self.path / ".lock"
+
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, wait: bool = False) -> Iterator[None]:
         """Keep other processes from working on the same run.
 
+        `wait` is for what several runs share: who comes second waits until it is there.
+
         Raises:
-            PreflightError: Another process is at it now.
+            PreflightError: Another process is at it now, and `wait` is not given.
         """
-        lock = FileLock(self.path / ".lock", timeout=0)
+        lock = FileLock(self.lock, timeout=_LOOK_S)
         try:
             lock.acquire()
         except Timeout as error:
-            raise PreflightError(
-                f"Another process is working on {self.path}. Wait for it, or give --out a new "
-                "folder."
-            ) from error
+            told = f"Another process is working on {self.path}."
+            if not wait:
+                raise PreflightError(f"{told} Wait for it, or give --out a new folder.") from error
+            messages.print(f"{told} Waiting for it ...", markup=False)
+            lock.acquire(timeout=-1)
         try:
             yield
         finally:
             lock.release()
+
+
+def in_use(lock: Path) -> bool:
+    """Say whether a process holds a lock file now; the file is not made where there is none."""
+    if not lock.exists():
+        return False
+    probe = FileLock(lock, timeout=0)
+    try:
+        probe.acquire()
+    except Timeout:
+        return True
+    probe.release()
+    return False
 
 
 def run_name(spec: RunSpec) -> str:

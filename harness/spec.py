@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping
 from functools import reduce
 from operator import getitem
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ADDED: Mapping[str, Any] = {
     "data.where": {},
@@ -15,12 +15,33 @@ ADDED: Mapping[str, Any] = {
     "data.max_bad_rows": 0,
     "data.hardness.splitter_model": None,
     "data.hardness.unscored": "stop",
+    "model.lora_rank": 0,
+    "model.lora_alpha": 16.0,
 }
 """Fields younger than the first runs, each with the value that stands for what was done before.
 
 A field that comes later is listed here, and its default must stay this value: then runs that were
 made without it are found again.
 """
+
+NAMED: Mapping[str, Any] = {
+    "training.devices": 1,
+    "training.zero_stage": 1,
+    "training.gradient_checkpointing": False,
+    "training.save_every": 25,
+}
+"""Settings of the machine with which every run is named, whatever they are.
+
+They change how a run is computed and not what: the same run goes on with others.
+"""
+
+UNNAMED = frozenset(
+    {
+        *("offload", "pairs_per_pass", "tokens_per_pass", "attention", "keep_checkpoints"),
+        *("divergence_norm", "divergence_steps", "vision_cache_gb"),
+    }
+)
+"""Settings of the machine, in `training`, that are no part of a run's name."""
 
 
 class Strict(BaseModel):
@@ -34,12 +55,16 @@ class ModelSpec(Strict):
 
     path: str = Field(description="Hub id, local folder, or world:base.")
     revision: str | None = Field(default=None, description="Commit on the hub.")
-    template: Literal["vicuna_v1", "llava_v1"] = Field(
+    template: Literal["vicuna_v1", "llava_v1", "qwen2_5_vl"] = Field(
         default="vicuna_v1", description="Conversation template."
     )
     image_transform: Literal["center_crop", "pad"] = Field(
         default="center_crop", description="How an image becomes square."
     )
+    lora_rank: int = Field(
+        default=0, ge=0, description="Rank of LoRA adapters; 0 trains all weights."
+    )
+    lora_alpha: float = Field(default=16.0, gt=0, description="LoRA's scale times its rank.")
 
 
 class HardnessSpec(Strict):
@@ -101,9 +126,43 @@ class TrainingSpec(Strict):
         default="bfloat16", description="Of forward and backward."
     )
     zero_stage: Literal[0, 1, 2, 3] = Field(default=2, description="DeepSpeed ZeRO stage.")
-    gradient_checkpointing: bool = Field(default=False, description="Recompute activations.")
+    offload: Literal["none", "optimizer", "optimizer_and_weights"] = Field(
+        default="none", description="What lives in CPU memory; weights can under ZeRO-3."
+    )
+    pairs_per_pass: int | None = Field(
+        default=None, gt=0, description="Most pairs of one forward pass on a device."
+    )
+    tokens_per_pass: int | None = Field(
+        default=None, gt=0, description="Most positions of one forward pass, if a pair fits."
+    )
+    gradient_checkpointing: bool | Literal["auto"] = Field(
+        default=False,
+        description="Recompute activations; auto: of as few layers as memory asks for.",
+    )
+    attention: Literal["auto", "segments", "dense", "flex", "varlen"] = Field(
+        default="auto", description="Kernel of the packed row; auto: by device."
+    )
     save_every: int = Field(default=100, gt=0, description="Steps between checkpoints.")
-    devices: int = Field(default=1, gt=0, description="Processes, one per device.")
+    keep_checkpoints: int = Field(default=1, gt=0, description="Latest checkpoints that stay.")
+    divergence_norm: float | None = Field(
+        default=None, gt=0, description="Gradient norm that counts as divergence."
+    )
+    divergence_steps: int = Field(
+        default=3, gt=0, description="Steps in a row above that norm that end the run."
+    )
+    vision_cache_gb: float = Field(
+        default=0.0, ge=0, description="Disk for features of the vision tower; 0: none."
+    )
+    devices: int = Field(default=1, gt=0, description="Processes over all machines.")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        needed = {"none": 0, "optimizer": 1, "optimizer_and_weights": 3}[self.offload]
+        if self.zero_stage < needed:
+            raise ValueError(f"offload {self.offload} needs zero_stage {needed} or more")
+        if self.zero_stage == 0 and self.precision == "bfloat16":
+            raise ValueError("zero_stage 0 keeps no float32 copy of bfloat16 weights; take 1")
+        return self
 
 
 class EvaluationSpec(Strict):
@@ -131,6 +190,9 @@ class RunSpec(Strict):
     data: DataSpec
     training: TrainingSpec
     evaluation: EvaluationSpec
+    per_device: bool = Field(
+        default=False, description="Whether the method's result depends on the number of devices."
+    )
 
     @property
     def label(self) -> str:
@@ -138,13 +200,24 @@ class RunSpec(Strict):
         return f"{self.method} {self.variant}" if self.variant else self.method
 
     def identity(self) -> dict[str, Any]:
-        """Return all values that tell runs apart; what ADDED calls neutral is left out."""
+        """Return all values that tell runs apart.
+
+        What ADDED calls neutral is left out, and the machine's settings do not count, but for the
+        number of devices where the method averages over each by itself.
+        """
         values = self.model_dump(mode="json")
+        for key in UNNAMED:
+            del values["training"][key]
+        for key, value in NAMED.items():
+            section, _, last = key.partition(".")
+            if key != "training.devices" or not self.per_device:
+                values[section][last] = value
+        del values["per_device"]
         for key, neutral in ADDED.items():
             *path, last = key.split(".")
-            section = reduce(getitem, path, values)
-            if section[last] == neutral:
-                del section[last]
+            section_values = reduce(getitem, path, values)
+            if section_values[last] == neutral:
+                del section_values[last]
         return values
 
     def digest(self) -> str:

@@ -103,6 +103,11 @@ class DAMAConfig(MethodConfig):
         description="Rounding of summed reference logps and of clip_gap; float32 rounds nothing.",
     )
 
+    @property
+    def per_device(self) -> bool:
+        """Whether every device averages its own share."""
+        return self.average == "per_rank"
+
     @field_validator("selection")
     @classmethod
     def _is_known(cls, name: str) -> str:

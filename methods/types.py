@@ -23,6 +23,11 @@ class MethodConfig(BaseModel):
         default=True, description="New order of the pairs every epoch; false keeps file order."
     )
 
+    @property
+    def per_device(self) -> bool:
+        """Whether the loss depends on how the batch is shared between devices."""
+        return False
+
 
 @dataclass(frozen=True)
 class NoState:

@@ -9,6 +9,7 @@ from harness import registry
 from harness.errors import ConfigError
 from harness.preset_files import read_file, read_preset, sizes
 from harness.presets import resolve
+from harness.spec import UNNAMED
 
 EVERY = [
     (method, size, variant)
@@ -48,6 +49,9 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
         "data.max_bad_rows",
         "data.hardness.splitter_model",
         "data.hardness.unscored",
+        "model.lora_rank",
+        "model.lora_alpha",
+        *(f"training.{name}" for name in UNNAMED),
     }
 
 

@@ -79,7 +79,7 @@ def test_a_second_worker_on_the_same_run_is_refused_until_the_first_ends(tmp_pat
 def test_every_place_of_a_run_lies_in_its_folder(tmp_path: Path):
     run = RunDir(tmp_path)
     names = [name for name, value in vars(RunDir).items() if isinstance(value, property)]
-    assert len(names) == 10
+    assert len(names) == 12
     places = [getattr(run, name) for name in names]
     assert {place.parent for place in places} == {tmp_path}
     assert len(set(places)) == len(places)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from harness.errors import ConfigError
 from harness.presets import known_keys, resolve
-from harness.spec import ADDED
+from harness.spec import ADDED, NAMED, UNNAMED, TrainingSpec
 from methods.dpo import DPOConfig
 
 CHANGED = {
@@ -12,6 +13,22 @@ CHANGED = {
     "data.max_bad_rows": "3",
     "data.hardness.splitter_model": "a-model",
     "data.hardness.unscored": "sentences",
+    "model.lora_rank": "8",
+    "model.lora_alpha": "32",
+}
+MACHINE = {
+    "devices": 2,
+    "zero_stage": 3,
+    "offload": "optimizer",
+    "pairs_per_pass": 2,
+    "tokens_per_pass": 4096,
+    "gradient_checkpointing": True,
+    "attention": "dense",
+    "save_every": 7,
+    "keep_checkpoints": 3,
+    "divergence_norm": 100.0,
+    "divergence_steps": 5,
+    "vision_cache_gb": 1.5,
 }
 
 
@@ -35,3 +52,37 @@ def test_the_identity_leaves_out_neutral_values_only():
     assert identity["data"]["max_bad_rows"] == 3
     assert "where" not in identity["data"]
     assert identity["data"]["hardness"].keys() == {"clip", "splitter", "aggregation"}
+
+
+@pytest.mark.parametrize("name", MACHINE)
+def test_a_run_goes_on_with_another_machine(name):
+    plain = resolve("dpo", "tiny").spec
+    other = resolve("dpo", "tiny", overrides=[f"training.{name}={MACHINE[name]}"]).spec
+    assert getattr(other.training, name) == MACHINE[name]
+    assert other.digest() == plain.digest()
+
+
+def test_every_setting_of_the_training_is_the_runs_or_the_machines():
+    """A new field must be given a side: forgotten ones would be the run's and rename it."""
+    of_the_run = {"learning_rate", "warmup_ratio", "schedule", "weight_decay", "max_grad_norm"}
+    of_the_run |= {"epochs", "batch_pairs", "precision"}
+    assert TrainingSpec.model_fields.keys() == of_the_run | MACHINE.keys()
+    assert {key.removeprefix("training.") for key in NAMED} | UNNAMED == MACHINE.keys()
+
+
+def test_where_every_device_averages_by_itself_their_number_names_the_run():
+    one, two = (resolve("dama", "tiny", "released", devices=count).spec for count in (1, 2))
+    assert one.per_device
+    assert one.digest() != two.digest()
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("training.offload=optimizer_and_weights", "needs zero_stage 3"),
+        ("training.zero_stage=0,training.precision=bfloat16", "zero_stage 0 keeps no float32"),
+    ],
+)
+def test_settings_that_cannot_work_together_are_refused(given, problem):
+    with pytest.raises(ConfigError, match=problem):
+        resolve("dpo", "tiny", overrides=given.split(","))
