@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from harness.spec import TrainingSpec
+from harness.training.deepspeed_config import deepspeed_config
+from harness.training.fragments import Fragment, of_flat_groups, of_partitions, whole
 
-_TIMEOUT = timedelta(hours=2)
-"""Longest wait for another rank: rank 0 may be computing or waiting for a shared cache file."""
+_TIMEOUT = timedelta(minutes=30)
+"""Longest wait for another rank: it may be writing its part of a checkpoint to a slow disk."""
 
-_SMALL_BUCKET = 500_000
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -25,6 +26,8 @@ class StepReport(NamedTuple):
     learning_rate: float
     gradient_norm: float
     """Norm of the whole gradient before clipping."""
+    applied: bool
+    """False where the gradient was not finite: weights and optimizer are as they were before."""
 
 
 class Processes:
@@ -79,14 +82,15 @@ class Engine:
     ) -> None:
         self._processes = processes
         self._stage = training.zero_stage
+        on_cpu = processes.device.type == "cpu"
         trained = [weight for weight in module.parameters() if weight.requires_grad]
         self._adam = torch.optim.AdamW(
             trained,
             lr=training.learning_rate,
             weight_decay=training.weight_decay,
-            fused=processes.device.type == "cuda",
+            fused=not on_cpu,
         )
-        config = deepspeed_config(training, processes)
+        config = deepspeed_config(training, processes.count, on_cpu)
         if processes.rank == 0:
             config_file.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
         self._engine, *_ = _deepspeed().initialize(
@@ -97,44 +101,67 @@ class Engine:
         """Run the module's forward."""
         return self._engine(*inputs)
 
-    def update(self, loss: Tensor, learning_rate: float) -> StepReport:
-        """Backpropagate a rank's part of the loss and step.
+    def backward(self, loss: Tensor, last: bool) -> None:
+        """Add the gradients of one pass; the `last` one of a step exchanges them.
 
-        The loss of the batch is the sum over the ranks; DeepSpeed averages, hence the factor.
+        The loss of the batch is the sum over passes and ranks; DeepSpeed averages over the ranks,
+        hence the factor.
         """
+        self._engine.set_gradient_accumulation_boundary(last)
+        self._engine.backward(loss * self._processes.count, scale_wrt_gas=False)
+
+    def update(self, learning_rate: float) -> StepReport:
+        """Step with the gradients that were added; a gradient that is not finite is thrown away."""
         for group in self._adam.param_groups:
             group["lr"] = learning_rate
-        self._engine.backward(loss * self._processes.count)
-        norm = self._plain_norm() if self._is_plain else None
+        if self._is_plain:
+            return self._plain_update(learning_rate)
         self._engine.step()
-        if norm is None:
-            norm = float(self._engine.get_global_grad_norm())
-        # DeepSpeed says -1 for a norm that is not finite.
-        return StepReport(learning_rate, gradient_norm=norm if norm >= 0 else math.nan)
+        norm = self._engine.get_global_grad_norm()
+        # DeepSpeed says -1, infinite or nothing of a norm that is not finite.
+        known = math.nan if norm is None or float(norm) < 0 else float(norm)
+        return StepReport(learning_rate, known, applied=not self._engine.optimizer.overflow)
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the whole weights in training precision; empty on every rank but the first.
+        """Return the trained weights whole, in training precision; on the first rank only.
 
         Every rank must call it.
         """
         if self._stage == 3:
-            whole = self._engine._zero3_consolidated_16bit_state_dict()
+            whole_weights = self._engine._zero3_consolidated_16bit_state_dict(
+                exclude_frozen_parameters=True
+            )
         else:
-            whole = self._engine.module.state_dict()
+            whole_weights = self._engine.module.state_dict()
         if self._processes.rank > 0:
             return {}
+        module: nn.Module = self._engine.module
+        trained = {
+            name
+            for name, weight in module.named_parameters(remove_duplicate=False)
+            if weight.requires_grad
+        }
         weights: dict[str, Tensor] = {}
         seen: set[int] = set()
-        for name, tied_or_own in whole.items():
-            weight = tied_or_own.detach().cpu().contiguous()
+        for name in trained & whole_weights.keys():
+            weight = whole_weights[name].detach().cpu().contiguous()
             # A head tied to the embedding is the same memory under two names, which safetensors
             # refuses to write.
             weights[name] = weight.clone() if weight.data_ptr() in seen else weight
             seen.add(weight.data_ptr())
         return weights
 
+    def fragments(self) -> list[Fragment]:
+        """Return what this rank's optimizer tensors hold of the weights."""
+        names = {id(weight): name for name, weight in self._engine.module.named_parameters()}
+        if self._is_plain:
+            named = dict(self._engine.module.named_parameters())
+            return whole({name: weight for name, weight in named.items() if weight.requires_grad})
+        of = of_partitions if self._stage == 3 else of_flat_groups
+        return of(self._engine.optimizer, names, self._processes.rank)
+
     def optimizer_tensors(self) -> dict[str, Tensor]:
-        """Return this rank's master weights and moments, by a name that is stable over restarts."""
+        """Return this rank's flat master weights and moments as `<flat>.<kind>`."""
         tensors: dict[str, Tensor] = {}
         for i, master in enumerate(self._masters()):
             tensors[f"{i}.master"] = master.detach()
@@ -147,7 +174,9 @@ class Engine:
         for i, master in enumerate(self._masters()):
             prefix = f"{i}."
             own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            master.data.copy_(own.pop("master"))
+            if not own:  # this rank holds nothing but padding of it
+                continue
+            master.data.copy_(own.pop("master").view(master.shape))
             # A counter on the CPU is what torch's own optimizer keeps unless it is fused.
             self._adam.state[master] = {
                 name: value if value.dim() == 0 and not self._fused else value.to(master.device)
@@ -163,37 +192,20 @@ class Engine:
         """DeepSpeed wraps no optimizer around float32 weights without ZeRO."""
         return self._engine.optimizer is self._adam
 
-    def _plain_norm(self) -> float:
+    def _plain_update(self, learning_rate: float) -> StepReport:
         gradients = [w.grad for w in self._engine.module.parameters() if w.grad is not None]
-        return float(nn.utils.get_total_norm(gradients))
+        norm = float(nn.utils.get_total_norm(gradients))
+        if finite := math.isfinite(norm):
+            self._engine.step()
+        else:
+            self._engine.zero_grad()
+        return StepReport(learning_rate, norm, applied=finite)
 
     def _masters(self) -> list[Tensor]:
         if self._stage == 3:
             # ZeRO-3 lends its flat weights to the optimizer only while it steps.
             return list(self._engine.optimizer.fp32_partitioned_groups_flat)
         return [weight for group in self._adam.param_groups for weight in group["params"]]
-
-
-def deepspeed_config(training: TrainingSpec, processes: Processes) -> dict[str, Any]:
-    """Return DeepSpeed's configuration for a run."""
-    on_cpu = processes.device.type == "cpu"
-    zero: dict[str, Any] = {"stage": training.zero_stage, "overlap_comm": not on_cpu}
-    if on_cpu:
-        # The default buckets hold 500 M numbers: far more than a model that trains on a CPU.
-        zero |= {"reduce_bucket_size": _SMALL_BUCKET, "allgather_bucket_size": _SMALL_BUCKET}
-        zero |= {"stage3_prefetch_bucket_size": _SMALL_BUCKET}
-    return {
-        "train_batch_size": training.batch_pairs,
-        "train_micro_batch_size_per_gpu": training.batch_pairs // processes.count,
-        "gradient_accumulation_steps": 1,
-        "gradient_clipping": training.max_grad_norm or 0.0,
-        "bf16": {"enabled": training.precision == "bfloat16"},
-        "zero_optimization": zero,
-        "zero_allow_untested_optimizer": True,
-        "zero_force_ds_cpu_optimizer": False,
-        "steps_per_print": 2**31,
-        "wall_clock_breakdown": False,
-    }
 
 
 def dtype_of(training: TrainingSpec) -> torch.dtype:

@@ -1,8 +1,7 @@
 """The training loop: the story of one step, repeated."""
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -10,14 +9,16 @@ import torch
 from torch import Tensor
 
 from harness.data.batch import PairTokens, ResponseMasks
-from harness.data.collate import Collator
 from harness.errors import TrainingError
+from harness.training.batches import Batches
 from harness.training.checkpoint import Checkpoints
-from harness.training.engine import Engine, Processes, StepReport, is_finite
+from harness.training.engine import Engine, Processes, StepReport
 from harness.training.metrics import MetricsLog, reduced
-from harness.training.policy import TokenLogps, VisionTower
+from harness.training.passes import Passes, Share
+from harness.training.policy import TokenLogps
 from harness.training.reference import ReferenceLogps
-from harness.training.schedule import DataOrder, LearningRate, seeded
+from harness.training.schedule import LearningRate, seeded
+from harness.training.watch import Watch
 from methods.types import Config, LossOutput, Method, PairBatch, ResponseLogps, State
 
 _STOP = "stop"
@@ -49,28 +50,34 @@ class Loop(Generic[Config, State]):
     method: Method[Config, State]
     config: Config
     engine: Engine
-    tower: VisionTower
+    features: Callable[[PairTokens], Tensor]
     reference: ReferenceLogps | None
-    collate: Collator
-    order: DataOrder
+    batches: Batches
     rate: LearningRate
     seed: int
     save_every: int
     processes: Processes
+    watch: Watch
     stop_asked: Callable[[], bool]
 
     def run(self, state: State, steps_done: int, saved: Checkpoints, log: MetricsLog) -> bool:
         """Train from the step after `steps_done`; return whether the last one was reached.
 
         When any rank was asked to stop, all save after the same step and leave.
+
+        Raises:
+            TrainingError: The run diverged. The state before the step that shows it is saved.
         """
-        for step, tokens in self._batches(steps_done):
+        for step, passes, waited in self.batches.after(steps_done):
             started = time.perf_counter()
-            output, report = self.step(step, tokens, state)
-            state = output.state
-            row = self._row(step, tokens, output, report, started)
+            output, report = self.step(step, passes, state)
+            row = self._row(step, passes, output, report)
             stopping = row.pop(_STOP) > 0
-            log.write(row)
+            if fault := self.watch.fault(row, report):
+                saved.save(step + report.applied, self.engine, output.state)
+                raise TrainingError(fault)
+            state = output.state
+            log.write(row | self.watch.speed(passes, time.perf_counter() - started, waited))
             if stopping or (step + 1) % self.save_every == 0:
                 log.sync()
                 saved.save(step + 1, self.engine, state)
@@ -79,73 +86,48 @@ class Loop(Generic[Config, State]):
         return True
 
     def step(
-        self, step: int, tokens: PairTokens, state: State
+        self, step: int, passes: Sequence[PairTokens], state: State
     ) -> tuple[LossOutput[State], StepReport]:
         """Run one step, counted from zero."""
-        logps: TokenLogps = self.engine(tokens, self.tower.features(tokens.images))
-        batch = pair_batch(tokens, logps, self._reference(tokens))
+        share, run = Share.of(passes), Passes(self.engine, self.features, passes)
+        batch = pair_batch(share, run.forward(), self._reference(share))
         context = Step(self.processes, seeded(self.seed, step))
         output = self.method.loss(batch, self.config, state, context)
-        loss = (output.weights * output.losses).sum()
-        return output, self.engine.update(loss, self.rate.at(step))
+        run.backward((output.weights * output.losses).sum())
+        return output, self.engine.update(self.rate.at(step))
 
-    def _reference(self, tokens: PairTokens) -> TokenLogps:
+    def _reference(self, share: Share) -> TokenLogps:
         """Return the cached values; zeros for a method that reads none."""
-        mask = tokens.chosen.mask
+        mask = share.chosen.mask
         if self.reference is None:
             zeros = torch.zeros(mask.shape, device=mask.device)
             return TokenLogps(zeros, zeros)
-        cached = self.reference.of(tokens.rows, mask.shape[1])
+        cached = self.reference.of(share.rows, mask.shape[1])
         return TokenLogps(cached.chosen.to(mask.device), cached.rejected.to(mask.device))
-
-    def _batches(self, steps_done: int) -> Iterator[tuple[int, PairTokens]]:
-        """Yield the batches of this rank; the next one is made while one is trained on."""
-        steps = range(steps_done, self.order.total_steps)
-        device = self.processes.device
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            waiting = pool.submit(self._collated, steps_done)
-            for step in steps:
-                tokens = waiting.result().to(device)
-                if step + 1 < self.order.total_steps:
-                    waiting = pool.submit(self._collated, step + 1)
-                yield step, tokens
-
-    def _collated(self, step: int) -> PairTokens:
-        return self.collate(self.order.rows(step, self.processes.rank, self.processes.count))
 
     def _row(
         self,
         step: int,
-        tokens: PairTokens,
+        passes: Sequence[PairTokens],
         output: LossOutput[State],
         report: StepReport,
-        started: float,
     ) -> dict[str, Any]:
         """Return what is recorded of a step; it is numbered by the steps done after it."""
         asked = {_STOP: torch.tensor(float(self.stop_asked()))}
         loss, metrics = reduced(
             (output.weights * output.losses).sum(), {**output.metrics, **asked}, self.processes
         )
-        if not is_finite(loss, report.gradient_norm):
-            raise TrainingError(
-                f"Step {step + 1}: loss {loss}, gradient norm {report.gradient_norm}. The run "
-                "diverged: lower training.learning_rate or set training.max_grad_norm."
-            )
-        seconds = time.perf_counter() - started
         return {
             "step": step + 1,
-            "epoch": (step + 1) / self.order.steps_per_epoch,
+            "epoch": (step + 1) / self.batches.order.steps_per_epoch,
             "loss": loss,
             "learning_rate": report.learning_rate,
             "gradient_norm": report.gradient_norm,
             **metrics,
-            "pairs_per_second": self.order.batch_pairs / seconds,
-            "tokens_per_second": tokens.packed.positions * self.processes.count / seconds,
-            "seconds": seconds,
         }
 
 
-def pair_batch(tokens: PairTokens, policy: TokenLogps, reference: TokenLogps) -> PairBatch:
+def pair_batch(tokens: PairTokens | Share, policy: TokenLogps, reference: TokenLogps) -> PairBatch:
     """Bring together what a method reads."""
 
     def response(masks: ResponseMasks, ours: Tensor, theirs: Tensor) -> ResponseLogps:

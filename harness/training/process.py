@@ -1,9 +1,11 @@
 """What the launcher and its worker processes agree on."""
 
 import ctypes
+import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 LOG_FILE = "train.log"
 ERROR_FILE = "train-error.json"
@@ -13,8 +15,34 @@ CUT_FILE = "cut-responses.json"
 """Rows of the pairs whose responses were longer than the limit."""
 STOP_FILE = "stop"
 """Asks the workers to save and end, however they were started."""
+PROGRESS_FILE = "progress.jsonl"
+"""What the workers do before the first step, and what they warn of."""
 
 _PR_SET_PDEATHSIG = 1
+
+
+class Progress:
+    """Tells the launcher how far a stage is: rows `{"stage", "done", "total"}` or `{"warning"}`.
+
+    Only the first rank writes.
+    """
+
+    def __init__(self, path: Path, rank: int) -> None:
+        self._path = path if rank == 0 else None
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        """Say that `done` of `total` parts of a stage are behind."""
+        self._write({"stage": stage, "done": done, "total": total})
+
+    def warn(self, text: str) -> None:
+        """Say something that the user should read while the run goes on."""
+        self._write({"warning": text})
+
+    def _write(self, row: dict[str, Any]) -> None:
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
 
 
 class StopRequest:

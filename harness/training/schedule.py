@@ -2,9 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from harness.errors import ConfigError
 
@@ -64,13 +67,17 @@ class DataOrder:
         epoch, batch = divmod(step, self.steps_per_epoch)
         share = self.batch_pairs // ranks
         start = batch * self.batch_pairs + rank * share
-        return self._epoch(epoch)[start : start + share]
-
-    def _epoch(self, epoch: int) -> list[int]:
-        # Negative numbers are the epochs' own: the steps use the others.
         if not self.shuffle:
-            return list(range(self.pairs))
-        return torch.randperm(self.pairs, generator=seeded(self.seed, -1 - epoch)).tolist()
+            return list(range(start, start + share))
+        rows: list[int] = _shuffled(self.pairs, self.seed, epoch)[start : start + share].tolist()
+        return rows
+
+
+@lru_cache(maxsize=2)
+def _shuffled(pairs: int, seed: int, epoch: int) -> Int[Tensor, " pairs"]:
+    """Return the order of an epoch; made once, not at every step."""
+    # Negative numbers are the epochs' own: the steps use the others.
+    return torch.randperm(pairs, generator=seeded(seed, -1 - epoch))
 
 
 def seeded(seed: int, number: int) -> torch.Generator:

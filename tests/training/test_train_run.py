@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import losses, numbers, workers
 from safetensors.torch import load_file
 
 from harness.errors import Interrupted, TrainingError
@@ -21,33 +22,6 @@ from harness.training.process import ERROR_FILE
 pytestmark = pytest.mark.processes
 
 STEPS = list(range(1, 21))
-
-
-def workers(plan, ranks):
-    """Train runs one after another in the same processes; see run_workers.py."""
-    file = plan[0][0].path / "plan.json"
-    file.write_text(json.dumps([{"run": str(run.path), "stop_after": stop} for run, stop in plan]))
-    program = str(Path(__file__).with_name("run_workers.py"))
-    rank = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), program]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *rank, str(file)], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-def losses(run):
-    rows = read_rows(run.metrics)
-    assert [row["step"] for row in rows] == STEPS
-    return [row["loss"] for row in rows]
-
-
-def numbers(run):
-    """All recorded values but the times."""
-    return [
-        {name: value for name, value in row.items() if "second" not in name}
-        for row in read_rows(run.metrics)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +98,8 @@ def test_the_model_folder_holds_what_was_trained_and_the_frozen_tower(runs, base
 
 def test_reference_logps_are_computed_once_for_all_methods(runs, cache):
     """One file for float32 and one for bfloat16."""
-    assert len(list((cache / "reference").glob("*.safetensors"))) == 2
-    assert not list((cache / "reference").glob("*.part*"))
+    assert len(list((cache / "reference").glob("*/shard-*.safetensors"))) == 2
+    assert not list((cache / "reference").glob("*/*.partial"))
 
 
 def test_kill_minus_nine_and_again_gives_the_same_numbers(runs, make_run):

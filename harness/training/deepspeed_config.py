@@ -1,0 +1,55 @@
+"""DeepSpeed's configuration of a run, which is also written into the run folder for the reader."""
+
+from typing import Any
+
+from harness.spec import TrainingSpec
+
+_SMALL_BUCKET = 500_000
+"""Numbers. The default buckets hold 500 M: far more than a model that trains on a CPU."""
+
+_BUCKET = 200_000_000
+"""Numbers that are reduced or gathered together on a GPU, 400 MB in bfloat16: large enough to use
+the links, small enough that the first one leaves while backward still runs."""
+
+
+def deepspeed_config(training: TrainingSpec, devices: int, on_cpu: bool) -> dict[str, Any]:
+    """Return the configuration for this many devices.
+
+    The passes of a step are counted by the engine itself, since their number may change from step
+    to step; DeepSpeed sees one.
+    """
+    share = training.batch_pairs // devices
+    return {
+        "train_batch_size": share * devices,
+        "train_micro_batch_size_per_gpu": share,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": training.max_grad_norm or 0.0,
+        "bf16": {"enabled": training.precision == "bfloat16"},
+        "zero_optimization": _zero(training, on_cpu),
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": 2**31,
+        "wall_clock_breakdown": False,
+    }
+
+
+def _zero(training: TrainingSpec, on_cpu: bool) -> dict[str, Any]:
+    bucket = _SMALL_BUCKET if on_cpu else _BUCKET
+    settings: dict[str, Any] = {
+        "stage": training.zero_stage,
+        # Gradients travel while backward goes on.
+        "overlap_comm": not on_cpu,
+        "reduce_bucket_size": bucket,
+    }
+    if training.zero_stage == 3:
+        # The next layer's weights are fetched while one is computed.
+        settings["stage3_prefetch_bucket_size"] = bucket
+    else:
+        settings["allgather_bucket_size"] = bucket
+    # Pinned memory speeds up copies between CPU and GPU; without a GPU there are none.
+    place = {"device": "cpu", "pin_memory": not on_cpu}
+    if training.offload != "none":
+        settings["offload_optimizer"] = place
+    if training.offload == "optimizer_and_weights":
+        settings["offload_param"] = place
+    return settings

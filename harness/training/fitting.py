@@ -1,0 +1,127 @@
+"""What the devices of a run allow: layers to run again, and the work that would be useful."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.data.tokenized import TokenizedPairs
+from harness.devices import local_device
+from harness.rundir import RunDir
+from harness.shapes import shape_of
+from harness.spec import RunSpec, TrainingSpec
+from harness.training.engine import Processes
+from harness.training.estimate import Setting, checkpointed_layers
+from harness.training.load import Load, largest_load
+from harness.training.work import pair_flops
+
+_SAMPLE = 1000
+"""Pairs whose lengths stand for those of all."""
+
+
+def use_checkpointing(
+    language_model: Any,
+    spec: RunSpec,
+    folder: Path,
+    pairs: TokenizedPairs,
+    image_tokens: int,
+    processes: Processes,
+) -> int:
+    """Let as many decoder layers, the first ones, be run again as the run asks for; return it.
+
+    Raises:
+        ConfigError: It asks for as few as fit, and not even all do.
+    """
+    choice = spec.training.gradient_checkpointing
+    layers = len(language_model.layers) if choice else 0
+    if choice == "auto":
+        layers = _fewest(spec, folder, pairs, image_tokens, processes)
+    if layers:
+        _enable(language_model, layers, reentrant=spec.training.zero_stage == 3)
+    return layers
+
+
+def useful_flops(
+    folder: Path, pairs: TokenizedPairs, image_tokens: int, processes: Processes
+) -> tuple[float, float] | None:
+    """Return operations per second of all devices at best, and those that a pair needs.
+
+    None where the device's best is not known, as for CPUs.
+    """
+    peak = local_device(processes.count).bf16_flops if processes.device.type == "cuda" else None
+    if peak is None:
+        return None
+    return peak * processes.count, pair_flops(shape_of(str(folder)), _mean(pairs, image_tokens))
+
+
+def note_session(
+    run: RunDir, training: TrainingSpec, processes: Processes, attention: str, layers: int
+) -> None:
+    """Append to the run's sessions how this start of the workers computes: it may differ each time.
+
+    Args:
+        run: The run.
+        training: Its settings.
+        processes: The devices.
+        attention: The kernel that was chosen.
+        layers: Decoder layers that are run again.
+    """
+    if processes.rank > 0:
+        return
+    on_gpu = processes.device.type == "cuda"
+    row = {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "devices": processes.count,
+        "device": torch.cuda.get_device_name() if on_gpu else "CPU",
+        "attention": attention,
+        "layers_run_again": layers,
+        "zero_stage": training.zero_stage,
+        "offload": training.offload,
+        "torch": torch.__version__,
+    }
+    with run.sessions.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row) + "\n")
+
+
+def _fewest(
+    spec: RunSpec,
+    folder: Path,
+    pairs: TokenizedPairs,
+    image_tokens: int,
+    processes: Processes,
+) -> int:
+    on_cpu = processes.device.type == "cpu"
+    every = (pairs[row] for row in range(len(pairs)))
+    lengths = [(len(one.prompt), len(one.chosen), len(one.rejected)) for one in every]
+    return checkpointed_layers(
+        shape_of(str(folder)),
+        Setting.of(spec.training, spec.model, on_cpu),
+        largest_load(lengths, spec.training.batch_pairs // processes.count, image_tokens),
+        local_device(processes.count).memory_bytes,
+    )
+
+
+def _enable(language_model: Any, layers: int, reentrant: bool) -> None:
+    # The name since transformers 5.20 or so; the old one warns there.
+    enable = getattr(language_model, "activation_checkpointing_enable", None)
+    # ZeRO-3 frees weights between forward and recomputation, which only reentrant checkpointing
+    # tolerates.
+    (enable or language_model.gradient_checkpointing_enable)({"use_reentrant": reentrant})
+    for layer in language_model.layers[layers:]:
+        layer.gradient_checkpointing = False
+
+
+def _mean(pairs: TokenizedPairs, image_tokens: int) -> Load:
+    step = max(1, len(pairs) // _SAMPLE)
+    sample = [pairs[row] for row in range(0, len(pairs), step)]
+    prompt = sum(len(one.prompt) for one in sample) / len(sample)
+    responses = sum(len(one.chosen) + len(one.rejected) for one in sample) / len(sample)
+    return Load(
+        pairs=1,
+        system=0,
+        image=image_tokens,
+        question=round(prompt) - image_tokens,
+        response=round(responses / 2),
+    )

@@ -1,0 +1,71 @@
+"""Fixtures of whole training runs, for the conftest of every folder that trains."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import world_fixture
+
+from harness.rundir import RunDir
+from harness.spec import RunSpec
+
+PAIRS = 20
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory) -> Path:
+    return world_fixture.write_base(tmp_path_factory.mktemp("world") / "base")
+
+
+@pytest.fixture(scope="session")
+def parquet(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    return world_fixture.write_rows(folder / "train-0.parquet", world_fixture.rows(PAIRS))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("HARNESS_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def make_run(base, parquet, tmp_path_factory):
+    """Return a function that opens a run: `make_run("dpo", training={"devices": 2})`."""
+
+    def make(method="dpo", *, config=None, training=None, data=None, seed=0, out=None):
+        spec = RunSpec.model_validate(
+            {
+                "method": method,
+                "size": "tiny",
+                "seed": seed,
+                "config": config or {},
+                "model": {"path": str(base)},
+                "data": {
+                    "preferences": str(parquet),
+                    "max_length": 200,
+                    "hardness": {"clip": "local-dir:none"},
+                    **(data or {}),
+                },
+                "training": {
+                    "learning_rate": 1e-3,
+                    "warmup_ratio": 0.1,
+                    "epochs": 4,
+                    "batch_pairs": 4,
+                    "precision": "float32",
+                    "zero_stage": 2,
+                    "save_every": 100,
+                    "devices": 1,
+                    **(training or {}),
+                },
+                "evaluation": {"benchmarks": [], "data": "none", "judge": "oracle"},
+            }
+        )
+        folder = out or tmp_path_factory.mktemp("runs")
+        run = RunDir.open(folder, spec)
+        run.adopt(spec)
+        return run, copy.deepcopy(spec)
+
+    return make
