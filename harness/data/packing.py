@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
 
@@ -21,9 +21,7 @@ class Segment:
     length: int
     """Positions of the row; the segments tile it."""
     visible: tuple[int, ...]
-    """Indices of the nodes whose keys it sees: its ancestors, then its own."""
-    mask: Bool[Tensor, "queries keys"] | None
-    """None where plain causal attention is right: there are no ancestors."""
+    """Indices of the nodes whose keys it sees: its ancestors, then, causally, its own."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,6 @@ class PackedRow:
             self,
             input_ids=self.input_ids.to(device),
             position_ids=self.position_ids.to(device),
-            segments=tuple(
-                replace(one, mask=None if one.mask is None else one.mask.to(device))
-                for one in self.segments
-            ),
             predicting=self.predicting.to(device),
             targets=self.targets.to(device),
         )
@@ -143,7 +137,4 @@ def _segments(tree: _Tree) -> list[Segment]:
 
 def _segment(tree: _Tree, run: list[int]) -> Segment:
     ancestors = tree.ancestors[run[0]]
-    length = sum(tree.lengths[node] for node in run)
-    before = sum(tree.lengths[node] for node in ancestors)
-    mask = torch.ones(length, before + length, dtype=torch.bool).tril(before)
-    return Segment(length, (*ancestors, *run), mask if ancestors else None)
+    return Segment(sum(tree.lengths[node] for node in run), (*ancestors, *run))

@@ -1,4 +1,4 @@
-"""LLaVA as the training step sees it: a frozen vision tower and a trained rest."""
+"""A model as the training step sees it: a frozen vision tower and a rest that is trained."""
 
 from typing import Any, NamedTuple
 
@@ -10,14 +10,11 @@ from torch.utils.checkpoint import checkpoint
 
 from harness.data.batch import PairTokens, ResponseMasks
 from harness.data.packing import PackedRow
+from harness.models.family import family_of
+from harness.models.lora import Lora
 from harness.training.attention import NAME as SEGMENT_ATTENTION
 
 _HEAD_ROWS = 2048
-_NAMES = {
-    "projector.": "model.multi_modal_projector.",
-    "language_model.": "model.language_model.",
-    "head.": "lm_head.",
-}
 
 
 class TokenLogps(NamedTuple):
@@ -30,18 +27,15 @@ class TokenLogps(NamedTuple):
 class VisionTower:
     """The frozen image encoder. It stays out of the engine, which would cut its weights up."""
 
-    def __init__(self, llava: Any, device: torch.device) -> None:
-        self._tower = llava.model.vision_tower.requires_grad_(False).eval().to(device)
-        self._layer: int = llava.config.vision_feature_layer
-        self._drop_class_token = llava.config.vision_feature_select_strategy == "default"
+    def __init__(self, model: Any, device: torch.device) -> None:
+        self._family = family_of(model)
+        self._config = model.config
+        self._tower = self._family.tower(model).requires_grad_(False).eval().to(device)
 
     @torch.no_grad()
-    def features(self, images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images patches d"]:
-        """Encode distinct images; the projector, which is trained, comes after."""
-        hidden: Tensor = self._tower(
-            images.to(self._tower.dtype), output_hidden_states=True, return_dict=True
-        ).hidden_states[self._layer]
-        return hidden[:, 1:] if self._drop_class_token else hidden
+    def features(self, images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images tokens d"]:
+        """Encode distinct images; the projector, which may be trained, comes after."""
+        return self._family.features(self._tower, self._config, images)
 
 
 class LogpsHead(nn.Module):
@@ -58,7 +52,7 @@ class LogpsHead(nn.Module):
     def forward(
         self, hidden: Float[Tensor, "tokens d"], targets: Float[Tensor, " tokens"]
     ) -> Float[Tensor, " tokens"]:
-        """Return float32 log-probabilities.
+        """Return log-probabilities, at least in float32.
 
         The logits are float32 also in bfloat16 runs: their rounding alone would be as large as
         early reward gaps. They exist for one chunk of tokens at a time.
@@ -71,31 +65,57 @@ class LogpsHead(nn.Module):
         )
 
     def _logps(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        logits = F.linear(hidden.float(), self.weight.float())
+        wide = torch.promote_types(hidden.dtype, torch.float32)
+        logits = F.linear(hidden.to(wide), self.weight.to(wide))
         return -F.cross_entropy(logits, targets, reduction="none")
 
 
 class Policy(nn.Module):
-    """Projector, language model and head: everything that is trained."""
+    """Projector, language model and head: everything that is trained, whole or by adapters.
 
-    def __init__(self, llava: Any) -> None:
+    Args:
+        model: The whole model, as transformers loads it.
+        lora: The adapters to train in place of decoder and head; the projector is always whole.
+        attention: What `use_attention` returned.
+    """
+
+    def __init__(
+        self, model: Any, lora: Lora | None = None, attention: str = SEGMENT_ATTENTION
+    ) -> None:
         super().__init__()
-        self.projector = llava.model.multi_modal_projector
-        self.language_model = llava.model.language_model
-        self.language_model.config._attn_implementation = SEGMENT_ATTENTION
-        self.head = LogpsHead(llava.lm_head)
+        self._family = family_of(model)
+        self.projector, self.language_model, head = self._family.trained(model)
+        self.language_model.config._attn_implementation = attention
+        self.head = LogpsHead(head)
+        self._positions, self._needed = 0, torch.empty(0, dtype=torch.long)
+        last = self.language_model.layers[-1].mlp
+        last.register_forward_pre_hook(self._needed_rows)
+        last.register_forward_hook(self._in_their_places)
+        if lora:
+            lora.add_to(self.language_model)
+            self.head.requires_grad_(False)
 
-    def forward(self, batch: PairTokens, features: Float[Tensor, "images patches d"]) -> TokenLogps:
+    def forward(self, batch: PairTokens, features: Float[Tensor, "images tokens d"]) -> TokenLogps:
         """Return the log-probability of every response token of the batch."""
         row = batch.packed
+        self._positions, self._needed = row.positions, torch.unique(row.predicting)
+        positions = self._family.positions(row.position_ids, row.input_ids < 0, features.shape[1])
         hidden = self.language_model(
             inputs_embeds=self._embedded(row, features).unsqueeze(0),
-            position_ids=row.position_ids.unsqueeze(0),
+            position_ids=positions.unsqueeze(-2),
             use_cache=False,
             packed_row=row,
         ).last_hidden_state[0]
         logps = self.head(hidden.index_select(0, row.predicting), row.targets)
         return TokenLogps(_placed(logps, batch.chosen), _placed(logps, batch.rejected))
+
+    def _needed_rows(self, _mlp: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        """Let the last MLP run only where a logit follows: nothing reads its other outputs."""
+        return (inputs[0].index_select(1, self._needed),)
+
+    def _in_their_places(self, _mlp: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        whole = output.new_zeros(1, self._positions, output.shape[2])
+        return whole.index_copy(1, self._needed, output)
 
     def _embedded(self, row: PackedRow, features: Tensor) -> Float[Tensor, "positions d"]:
         embedded = self.language_model.embed_tokens(row.input_ids.clamp(min=0))
@@ -105,15 +125,10 @@ class Policy(nn.Module):
         whole: Tensor = embedded.masked_scatter(
             at_image.unsqueeze(-1), projected.index_select(0, slots)
         )
+        if torch.is_grad_enabled() and not whole.requires_grad:
+            # Reentrant checkpointing gives a layer gradients only where its input has one.
+            whole.requires_grad_()
         return whole
-
-
-def checkpoint_names(name: str) -> str:
-    """Return the name that a weight of `Policy` has in the published checkpoint."""
-    for ours, theirs in _NAMES.items():
-        if name.startswith(ours):
-            return theirs + name.removeprefix(ours)
-    return name
 
 
 def _placed(logps: Tensor, side: ResponseMasks) -> Float[Tensor, "pairs tokens"]:

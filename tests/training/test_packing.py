@@ -3,33 +3,13 @@
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaModel
+from made_trees import batches, gradients, language_model, packed_logps, plain_logps
 
 from harness.data.packing import pack
-from harness.training.attention import NAME
+from harness.training.attention_dense import row_mask
 
-VOCABULARY = 7
-
-
-def language_model(attention):
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        attn_implementation=attention,
-        # Large weights: a small random model hardly looks at what stands before.
-        initializer_range=0.5,
-    )
-    return LlamaModel(config).double()
-
-
-PLAIN, PACKED = language_model("sdpa"), language_model(NAME)
+WRONG = 0.01
+"""Relative; what is right is right to 1e-9."""
 
 
 def test_a_pair_shares_prompt_and_the_beginning_of_its_responses():
@@ -49,9 +29,8 @@ def test_branches_restart_at_the_depth_of_their_parent_and_do_not_see_each_other
     assert row.position_ids.tolist() == [0, 1, 2, 1, 2]
     assert row.node_lengths == (1, 2, 2)
     first, second = row.segments
-    assert (first.length, first.visible, first.mask) == (3, (0, 1), None)
+    assert (first.length, first.visible) == (3, (0, 1))
     assert (second.length, second.visible) == (2, (0, 2))
-    assert second.mask.tolist() == [[True, True, False], [True, True, True]]
 
 
 def test_images_with_different_slots_are_not_shared():
@@ -60,33 +39,23 @@ def test_images_with_different_slots_are_not_shared():
     assert row.input_ids.tolist() == [1, -1, -2, 5, -3, -4, 5]
 
 
-@st.composite
-def batches(draw):
-    """Pairs of prompts and responses over few tokens, so that beginnings are often equal."""
-    tokens = st.integers(0, VOCABULARY - 1)
-    sequences, starts = [], []
-    for _ in range(draw(st.integers(1, 4))):
-        prompt = draw(st.lists(tokens, min_size=1, max_size=6))
-        for _side in range(2):
-            sequences.append(prompt + draw(st.lists(tokens, min_size=1, max_size=5)))
-            starts.append(len(prompt))
-    return sequences, starts
-
-
 @settings(deadline=None, max_examples=60)
 @given(batches())
 def test_packed_logps_and_gradients_equal_those_of_each_sequence_alone(batch):
     """In float64 to 1e-9: one-token, equal and prefix responses and equal prompts included."""
     sequences, starts = batch
     row, places = pack(sequences, starts)
-    together = torch.cat([packed_logps(row)[index] for index in places])
+    # One pass for all: what they share gets the gradients of all.
+    found = packed_logps(row)
+    together = torch.cat([found[index] for index in places])
     alone = torch.cat(
         [plain_logps(ids, start) for ids, start in zip(sequences, starts, strict=True)]
     )
     torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-9)
-    weights = torch.linspace(-1, 1, len(alone), dtype=torch.float64)
     for ours, theirs in zip(
-        gradients(PACKED, together, weights), gradients(PLAIN, alone, weights), strict=True
+        gradients(language_model("packed_segments"), together),
+        gradients(language_model("sdpa"), alone),
+        strict=True,
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
@@ -102,39 +71,53 @@ def test_no_prefix_stands_twice(batch):
     assert row.positions == sum(segment.length for segment in row.segments)
 
 
+TREE = [[1, 2, 3, 4, 0], [1, 2, 5, 6, 0]], [2, 2]
+"""A prompt of two tokens and two responses that share nothing."""
+
+
 def test_restarted_positions_without_segments_are_wrong():
-    """Plain causal attention over the packed row lets the second response see the first."""
-    row, places = pack([[1, 2, 3, 4], [1, 2, 5, 6]], [2, 2])
-    hidden = PLAIN(row.input_ids[None], position_ids=row.position_ids[None]).last_hidden_state[0]
-    wrong = logps(hidden, row.predicting, row.targets)[places[1]]
-    assert not torch.allclose(wrong, plain_logps([1, 2, 5, 6], 2), atol=1e-2)
+    """Plain causal attention over the packed row lets the second response see the first.
+
+    The first response stands before the second, sees nothing else, and is right.
+    """
+    row, places = pack(*TREE)
+    found = packed_logps(row, "sdpa", attention_mask=None)
+    first, second = (found[index] for index in places)
+    torch.testing.assert_close(first, plain_logps(TREE[0][0], 2), rtol=1e-9, atol=1e-9)
+    assert relative_error(second, plain_logps(TREE[0][1], 2)) > WRONG
 
 
-def packed_logps(row):
-    hidden = PACKED(
-        row.input_ids[None], position_ids=row.position_ids[None], packed_row=row, use_cache=False
-    ).last_hidden_state[0]
-    return logps(hidden, row.predicting, row.targets)
+def test_eager_attention_with_a_boolean_mask_is_wrong():
+    """Hugging Face's eager attention adds the mask to the scores: True is 1, and hides nothing.
+
+    The same mask is right where SDPA reads it, and in eager attention as 0 and minus infinity.
+    """
+    row, _ = pack(*TREE)
+    added = row_mask(row, torch.float64)[None, None]
+    true = packed_logps(row)
+    right = gradients(language_model("packed_segments"), true)
+    cases = (("sdpa", added == 0, True), ("eager", added, True), ("eager", added == 0, False))
+    for attention, mask, exact in cases:
+        found = packed_logps(row, attention, attention_mask=mask)
+        error = gradient_error(gradients(language_model(attention), found), right)
+        if exact:
+            # Eager attention takes its softmax in float32, whatever the model's dtype.
+            assert max(relative_error(found, true), error) < (1e-9 if attention == "sdpa" else 1e-6)
+        else:
+            assert min(relative_error(found, true), error) > WRONG
 
 
-def plain_logps(ids, start):
-    hidden = PLAIN(torch.tensor([ids[:-1]]), use_cache=False).last_hidden_state[0]
-    places = torch.arange(start - 1, len(ids) - 1)
-    return logps(hidden, places, torch.tensor(ids[start:]))
+def relative_error(found, right):
+    return float(((found - right).norm() / right.norm()).detach())
 
 
-def logps(hidden, places, targets):
-    """Under a head that is the identity on the first hidden dimensions."""
-    return -F.cross_entropy(hidden[places, :VOCABULARY], targets, reduction="none")
+def gradient_error(found, right):
+    return relative_error(*(torch.cat([one.flatten() for one in all_]) for all_ in (found, right)))
 
 
-def gradients(model, values, weights):
-    model.zero_grad()
-    (values * weights).sum().backward()
-    return [weight.grad.clone() for weight in model.parameters()]
-
-
-@pytest.mark.parametrize("model", [PLAIN, PACKED], ids=["plain", "packed"])
-def test_the_models_of_these_tests_are_equal(model):
-    for ours, theirs in zip(model.parameters(), PLAIN.parameters(), strict=True):
+@pytest.mark.parametrize("attention", ["packed_segments", "packed_dense", "eager"])
+def test_the_models_of_these_tests_are_equal(attention):
+    for ours, theirs in zip(
+        language_model(attention).parameters(), language_model("sdpa").parameters(), strict=True
+    ):
         assert torch.equal(ours, theirs)
