@@ -3,6 +3,7 @@
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -18,8 +19,23 @@ from methods.types import MethodConfig
 Changed = tuple[Tensor, Tensor]
 """Masks over the response tokens of the chosen and of the rejected response."""
 
+_KEPT_PAIRS = 32_768
+"""Pairs whose segments are remembered, about a kilobyte each."""
+
 MEAN_OF = {"clip_gap": "clip_gap_mean"}
 """Columns that come with a second, constant one: the mean over the data set."""
+
+
+class Pairs(Protocol):
+    """Tokenized pairs by row, in memory or not."""
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        ...
+
+    def __getitem__(self, row: int, /) -> TokenizedPair:
+        """Return a pair."""
+        ...
 
 
 class ImageStore:
@@ -46,13 +62,13 @@ class ImageStore:
 
 
 class Segments:
-    """Which response tokens lie in segments that differ, found once per pair."""
+    """Which response tokens lie in segments that differ; the latest pairs are remembered."""
 
     def __init__(self, rule: SegmentRule, min_match: int, image_id: int) -> None:
         self._rule = rule
         self._min_match = min_match
         self._image_id = image_id
-        self._found: dict[int, Changed] = {}
+        self._found: OrderedDict[int, Changed] = OrderedDict()
 
     def __call__(self, pair: TokenizedPair) -> Changed:
         """Return both masks; a pair is compared alone, as the published commands run them."""
@@ -62,6 +78,9 @@ class Segments:
             masks = changed_in_batch([whole[0]], [whole[1]], self._rule, 0, self._min_match)[0]
             chosen, rejected = (torch.tensor(mask)[len(prompt) - 1 :] for mask in masks)
             self._found[pair.row] = (chosen, rejected)
+            if len(self._found) > _KEPT_PAIRS:
+                self._found.popitem(last=False)
+        self._found.move_to_end(pair.row)
         return self._found[pair.row]
 
     def _with_one_image_token(self, prompt: list[int]) -> list[int]:
@@ -91,16 +110,23 @@ class Collator:
 
     def __init__(
         self,
-        pairs: Sequence[TokenizedPair],
+        pairs: Pairs,
         images: ImageStore,
         changed: Callable[[TokenizedPair], Changed],
         columns: Mapping[str, Float[Tensor, " all_rows"]],
         image_id: int,
+        kept: Callable[[int], bool] = lambda row: False,
     ) -> None:
+        """Say where the parts of a batch come from.
+
+        `kept` tells of a row whether the features of its image are stored, so that the image need
+        not be decoded.
+        """
         self._pairs = pairs
         self._image_id = image_id
         self._images = images
         self._changed = changed
+        self._kept = kept
         self._columns = {
             **columns,
             **{
@@ -113,7 +139,7 @@ class Collator:
     def __call__(self, rows: Sequence[int]) -> PairTokens:
         """Return the batch of these rows, in this order."""
         pairs = [self._pairs[row] for row in rows]
-        images, image_of_pair = self._distinct_images(pairs)
+        image_rows, image_of_pair = _distinct_images(pairs)
         prompts = [
             self._with_slots(pair.prompt.tolist(), image)
             for pair, image in zip(pairs, image_of_pair, strict=True)
@@ -131,7 +157,8 @@ class Collator:
         return PairTokens(
             rows=tuple(rows),
             packed=packed,
-            images=images,
+            image_rows=image_rows,
+            images=self._decoded(image_rows),
             chosen=chosen,
             rejected=rejected,
             columns={name: values[picked] for name, values in self._columns.items()},
@@ -142,11 +169,13 @@ class Collator:
         features = itertools.count(image * prompt.count(self._image_id))
         return [-1 - next(features) if i == self._image_id else i for i in prompt]
 
-    def _distinct_images(self, pairs: Sequence[TokenizedPair]) -> tuple[Tensor, list[int]]:
-        keys = list(dict.fromkeys(pair.image_key for pair in pairs))
-        first = {pair.image_key: pair.row for pair in reversed(pairs)}
-        images = torch.stack([self._images.tensor(first[key], key) for key in keys])
-        return images, [keys.index(pair.image_key) for pair in pairs]
+    def _decoded(self, rows: Sequence[int]) -> Float[Tensor, "images 3 height width"]:
+        found = [
+            self._images.tensor(row, self._pairs[row].image_key)
+            for row in rows
+            if not self._kept(row)
+        ]
+        return torch.stack(found) if found else torch.zeros(0, 3, 0, 0)
 
     def _masks(
         self, pairs: Sequence[TokenizedPair], places: Sequence[Tensor]
@@ -165,3 +194,12 @@ class Collator:
                 found[i, : length[side]] = places[side * len(pairs) + i]
             sides.append(ResponseMasks(mask=mask, changed=marked, places=found))
         return sides[0], sides[1]
+
+
+def _distinct_images(pairs: Sequence[TokenizedPair]) -> tuple[tuple[int, ...], list[int]]:
+    """Return a row of each image, and for each pair the place of its image among them."""
+    first: dict[str, int] = {}
+    for pair in pairs:
+        first.setdefault(pair.image_key, pair.row)
+    places = {key: place for place, key in enumerate(first)}
+    return tuple(first.values()), [places[pair.image_key] for pair in pairs]

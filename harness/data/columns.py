@@ -90,7 +90,7 @@ def read_columns(file: Path, names: frozenset[str]) -> Mapping[str, Float[Tensor
     """Read columns in row order, float32."""
     table = pq.read_table(file, columns=sorted(names))
     return {
-        name: torch.tensor(table[name].to_pylist(), dtype=torch.float32)
+        name: torch.tensor(table[name].to_numpy(), dtype=torch.float32)
         for name in table.column_names
     }
 

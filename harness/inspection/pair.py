@@ -14,7 +14,7 @@ from harness.data.collate import Segments
 from harness.data.columns import GAP
 from harness.data.preferences import PreferencePair, Preferences, open_preferences
 from harness.data.shards import ScoredSide
-from harness.data.templates import TEMPLATES
+from harness.data.templates import TEMPLATES, Template
 from harness.errors import ConfigError, DataError
 from harness.evaluation.show import visible
 from harness.inspection.known import known_hardness, known_scores
@@ -29,7 +29,7 @@ _NO_LIMIT = 2**31
 
 @dataclass(frozen=True)
 class TokenReader:
-    """As much of a LLaVA processor as tokenizing a pair takes; nothing of the model is loaded."""
+    """As much of a processor as tokenizing a pair takes; nothing of the model is loaded."""
 
     tokenizer: Any
     image_token_id: int
@@ -51,8 +51,8 @@ def tokenizer_reference(model: str | None, data: str) -> str:
     )
 
 
-def read_tokenizer(reference: str) -> TokenReader:
-    """Load the tokenizer of a LLaVA model.
+def read_tokenizer(reference: str, template: Template) -> TokenReader:
+    """Load the tokenizer of a model that reads this template.
 
     Raises:
         ConfigError: There is none, or it knows no image token.
@@ -63,7 +63,7 @@ def read_tokenizer(reference: str) -> TokenReader:
         tokenizer: Any = AutoTokenizer.from_pretrained(locate(reference))
     except (OSError, ValueError) as error:
         raise ConfigError(f"--model {reference}: no tokenizer can be loaded ({error}).") from error
-    token = getattr(tokenizer, "image_token", "<image>")
+    token = getattr(tokenizer, "image_token", template.image_token)
     number = tokenizer.convert_tokens_to_ids(token)
     if number is None or number == tokenizer.unk_token_id:
         raise ConfigError(f"--model {reference}: the tokenizer has no image token {token!r}.")
@@ -87,24 +87,24 @@ def print_pair(
     pairs = open_preferences(spec, columns=frozenset({GAP}))
     if index >= len(pairs):
         raise DataError(f"{pairs.source}: no pair {index}; there are {len(pairs)}, from 0.")
-    reader = read_tokenizer(model)
+    told = find(template, TEMPLATES, "template")
+    reader = read_tokenizer(model, told)
     pair = pairs[index]
     file, row = pairs.place(index)
     results.print(f"pair {index}, id {visible(pair.pair_id)}: {file}, row {row}", markup=False)
     results.print(Text("question  ", "bold").append(visible(pair.question), "not bold"))
     for rule in (name for name in get_args(SegmentRule) if name in rules):
         results.print(f"\nsegments by the rule {rule!r}, at least {min_match} equal tokens between")
-        for line in segment_lines(pair, reader, rule, min_match, template):
+        for line in segment_lines(pair, reader, rule, min_match, told):
             results.print(line)
     _print_hardness(pairs, spec, index)
 
 
 def segment_lines(
-    pair: PreferencePair, reader: TokenReader, rule: SegmentRule, min_match: int, template: str
+    pair: PreferencePair, reader: TokenReader, rule: SegmentRule, min_match: int, template: Template
 ) -> Iterator[Text]:
     """Yield a line for either response, in which the changed tokens have a colour and brackets."""
-    told = find(template, TEMPLATES, "template")
-    tokens = PairTokenizer(reader, told, image_tokens=1, max_length=_NO_LIMIT).tokenize([pair])[0]
+    tokens = next(PairTokenizer(reader, template, 1, _NO_LIMIT).tokenize([pair]))
     masks = Segments(rule, min_match, reader.image_token_id)(tokens)
     sides = (("chosen", tokens.chosen), ("rejected", tokens.rejected))
     for (side, ids), mask in zip(sides, masks, strict=True):

@@ -3,19 +3,41 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from filelock import FileLock
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.training.engine import Processes
+from harness.data.sealed import ensure_files
+from harness.rundir import write_atomically
 from harness.training.policy import TokenLogps
 
+SHARD_PAIRS = 512
+_OPEN_SHARDS = 16
 _SIDES = ("chosen", "rejected")
+
+Logps = Callable[[Sequence[int]], list[tuple[Tensor, Tensor]]]
+"""Maps rows to the unpadded log-probabilities of both responses of each."""
+
+
+class Ranks(Protocol):
+    """This process among those of the run."""
+
+    @property
+    def rank(self) -> int:
+        """From zero."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        ...
 
 
 class ReferenceKey(NamedTuple):
@@ -23,27 +45,51 @@ class ReferenceKey(NamedTuple):
 
     model: str
     data: str
+    pairs: int
     template: str
     image_transform: str
     dtype: str
     max_length: int
     device: str
-    versions: str
+    attention: str
+    torch: str
 
-    def file(self, cache: Path) -> Path:
-        """Return the place of the log-probabilities in the cache."""
-        text = json.dumps(self._asdict(), sort_keys=True)
-        name = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return cache / "reference" / f"{name}.safetensors"
+    def folder(self, cache: Path) -> Path:
+        """Return the place of the log-probabilities in the cache; the key is written into it."""
+        text = json.dumps(self._asdict(), sort_keys=True, indent=2)
+        folder = cache / "reference" / hashlib.sha256(text.encode()).hexdigest()[:16]
+        if not (folder / "key.json").exists():
+            write_atomically(folder / "key.json", text + "\n")
+        return folder
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """An open file: the values of all responses of a side in a row, and where each begins."""
+
+    values: dict[str, Any]
+    starts: dict[str, list[int]]
+
+    @classmethod
+    def open(cls, file: Path) -> "_Shard":
+        # A slice reads from the memory map when it is asked for.
+        stored: Any = safe_open(str(file), framework="pt")
+        return cls(
+            values={side: stored.get_slice(side) for side in _SIDES},
+            starts={side: stored.get_tensor(f"{side}_starts").tolist() for side in _SIDES},
+        )
+
+    def logps(self, side: str, place: int) -> Float[Tensor, " tokens"]:
+        first, end = self.starts[side][place : place + 2]
+        found: Tensor = self.values[side][first:end]
+        return found
 
 
 class ReferenceLogps:
-    """Per-token log-probabilities of all pairs, in nats, stored without padding."""
+    """Per-token log-probabilities of all pairs in nats, read from the disk when asked for."""
 
-    def __init__(self, tensors: dict[str, Tensor]) -> None:
-        self._rows = {
-            side: torch.split(tensors[side], tensors[f"{side}_lengths"].tolist()) for side in _SIDES
-        }
+    def __init__(self, folder: Path) -> None:
+        self._open = lru_cache(_OPEN_SHARDS)(lambda number: _Shard.open(_file(folder, number)))
 
     def of(self, rows: Sequence[int], width: int) -> TokenLogps:
         """Return both responses of these rows, padded with zeros to `width` tokens."""
@@ -52,68 +98,64 @@ class ReferenceLogps:
     def _padded(self, side: str, rows: Sequence[int], width: int) -> Float[Tensor, "pairs tokens"]:
         values = torch.zeros(len(rows), width)
         for i, row in enumerate(rows):
-            logps = self._rows[side][row]
+            number, place = divmod(row, SHARD_PAIRS)
+            logps = self._open(number).logps(side, place)
             values[i, : len(logps)] = logps
         return values
 
 
 def ensure_reference(
-    file: Path,
+    folder: Path,
     pairs: int,
     batch_pairs: int,
-    logps: Callable[[Sequence[int]], list[tuple[Tensor, Tensor]]],
-    processes: Processes,
+    logps: Logps,
+    ranks: Ranks,
+    advance: Callable[[int], object] = lambda done: None,
 ) -> ReferenceLogps:
-    """Read the cached log-probabilities, or compute them with all ranks.
+    """Return the cached log-probabilities, after computing those that are missing or damaged.
 
-    `logps` maps rows to the unpadded values of both responses of each. A lock keeps a second run
-    from computing the same file at the same time.
+    The ranks, and other runs that want the same, share the work by files of 512 pairs. What is
+    done stays done, whatever happens to a process. There is no collective in this.
+
+    Args:
+        folder: That of the key.
+        pairs: How many there are.
+        batch_pairs: How many go through the model at once. The numbers depend on it by rounding.
+        logps: Computes them.
+        ranks: This process among those that start together.
+        advance: Told how many pairs are done by now; also while this process waits for another. It
+            may raise to stop.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{file}.lock")
-    if processes.rank == 0:
-        lock.acquire()
-    try:
-        processes.barrier()
-        if not file.exists():
-            save_file(_share(pairs, batch_pairs, logps, processes), _part(file, processes.rank))
-            processes.barrier()
-            if processes.rank == 0:
-                _join(file, processes.count)
-        processes.barrier()
-    finally:
-        lock.release()
-    return ReferenceLogps(load_file(file))
+
+    def make(number: int, path: Path) -> None:
+        save_file(_shard(range(pairs)[_rows(number)], batch_pairs, logps), path)
+
+    ensure_files(
+        [_file(folder, number) for number in range(-(-pairs // SHARD_PAIRS))],
+        make,
+        ranks.rank,
+        ranks.count,
+        lambda shards: advance(min(pairs, shards * SHARD_PAIRS)),
+    )
+    return ReferenceLogps(folder)
 
 
-def _share(
-    pairs: int,
-    batch_pairs: int,
-    logps: Callable[[Sequence[int]], list[tuple[Tensor, Tensor]]],
-    processes: Processes,
-) -> dict[str, Tensor]:
-    """Compute the contiguous share of this rank in batches."""
-    start = pairs * processes.rank // processes.count
-    end = pairs * (processes.rank + 1) // processes.count
+def _shard(rows: Sequence[int], batch_pairs: int, logps: Logps) -> dict[str, Tensor]:
     found: list[tuple[Tensor, Tensor]] = []
-    for first in range(start, end, batch_pairs):
-        found += logps(range(first, min(first + batch_pairs, end)))
+    for first in range(0, len(rows), batch_pairs):
+        found += logps(rows[first : first + batch_pairs])
     tensors: dict[str, Tensor] = {}
     for i, side in enumerate(_SIDES):
-        rows = [pair[i].float().cpu() for pair in found]
-        tensors[side] = torch.cat([torch.zeros(0), *rows])
-        tensors[f"{side}_lengths"] = torch.tensor([len(row) for row in rows], dtype=torch.int64)
+        responses = [pair[i].float().cpu() for pair in found]
+        tensors[side] = torch.cat(responses)
+        lengths = torch.tensor([0, *map(len, responses)], dtype=torch.int64)
+        tensors[f"{side}_starts"] = lengths.cumsum(0)
     return tensors
 
 
-def _join(file: Path, count: int) -> None:
-    parts = [load_file(_part(file, rank)) for rank in range(count)]
-    whole = _part(file, -1)
-    save_file({name: torch.cat([part[name] for part in parts]) for name in parts[0]}, whole)
-    whole.replace(file)
-    for rank in range(count):
-        _part(file, rank).unlink()
+def _rows(number: int) -> slice:
+    return slice(number * SHARD_PAIRS, (number + 1) * SHARD_PAIRS)
 
 
-def _part(file: Path, rank: int) -> Path:
-    return file.with_suffix(f".part{rank}" if rank >= 0 else ".whole")
+def _file(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:06d}.safetensors"

@@ -6,33 +6,50 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from harness.data.batch import PairTokenizer, TokenizedPair
 from harness.data.collate import Collator, ImageStore, no_segments, segments_for
 from harness.data.columns import ensure_columns, read_columns
 from harness.data.images import ImageTransform
 from harness.data.preferences import open_preferences
-from harness.data.templates import TEMPLATES
-from harness.errors import ConfigError, HarnessError, Interrupted
+from harness.errors import ConfigError, HarnessError, TrainingError
+from harness.models.catalog import check_template
+from harness.models.lora import Lora
+from harness.models.sources import model_folder
 from harness.registry import load_method
 from harness.rundir import RunDir, cache_dir, write_atomically
 from harness.spec import RunSpec
-from harness.training.attention import NAME as SEGMENT_ATTENTION
+from harness.training.attention import use_attention
+from harness.training.batches import Batches
 from harness.training.checkpoint import Checkpoints
 from harness.training.engine import Engine, Processes, dtype_of
+from harness.training.fitting import note_session, use_checkpointing, useful_flops
 from harness.training.loop import Loop
 from harness.training.metrics import MetricsLog
-from harness.training.model import BaseModel, load_base, model_digest, model_folder, write_model
+from harness.training.model import load_base, write_model
 from harness.training.policy import Policy, VisionTower
-from harness.training.process import CUT_FILE, ERROR_FILE, STOP_FILE, StopRequest, die_with_parent
-from harness.training.reference import ReferenceKey, ReferenceLogps, ensure_reference
+from harness.training.prepare import Preparation
+from harness.training.process import (
+    ERROR_FILE,
+    PROGRESS_FILE,
+    STOP_FILE,
+    Progress,
+    StopRequest,
+    die_with_parent,
+)
+from harness.training.reference import ReferenceLogps
 from harness.training.schedule import DataOrder, LearningRate
+from harness.training.vision_cache import VisionCache
+from harness.training.watch import Watch
+
+_SAID_OF_A_DISK = (
+    "A file could not be read or written: {error}. Free some space or mend the folder; the same "
+    "command continues from the last checkpoint."
+)
 
 
 class Worker:
@@ -41,50 +58,78 @@ class Worker:
     def __init__(self, run: RunDir, spec: RunSpec, processes: Processes) -> None:
         self.run, self.spec, self.processes = run, spec, processes
         self.stop = StopRequest(run.logs / STOP_FILE)
+        self.progress = Progress(run.logs / PROGRESS_FILE, processes.rank)
         self.method = load_method(spec.method)
         self.config = self.method.config.model_validate(spec.config)
         self.dtype = dtype_of(spec.training)
         self.folder = model_folder(spec.model)
         self.base = load_base(self.folder, self.dtype)
+        check_template(self.base.model.config.model_type, spec.model.template)
+        self.lora = Lora.of(spec.model)
         self.preferences = open_preferences(spec.data, columns=self.method.columns)
-        self.pairs = self._tokenized(self.base)
+        self.preparation = Preparation(
+            run,
+            spec,
+            self.folder,
+            self.base,
+            self.preferences,
+            processes,
+            self.progress,
+            self.stop,
+        )
+        self.pairs = self.preparation.tokenized()
+        transform = ImageTransform(self.base.processor, spec.model.image_transform)
+        self.images = ImageStore(self.preferences, transform)
         self.order = self._order()
 
     def train(self) -> None:
         """Train to the end, or go on from the latest checkpoint, and write the model."""
         processes = self.processes
-        policy, tower = self._policy(), VisionTower(self.base.llava, processes.device)
-        reference = self._reference(policy, tower) if self.method.needs_reference else None
-        saved = Checkpoints(self.run.checkpoints, processes)
+        attention = use_attention(self.spec.training.attention, processes.device, self.dtype)
+        policy, tower = self._policy(attention), VisionTower(self.base.model, processes.device)
+        vision = self.preparation.vision(tower, self.pairs, self.images)
+        reference = None
+        if self.method.needs_reference:
+            collate = self._collator(no_segments, vision)
+            reference = self.preparation.reference(policy, attention, vision, collate)
+        saved = Checkpoints(
+            self.run.checkpoints, processes, keep=self.spec.training.keep_checkpoints
+        )
         steps_done = saved.steps_done()
         if weights := saved.weights():
-            policy.load_state_dict(weights)
+            _load_trained(policy, weights)
         engine = Engine(policy, self.spec.training, processes, self.run.deepspeed_config)
         state = saved.restore(engine, self.method.init_state(self.config))
-        loop = self._loop(engine, tower, reference)
+        loop = self._loop(engine, vision, reference)
         self.stop.listen()
         with MetricsLog(self.run.metrics, steps_done, processes) as log:
             if not loop.run(state, steps_done, saved, log):
                 return
         trained = engine.weights()
         if processes.rank == 0:
-            write_model(self.folder, trained, self.dtype, self.run.model)
+            write_model(self.folder, trained, self.dtype, self.run.model, self.lora)
             saved.clear()
         processes.barrier()
 
     def _loop(
-        self, engine: Engine, tower: VisionTower, reference: ReferenceLogps | None
+        self, engine: Engine, vision: VisionCache, reference: ReferenceLogps | None
     ) -> Loop[Any, Any]:
-        training = self.spec.training
+        training, processes = self.spec.training, self.processes
         image_id = int(self.base.processor.image_token_id)
         return Loop(
             method=self.method,
             config=self.config,
             engine=engine,
-            tower=tower,
+            features=vision.features,
             reference=reference,
-            collate=self._collator(segments_for(self.config, image_id)),
-            order=self.order,
+            batches=Batches(
+                order=self.order,
+                collate=self._collator(segments_for(self.config, image_id), vision),
+                size=lambda row: self.pairs[row].positions,
+                pairs_per_pass=training.pairs_per_pass,
+                tokens_per_pass=training.tokens_per_pass,
+                processes=processes,
+            ),
             rate=LearningRate(
                 peak=training.learning_rate,
                 warmup_steps=math.ceil(training.warmup_ratio * self.order.total_steps),
@@ -93,22 +138,19 @@ class Worker:
             ),
             seed=self.spec.seed,
             save_every=training.save_every,
-            processes=self.processes,
+            processes=processes,
+            watch=Watch(
+                order=self.order,
+                pair_id=self.preferences.pair_id,
+                limit=training.divergence_norm,
+                patience=training.divergence_steps,
+                flops=useful_flops(self.folder, self.pairs, self.base.image_tokens, processes),
+                run=self.run.path,
+                progress=self.progress,
+                processes=processes,
+            ),
             stop_asked=self.stop.asked,
         )
-
-    def _tokenized(self, base: BaseModel) -> list[TokenizedPair]:
-        tokenizer = PairTokenizer(
-            base.processor,
-            TEMPLATES[self.spec.model.template],
-            base.image_tokens,
-            self.spec.data.max_length,
-        )
-        pairs = tokenizer.tokenize(self.preferences)
-        if tokenizer.truncated and self.processes.rank == 0:
-            rows = list(dict.fromkeys(tokenizer.truncated))
-            write_atomically(self.run.path / CUT_FILE, json.dumps(rows))
-        return pairs
 
     def _order(self) -> DataOrder:
         training = self.spec.training
@@ -125,67 +167,31 @@ class Worker:
             seed=self.spec.seed,
         )
 
-    def _policy(self) -> Policy:
-        policy = Policy(self.base.llava).to(self.processes.device).train()
-        if self.spec.training.gradient_checkpointing:
-            # ZeRO-3 frees weights between forward and recomputation, which only reentrant
-            # checkpointing tolerates.
-            policy.language_model.gradient_checkpointing_enable(
-                {"use_reentrant": self.spec.training.zero_stage == 3}
-            )
+    def _policy(self, attention: str) -> Policy:
+        policy = Policy(self.base.model, self.lora, attention)
+        policy = policy.to(self.processes.device).train()
+        layers = use_checkpointing(
+            policy.language_model,
+            self.spec,
+            self.folder,
+            self.pairs,
+            self.base.image_tokens,
+            self.processes,
+        )
+        note_session(self.run, self.spec.training, self.processes, attention, layers)
         return policy
 
-    def _collator(self, changed: Any) -> Collator:
-        transform = ImageTransform(self.base.processor, self.spec.model.image_transform)
+    def _collator(self, changed: Any, vision: VisionCache) -> Collator:
         columns = ensure_columns(
             self.preferences, self.method.columns, self.spec.data.hardness, cache_dir()
         )
         return Collator(
             pairs=self.pairs,
-            images=ImageStore(self.preferences, transform),
+            images=self.images,
             changed=changed,
             columns=read_columns(columns, self.method.columns) if columns else {},
             image_id=int(self.base.processor.image_token_id),
-        )
-
-    def _reference(self, policy: Policy, tower: VisionTower) -> ReferenceLogps:
-        """Return the base model's log-probabilities; `policy` still has the base's weights."""
-        model, training = self.spec.model, self.spec.training
-        key = ReferenceKey(
-            model=model_digest(self.folder),
-            data=self.preferences.digest,
-            template=model.template,
-            image_transform=model.image_transform,
-            dtype=training.precision,
-            max_length=self.spec.data.max_length,
-            device=self.processes.device.type,
-            versions=f"torch {torch.__version__}, attention {SEGMENT_ATTENTION}",
-        )
-        collate = self._collator(no_segments)
-
-        @torch.no_grad()
-        def logps(rows: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
-            if self.stop.asked():
-                raise Interrupted("stopped before the first step")
-            tokens = collate(rows).to(self.processes.device)
-            found = policy(tokens, tower.features(tokens.images))
-            return [
-                (chosen[in_chosen], rejected[in_rejected])
-                for chosen, in_chosen, rejected, in_rejected in zip(
-                    found.chosen,
-                    tokens.chosen.mask,
-                    found.rejected,
-                    tokens.rejected.mask,
-                    strict=True,
-                )
-            ]
-
-        return ensure_reference(
-            key.file(cache_dir()),
-            len(self.pairs),
-            training.batch_pairs // self.processes.count,
-            logps,
-            self.processes,
+            kept=vision.keeps,
         )
 
 
@@ -203,10 +209,35 @@ def main(run_dir: str) -> int:
         Worker(run, spec, processes).train()
         processes.close()
     except HarnessError as error:
-        report = {"kind": type(error).__name__, "message": str(error)}
-        write_atomically(run.logs / ERROR_FILE, json.dumps(report))
-        return 1
+        return _tell(run, error)
+    except OSError as error:
+        return _tell(run, TrainingError(_SAID_OF_A_DISK.format(error=error)))
     return 0
+
+
+def _tell(run: RunDir, error: HarnessError) -> int:
+    """Write down why this process ends, for the launcher; on stderr where no file can be."""
+    report = json.dumps({"kind": type(error).__name__, "message": str(error)})
+    try:
+        write_atomically(run.logs / ERROR_FILE, report)
+    except OSError:
+        sys.stderr.write(f"{error}\n")
+    return 1
+
+
+def _load_trained(policy: Policy, weights: dict[str, Tensor]) -> None:
+    """Put back the weights of a checkpoint, which holds the trained ones.
+
+    Raises:
+        TrainingError: They are those of another model.
+    """
+    found = policy.load_state_dict(weights, strict=False)
+    trained = {name for name, weight in policy.named_parameters() if weight.requires_grad}
+    if strange := sorted({*found.unexpected_keys, *(trained & {*found.missing_keys})}):
+        raise TrainingError(
+            f"The checkpoint is not one of this model: {', '.join(strange[:3])}. Remove the "
+            "folder checkpoints to start anew."
+        )
 
 
 if __name__ == "__main__":

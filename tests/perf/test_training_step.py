@@ -47,7 +47,7 @@ def tokens(llava, tmp_path):
     preferences = Preferences(world_fixture.write_rows(tmp_path / "pairs.parquet", rows))
     tokenizer = PairTokenizer(llava.processor, TEMPLATES["vicuna_v1"], llava.image_tokens, 512)
     collate = Collator(
-        pairs=tokenizer.tokenize(preferences),
+        pairs=list(tokenizer.tokenize(preferences)),
         images=ImageStore(preferences, ImageTransform(llava.processor, "center_crop")),
         changed=no_segments,
         columns={"clip_gap": torch.tensor(preferences.column("clip_gap"))},
@@ -64,8 +64,8 @@ def test_training_step(benchmark, processes, llava, tokens, tmp_path):
     method = load_method("dama")
     config = method.config.model_validate(spec.config)
     training = spec.training.model_copy(update={"batch_pairs": PAIRS, "learning_rate": RATE})
-    tower = VisionTower(llava.llava, processes.device)
-    engine = Engine(Policy(llava.llava), training, processes, tmp_path / "deepspeed.json")
+    tower = VisionTower(llava.model, processes.device)
+    engine = Engine(Policy(llava.model), training, processes, tmp_path / "deepspeed.json")
     with torch.no_grad():
         reference = TokenLogps(*engine(tokens, tower.features(tokens.images)))
 

@@ -50,8 +50,8 @@ def tokenized(processor, template="vicuna_v1", max_length=2048, **changes):
     tokenizer = PairTokenizer(processor, TEMPLATES[template], PATCHES, max_length)
     values = {"row": 7, "pair_id": "x", "question": "Why so?", "image": image()}
     values |= {"chosen": "It is red.", "rejected": "It is very blue."}
-    pair = tokenizer.tokenize([PreferencePair(**(values | changes))])[0]
-    return pair, tokenizer
+    pair = next(tokenizer.tokenize([PreferencePair(**(values | changes))]))
+    return pair
 
 
 def image():
@@ -60,7 +60,7 @@ def image():
 
 def test_vicuna_v1_token_by_token(processor):
     """BOS, 23 words of the system text, USER:, the image, the question, ASSISTANT:; 32 ids."""
-    pair, _ = tokenized(processor)
+    pair = tokenized(processor)
     assert len(VICUNA) == 1 + 23 + 1 + PATCHES + 3
     assert pair.prompt.tolist() == VICUNA
     assert pair.chosen.tolist() == [38, 39, 41, EOS]
@@ -69,8 +69,8 @@ def test_vicuna_v1_token_by_token(processor):
 
 def test_llava_v1_differs_from_vicuna_v1_in_user_and_human_alone(processor):
     """user 15 -> human 33, user's 30 -> human's 34; USER: stays."""
-    vicuna, _ = tokenized(processor)
-    llava, _ = tokenized(processor, "llava_v1")
+    vicuna = tokenized(processor)
+    llava = tokenized(processor, "llava_v1")
     pairs = zip(vicuna.prompt.tolist(), llava.prompt.tolist(), strict=True)
     assert [(one, other) for one, other in pairs if one != other] == [(15, 33), (30, 34)]
     assert llava.chosen.tolist() == vicuna.chosen.tolist()
@@ -79,7 +79,7 @@ def test_llava_v1_differs_from_vicuna_v1_in_user_and_human_alone(processor):
 
 def test_labels_are_the_response_and_its_end_token_and_nothing_else(processor):
     """Targets of the loss: 4 tokens of the chosen, 5 of the rejected response."""
-    pair, _ = tokenized(processor, row=0)
+    pair = tokenized(processor, row=0)
     store = SimpleNamespace(tensor=lambda row, key: torch.zeros(3, 2, 2))
     tokens = Collator([pair], store, no_segments, {}, IMAGE)([0])
     targets = {
@@ -94,17 +94,17 @@ def test_labels_are_the_response_and_its_end_token_and_nothing_else(processor):
 @pytest.mark.parametrize(
     ("room", "chosen", "rejected", "cut"),
     [
-        (5, [38, 39, 41, EOS], [38, 39, 40, 42, EOS], []),
-        (4, [38, 39, 41, EOS], [38, 39, 40, 42], [7]),
-        (3, [38, 39, 41], [38, 39, 40], [7, 7]),
-        (1, [38], [38], [7, 7]),
+        (5, [38, 39, 41, EOS], [38, 39, 40, 42, EOS], False),
+        (4, [38, 39, 41, EOS], [38, 39, 40, 42], True),
+        (3, [38, 39, 41], [38, 39, 40], True),
+        (1, [38], [38], True),
     ],
 )
 def test_each_response_loses_its_own_end_at_max_length(processor, room, chosen, rejected, cut):
     """The limit counts the prompt's 32 ids with all image tokens; the end token goes first."""
-    pair, tokenizer = tokenized(processor, max_length=len(VICUNA) + room)
+    pair = tokenized(processor, max_length=len(VICUNA) + room)
     assert (pair.chosen.tolist(), pair.rejected.tolist()) == (chosen, rejected)
-    assert tokenizer.truncated == cut
+    assert pair.cut is cut
     assert pair.prompt.tolist() == VICUNA
 
 

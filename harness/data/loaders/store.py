@@ -1,16 +1,15 @@
 """Pairs of any format as one Arrow file in the cache, mapped into memory and read row by row."""
 
 import itertools
-import mmap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Lock, local
 from typing import Any
 
 import pyarrow as pa
 from filelock import FileLock
 
+from harness.data.arrow_file import ArrowFile
 from harness.data.loaders.layout import (
     Layout,
     fields_of_records,
@@ -28,79 +27,41 @@ Advance = Callable[[int], object]
 _VERSION = 1
 """Raise it when the same files are to give other stored rows."""
 _FORMAT = b"format"
-_RELEASE = 1 << 25
-"""Bytes after whose reading the pages of the map are given back."""
-_AROUND = 1 << 18
-"""Bytes that come with a batch, however little is read: the kernel maps pages around each one."""
 
 
-class StoredPairs:
-    """The rows of the Arrow file.
-
-    The operating system reads the pages that are touched and may drop them again. It counts them as
-    this process's memory, so they are given back from time to time, which changes no value.
-    """
+class StoredPairs(ArrowFile):
+    """The rows of the Arrow file."""
 
     def __init__(self, file: Path) -> None:
-        with file.open("rb") as stream:
-            self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._map)))
-        self.schema: pa.Schema = self._reader.schema
-        self._lock = Lock()
-        self._latest = local()
-        self._touched = 0
-        batches = self._reader.num_record_batches
-        last: int = self.batch(batches - 1).num_rows if batches else 0
-        self._rows: int = max(0, batches - 1) * BATCH_ROWS + last
-
-    def __len__(self) -> int:
-        return self._rows
+        super().__init__(file, BATCH_ROWS)
 
     @property
     def format(self) -> str:
         """The format that the rows came from."""
         return self.schema.metadata[_FORMAT].decode()  # type: ignore[no-any-return]
 
-    def batch(self, number: int) -> Any:
-        """Return `BATCH_ROWS` rows, of the last batch those that are left."""
-        latest = getattr(self._latest, "batch", (-1, None))
-        if latest[0] != number:
-            with self._lock:
-                latest = (number, self._reader.get_batch(number))
-            self._latest.batch = latest
-            self._release(_AROUND)
-        return latest[1]
-
     def row(self, row: int, names: Sequence[str]) -> dict[str, Any]:
         """Return some values of a row."""
         batch = self.batch(row // BATCH_ROWS)
         values = {name: batch.column(name)[row % BATCH_ROWS].as_py() for name in names}
-        self._release(
-            sum(len(value) for value in values.values() if isinstance(value, bytes | str))
-        )
+        self.release(sum(len(value) for value in values.values() if isinstance(value, bytes | str)))
         return values
 
     def values(self, name: str) -> Iterator[Any]:
         """Yield one column, reading no other."""
-        for number in range(self._reader.num_record_batches):
+        for number in range(self.batches):
             column = self.batch(number).column(name)
             yield from column.to_pylist()
-            self._release(column.nbytes)
+            self.release(column.nbytes)
 
     def paths_without_bytes(self) -> Iterator[str]:
         """Yield the paths of the images whose bytes are in files of their own."""
-        for number in range(self._reader.num_record_batches):
+        for number in range(self.batches):
             batch = self.batch(number)
             if batch.column("image").null_count:
                 without = batch.filter(batch.column("image").is_null()).column("image_path")
                 yield from (path for path in without.to_pylist() if path)
-                self._release(without.nbytes)
-
-    def _release(self, touched: int) -> None:
-        self._touched += touched + mmap.PAGESIZE
-        if self._touched > _RELEASE and hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
-            self._touched = 0
+                self.release(without.nbytes)
 
 
 def store_pairs(source: Source, advance: Advance = lambda rows: None) -> tuple[StoredPairs, str]:
