@@ -21,8 +21,10 @@ from harness.evaluation.samples import (
     questions_hash,
     read_samples,
 )
+from harness.models.sources import model_folder
 from harness.registry import load_benchmark
 from harness.rundir import write_atomically
+from harness.spec import ModelSpec
 
 if TYPE_CHECKING:
     from harness.evaluation.llava import Llava
@@ -73,12 +75,11 @@ def generate(request: Request, shared_prefix: bool = True) -> None:
     from harness.evaluation.llava import Llava
     from harness.evaluation.model import (
         JournaledLlava,
-        checkpoint_folder,
         compute_device,
         rank_and_world_size,
     )
 
-    folder = checkpoint_folder(request.model, request.revision)
+    folder = model_folder(ModelSpec(path=request.model, revision=request.revision))
     model = Llava(folder, request.template, request.transform, compute_device())
     llavas = {name: _asked_as(task, model, request) for name, task in tasks.items()}
     rank, processes = rank_and_world_size()

@@ -1,4 +1,4 @@
-"""A LLaVA checkpoint that answers questions about images, in batches."""
+"""A checkpoint that answers questions about images, in batches."""
 
 import copy
 import hashlib
@@ -10,12 +10,14 @@ from typing import Any, Literal, Self
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaForConditionalGeneration
+from transformers import AutoTokenizer
 
 from harness.data.images import ImageTransform, open_image
-from harness.data.templates import IMAGE, TEMPLATES, Template
+from harness.data.templates import TEMPLATES, Template
 from harness.errors import DataError
 from harness.evaluation.penalty import PromptRepetitionPenalty
+from harness.models.catalog import check_template
+from harness.models.family import load_family
 from harness.registry import find
 
 ImageMode = Literal["center_crop", "pad"]
@@ -36,7 +38,7 @@ class Llava:
     they are float32.
 
     Args:
-        folder: A Hugging Face LLaVA checkpoint.
+        folder: A checkpoint in the Hugging Face format, of any family in harness.models.
         template: Name of the conversation template.
         transform: Name of the image transform.
         device: Where to compute.
@@ -46,12 +48,15 @@ class Llava:
         self, folder: Path, template: str, transform: ImageMode, device: torch.device
     ) -> None:
         dtype = torch.float16 if device.type == "cuda" else torch.float32
-        model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=dtype)
+        self.family = load_family(folder)
+        model = self.family.load_model(folder, dtype)
+        # Some checkpoints bring a penalty of their own; how to decode is for the protocol to say.
+        model.generation_config.repetition_penalty = 1.0
         self.model = model.to(device).eval()
         self.device = device
         self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-        self._processor = CLIPImageProcessorPil.from_pretrained(folder)
-        self.image_tokens = _image_tokens(model.config)
+        self._processor = self.family.load_image_processor(folder)
+        self.image_tokens = self.family.image_tokens(model.config, self._processor)
         self.identity = {
             "checkpoint": content_hash(folder),
             "dtype": str(dtype).removeprefix("torch."),
@@ -66,12 +71,15 @@ class Llava:
 
     def _ask_with(self, template: str, transform: ImageMode) -> None:
         self.template: Template = find(template, TEMPLATES, "template")
+        check_template(self.family.name, template)
+        self._end_id = self.template.end_id(self.tokenizer)
         self.transform = ImageTransform(self._processor, transform)
         self.identity = self.identity | {"template": template, "transform": transform}
 
     def prompt(self, question: str) -> str:
-        """Return the whole prompt with one `<image>` per image feature."""
-        return self.template.prompt(question).replace(IMAGE, IMAGE * self.image_tokens, 1)
+        """Return the whole prompt with one image token per image feature."""
+        token = self.template.image_token
+        return self.template.prompt(question).replace(token, token * self.image_tokens, 1)
 
     @torch.inference_mode()
     def answer(self, questions: Sequence[Question], decoding: Mapping[str, Any]) -> list[str]:
@@ -89,6 +97,7 @@ class Llava:
         answers = self.generate(
             inputs_embeds=self.embed(ids, features),
             attention_mask=mask,
+            position_ids=self.positions(ids, mask),
             logits_processor=[PromptRepetitionPenalty(penalty, ids, mask)] if penalty else [],
             **settings,
         )
@@ -113,7 +122,7 @@ class Llava:
     def generate(self, **inputs: Any) -> Int[Tensor, "rows tokens"]:
         """Call the model's own `generate`."""
         ids: Tensor = self.model.generate(
-            pad_token_id=self._pad_id, eos_token_id=self.tokenizer.eos_token_id, **inputs
+            pad_token_id=self._pad_id, eos_token_id=self._end_id, **inputs
         )
         return ids
 
@@ -128,7 +137,10 @@ class Llava:
         """Encode each distinct image once and repeat its features for every question about it."""
         places = {image: place for place, image in enumerate(dict.fromkeys(images))}
         pixels = torch.stack([self.transform(open_image(image)) for image in places])
-        encoded = self.model.get_image_features(pixels.to(self.device, self.model.dtype))
+        inputs = self.family.image_inputs(
+            self.model.config, pixels.to(self.device, self.model.dtype)
+        )
+        encoded = self.model.get_image_features(*inputs)
         return torch.stack(list(encoded.pooler_output))[[places[image] for image in images]]
 
     def embed(
@@ -145,6 +157,15 @@ class Llava:
             )
         return embedded.masked_scatter(is_image.unsqueeze(-1), features.to(embedded.dtype))
 
+    def positions(
+        self, ids: Int[Tensor, "rows tokens"], mask: Int[Tensor, "rows tokens"]
+    ) -> Int[Tensor, "..."]:
+        """Return the position ids of rows; padding stands at 0."""
+        counts = (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)
+        return self.family.positions(
+            counts, ids == self.model.config.image_token_id, self.image_tokens
+        )
+
     @property
     def _pad_id(self) -> int:
         pad = self.tokenizer.pad_token_id
@@ -159,10 +180,3 @@ def content_hash(folder: Path) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
-
-
-def _image_tokens(config: Any) -> int:
-    """Return how many language-model tokens an image takes."""
-    patches: int = (config.vision_config.image_size // config.vision_config.patch_size) ** 2
-    # "default" drops the class token that CLIP puts before the patches.
-    return patches if config.vision_feature_select_strategy == "default" else patches + 1

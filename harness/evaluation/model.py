@@ -6,16 +6,13 @@ hallucinations, and keeps answers only when all of them are there.
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import torch
-from huggingface_hub import snapshot_download
 from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
 
 from benchmarks.types import Response
-from harness.errors import DataError
 from harness.evaluation.batching import Asked, batches, batches_by_image, split
 from harness.evaluation.journal import Journal
 from harness.evaluation.llava import Llava, Question
@@ -126,20 +123,3 @@ def compute_device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-
-
-def checkpoint_folder(model: str, revision: str | None = None) -> Path:
-    """Return the folder of a checkpoint, from disk or from the local hub cache.
-
-    Raises:
-        DataError: It is in neither.
-    """
-    if Path(model).is_dir():
-        return Path(model)
-    try:
-        return Path(snapshot_download(model, revision=revision))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{model}: neither a folder nor a model in the local hub cache ({error}). "
-            f"Get it with: hf download {model}"
-        ) from error

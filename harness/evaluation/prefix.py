@@ -50,9 +50,11 @@ class SharedPrefix:
         start = torch.tensor([prefix] * len(prompts), device=ids.device)
         # Padding stands between prefix and question; positions count the tokens of the mask.
         whole = torch.cat([start, ids], dim=1)
+        own = torch.cat([torch.ones_like(start), mask], dim=1)
         answers = self._llava.generate(
             input_ids=whole,
-            attention_mask=torch.cat([torch.ones_like(start), mask], dim=1),
+            attention_mask=own,
+            position_ids=self._llava.positions(whole, own),
             past_key_values=cache,
             **decoding,
         )
@@ -92,8 +94,11 @@ class SharedPrefix:
             return {}
         ids = torch.tensor([prefix] * len(images), device=self._llava.device)
         embedded = self._llava.embed(ids, self._llava.image_features(images))
-        cache = self._llava.model.model.language_model(
-            inputs_embeds=embedded, use_cache=True
+        language_model = self._llava.family.trained(self._llava.model).language_model
+        cache = language_model(
+            inputs_embeds=embedded,
+            position_ids=self._llava.positions(ids, torch.ones_like(ids)),
+            use_cache=True,
         ).past_key_values
         return {
             image: [

@@ -1,0 +1,1 @@
+"""Model checkpoints: where they come from, whether they are whole, and how each family works."""
