@@ -1,106 +1,154 @@
 """Collect every problem that would stop a run before work starts, and say what would be done."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import registry
-from harness.errors import HarnessError, MissingColumn, PreflightError
+from harness.costs import Costs, costs_of
+from harness.devices import Devices, local_device
+from harness.errors import ConfigError, DataError, HarnessError, MissingColumn, PreflightError
 from harness.llm.messages import ChatSettings
 from harness.manifest import gpus
+from harness.plan import Plan
+from harness.shapes import shape_of
 from harness.sources import in_world
-from harness.spec import EvaluationSpec, RunSpec, TrainingSpec
+from harness.spec import DataSpec, EvaluationSpec, ModelSpec, RunSpec, TrainingSpec
 
 if TYPE_CHECKING:
     from harness.evaluation.judge_plan import JudgePlan
 
 DEFAULTS = ChatSettings()
 JUDGE_KEY = "OPENAI_API_KEY"
-MODEL_FILES = ("config.json", "tokenizer_config.json", "*processor_config.json", "*.safetensors")
-WEIGHT_COPIES = 13
-"""Disk of a run in multiples of its weights at two bytes each: the model and two checkpoints
-(float32 weights, two moments), for the old one stays until the new one is complete."""
+PUBLISHED_PAIRS = {"openbmb/RLAIF-V-Dataset": 83_132}
+"""Source: the data set's page on the hub."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a call of `reproduce` would do; None is what cannot be known before data are there."""
-
-    runs: tuple[str, ...]
-    pairs: int | None
-    steps: int | None
-    disk_bytes: int | None
-    devices: str
-    benchmarks: tuple[str, ...]
-    judge: str
-    judging: "JudgePlan | None"
-
-    def rows(self) -> Iterator[tuple[str, str]]:
-        """Yield name and value of everything, as text."""
-        unknown = "not known before the data are there"
-        yield "runs", ", ".join(self.runs)
-        yield "preference pairs", unknown if self.pairs is None else f"{self.pairs:,}"
-        yield "training steps of a run", unknown if self.steps is None else f"{self.steps:,}"
-        disk = unknown if self.disk_bytes is None else f"{self.disk_bytes / 1e9:.2f} GB"
-        yield "disk, at most", disk
-        yield "devices", self.devices
-        yield "benchmarks", ", ".join(self.benchmarks)
-        yield "judge", self.judge
-        yield "judge calls", unknown if self.judging is None else _told(self.judging)
-
-
-def check(specs: Sequence[RunSpec], out: Path, judging: ChatSettings = DEFAULTS) -> Plan:
-    """Look for problems in runs that share model, data and evaluation.
-
-    Parts of the tiny world that are not built and names on the hub are left to those who build or
-    fetch them.
+def check(
+    specs: Sequence[RunSpec],
+    out: Path,
+    judging: ChatSettings = DEFAULTS,
+    *,
+    one_machine: bool = True,
+) -> Plan:
+    """Look for problems in runs that share model, data and evaluation, as `look` does.
 
     Raises:
         PreflightError: There are problems; all of them are listed.
     """
+    plan = look(specs, out, judging, one_machine=one_machine)
+    if found := (*plan.problems, *plan.missing):
+        raise PreflightError(cannot_start(specs[0], found))
+    return plan
+
+
+def cannot_start(spec: RunSpec, problems: Sequence[str]) -> str:
+    """Return the message that lists problems."""
+    listed = "".join(f"\n- {problem}" for problem in problems)
+    return f"{spec.label} {spec.size} cannot start:{listed}"
+
+
+def look(
+    specs: Sequence[RunSpec],
+    out: Path,
+    judging: ChatSettings = DEFAULTS,
+    *,
+    one_machine: bool = True,
+    devices: Devices | None = None,
+    ask_method: bool = True,
+) -> Plan:
+    """Find out what runs that share model, data and evaluation would take, and their problems.
+
+    Parts of the tiny world that are not built and names on the hub are left to those who build or
+    fetch them; devices, when they are not all on this machine, to the launcher.
+
+    Args:
+        specs: The runs.
+        out: Their results folder.
+        judging: How the judge is reached.
+        one_machine: Whether all devices are on one machine.
+        devices: What to plan for; None: for what is here.
+        ask_method: Whether to import the methods, and with them torch, to check their settings.
+    """
     spec = specs[0]
-    need = _disk_bytes(spec.model.path, len(specs))
-    problems = [
-        *_model_problems(spec.model.path),
-        *_judge_problems(spec.evaluation.judge, judging),
-        *dict.fromkeys(problem for one in specs for problem in _training_problems(one)),
-        *_disk_problems(need, out),
+    here = one_machine and devices is None
+    problems = [*dict.fromkeys(problem for one in specs for problem in _batch_problems(one))]
+    if ask_method:
+        problems += dict.fromkeys(found for one in specs for found in _method_problems(one))
+    missing = [
+        *_model_problems(spec.model),
+        *(_device_problems(spec.training) if here else ()),
     ]
-    judged, faults = _judged(spec.evaluation, len(specs))
-    problems += faults
-    pairs = steps = None
-    try:
-        pairs = _checked_pairs(spec, {one.method for one in specs})
-        steps = None if pairs is None else _steps(pairs, spec)
-    except HarnessError as error:
-        problems.append(str(error))
-    if problems:
-        listed = "".join(f"\n- {problem}" for problem in problems)
-        raise PreflightError(f"{spec.label} {spec.size} cannot start:{listed}")
+    _judge_problems(spec.evaluation.judge, judging, problems, missing)
+    judged, unread = _judged(spec.evaluation, len(specs), problems, missing)
+    pairs = _pairs_or_problem(specs, problems, missing)
+    assumed = pairs if pairs is not None else _published_pairs(spec.data)
+    costs = _costs(spec, devices, assumed, one_machine)
+    if costs and (refused := costs.problem()):
+        problems.append(refused)
+    need = _disk_bytes(costs, len(specs))
+    missing += _disk_problems(need, out)
     return Plan(
         runs=tuple(f"{one.label} {one.size} seed {one.seed}" for one in specs),
         pairs=pairs,
-        steps=steps,
+        assumed_pairs=assumed,
+        steps=_steps(assumed, spec, problems),
         disk_bytes=need,
         devices=f"{spec.training.devices} x {(gpus() or ['CPU process'])[0]}",
         benchmarks=spec.evaluation.benchmarks,
         judge=spec.evaluation.judge,
         judging=judged,
+        unread_calls=unread,
+        costs=costs,
+        problems=tuple(problems),
+        missing=tuple(missing),
     )
+
+
+def _costs(
+    spec: RunSpec, devices: Devices | None, pairs: int | None, one_machine: bool
+) -> Costs | None:
+    """Return memory and time; None where the model's sizes or the devices are not known here."""
+    if in_world(spec.model.path) or (devices is None and not one_machine and not gpus()):
+        return None
+    try:
+        shape = shape_of(spec.model.path)
+    except ConfigError:
+        return None  # what is wrong with the model is told by those who look at its files
+    count = spec.training.devices
+    return costs_of(spec, shape, devices or Devices(count, local_device(count)), pairs)
+
+
+def _pairs_or_problem(
+    specs: Sequence[RunSpec], problems: list[str], missing: list[str]
+) -> int | None:
+    source = specs[0].data.preferences
+    try:
+        return _checked_pairs(specs[0], {one.method for one in specs})
+    except HarnessError as error:
+        (problems if Path(source).exists() else missing).append(str(error))
+        return None
+
+
+def _published_pairs(data: DataSpec) -> int | None:
+    """Return how many pairs a data set has that is not here."""
+    whole = None if data.where else PUBLISHED_PAIRS.get(data.preferences.partition("@")[0])
+    return data.expected_pairs or whole
 
 
 def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
     """Read every preference pair; return how many there are, None before the data are there."""
-    source = spec.data.preferences
-    from harness.data.columns import COMPUTABLE
     from harness.data.loaders.source import on_hub
-    from harness.data.preferences import open_preferences, selected_pairs
 
+    source = spec.data.preferences
     if in_world(source) or on_hub(source):
         return None
+    from harness.data.columns import COMPUTABLE
+    from harness.data.preferences import open_preferences, selected_pairs
+
     selected = selected_pairs(spec.data)
     counts = []
     for method in sorted(methods):
@@ -114,90 +162,105 @@ def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
     return min(counts)
 
 
-def _steps(pairs: int, spec: RunSpec) -> int:
-    from harness.training.schedule import DataOrder
-
+def _steps(pairs: int | None, spec: RunSpec, problems: list[str]) -> int | None:
+    """Return the steps of a run: whole batches only, as `DataOrder` counts them."""
     training = spec.training
-    order = DataOrder(pairs, training.batch_pairs, training.epochs, shuffle=False, seed=spec.seed)
-    return order.total_steps
-
-
-def _model_problems(path: str) -> Iterator[str]:
-    from harness.data.loaders.source import on_hub
-
-    if in_world(path) or on_hub(path):
-        return
-    folder = Path(path)
-    missing = [pattern for pattern in MODEL_FILES if not any(folder.glob(pattern))]
-    if missing:
-        yield (
-            f"model {path}: no {', '.join(missing)}. Give a folder written by save_pretrained "
-            "(model and processor) or a name on the hub: --set model.path=..."
+    if pairs is None:
+        return None
+    if pairs < training.batch_pairs:
+        problems.append(
+            f"{pairs} pairs do not fill one batch of {training.batch_pairs}. Lower "
+            "training.batch_pairs or use more pairs."
         )
+        return None
+    return max(1, round(training.epochs * (pairs // training.batch_pairs)))
 
 
-def _judge_problems(judge: str, judging: ChatSettings) -> Iterator[str]:
+def _model_problems(model: ModelSpec) -> Iterator[str]:
+    from harness.data.loaders.source import on_hub
+    from harness.models.catalog import check_template
+    from harness.models.verify import check_model
+
+    if in_world(model.path) or on_hub(model.path):
+        return
+    folder = Path(model.path)
+    if not folder.is_dir():
+        yield (
+            f"model {model.path}: no such folder, and no name on the hub. Give a folder written by "
+            "save_pretrained (model and processor): --set model.path=..."
+        )
+    elif problems := check_model(folder):
+        yield from problems
+    else:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        try:
+            check_template(config["model_type"], model.template)
+        except HarnessError as error:
+            yield str(error)
+
+
+def _judge_problems(
+    judge: str, judging: ChatSettings, problems: list[str], missing: list[str]
+) -> None:
     kind, _, file = judge.partition(":")
     if kind == "openai" and judging.key_file is not None:
         if not judging.key_file.is_file():
-            yield f"judge openai: there is no key file {judging.key_file}."
+            missing.append(f"judge openai: there is no key file {judging.key_file}.")
     elif kind == "openai" and not os.environ.get(JUDGE_KEY):
-        yield (
+        missing.append(
             f"judge openai: the environment variable {JUDGE_KEY} is not set. Export your key, or "
             "name a file that holds it: --judge-key-file FILE"
         )
     elif kind == "replay" and not Path(file).exists():
-        yield f"judge {judge}: there is no {file or 'file given'}."
+        missing.append(f"judge {judge}: there is no {file or 'file given'}.")
     elif kind not in {"openai", "replay", "oracle"}:
-        yield f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE."
+        problems.append(
+            f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE."
+        )
 
 
-def _judged(evaluation: EvaluationSpec, runs: int) -> "tuple[JudgePlan | None, list[str]]":
-    """Read all benchmarks; return what judging the runs and the base model asks, and problems."""
+def _judged(
+    evaluation: EvaluationSpec, runs: int, problems: list[str], missing: list[str]
+) -> "tuple[JudgePlan | None, int]":
+    """Read all benchmarks; return what judging the runs and the base model asks.
+
+    The number is the most calls of benchmarks whose data are not here, by their published samples.
+    """
+    from benchmarks.types import LLMJudge
     from harness.evaluation.benchmark_data import read_data
     from harness.evaluation.judge_plan import NOTHING, assumed_pairs, judge_plan
     from harness.evaluation.samples import decoding_of
 
-    total, problems = NOTHING, []
+    paid = evaluation.judge.startswith("openai")
+    total, known = NOTHING, not paid or not in_world(evaluation.data)
+    unread = 0
     for name in evaluation.benchmarks:
         benchmark = registry.load_benchmark(name)
         try:
             decoding_of(benchmark, evaluation.protocol, evaluation.max_new_tokens)
             if not in_world(evaluation.data):
                 samples, _ = read_data(benchmark, Path(evaluation.data) / name)
-                if evaluation.judge.startswith("openai"):
+                if paid:
                     total += judge_plan(benchmark, assumed_pairs(samples)) * (runs + 1)
+        except DataError as error:
+            missing.append(str(error))
+            known = not paid
+            if paid and isinstance(benchmark.annotator, LLMJudge):
+                unread += benchmark.samples * (runs + 1)
         except HarnessError as error:
             problems.append(str(error))
-    free = not evaluation.judge.startswith("openai")
-    return (None if in_world(evaluation.data) and not free else total), problems
+    return (total if known else None), unread
 
 
-def _told(plan: "JudgePlan") -> str:
-    if not plan.calls:
-        return "none that cost anything"
-    limit = plan.completion_tokens_limit
-    replies = "no limit" if limit is None else f"at most {limit:,}"
-    return (
-        f"{plan.calls:,} for all runs and the base model, if every first reply is readable; about "
-        f"{plan.prompt_tokens_estimate:,} tokens of questions (four characters each, answers of "
-        f"600 characters), {replies} of replies"
-    )
-
-
-def _training_problems(spec: RunSpec) -> Iterator[str]:
-    yield from _device_problems(spec.training)
+def _method_problems(spec: RunSpec) -> Iterator[str]:
     method = registry.load_method(spec.method)
     config = method.config.model_validate(spec.config)
     if problem := method.batch_problem(config, spec.training.batch_pairs):
         yield problem
 
 
-def _device_problems(training: TrainingSpec) -> Iterator[str]:
-    found = len(gpus())
-    available, kind = (found, "GPUs") if found else (os.cpu_count() or 1, "CPU cores and no GPU")
-    if training.devices > available:
-        yield f"{training.devices} devices asked for, and this machine has {available} {kind}."
+def _batch_problems(spec: RunSpec) -> Iterator[str]:
+    training = spec.training
     if training.batch_pairs % training.devices:
         yield (
             f"training.batch_pairs {training.batch_pairs} is not a multiple of the "
@@ -205,9 +268,19 @@ def _device_problems(training: TrainingSpec) -> Iterator[str]:
         )
 
 
-def _disk_bytes(model: str, runs: int) -> int | None:
-    files = list(Path(model).glob("*.safetensors"))
-    return runs * WEIGHT_COPIES * sum(file.stat().st_size for file in files) if files else None
+def _device_problems(training: TrainingSpec) -> Iterator[str]:
+    found = len(gpus())
+    available, kind = (found, "GPUs") if found else (os.cpu_count() or 1, "CPU cores and no GPU")
+    if training.devices > available:
+        yield f"{training.devices} devices asked for, and this machine has {available} {kind}."
+
+
+def _disk_bytes(costs: Costs | None, runs: int) -> int | None:
+    """Return the most that lies on the disk at once: of all runs the models, checkpoints of one."""
+    if costs is None:
+        return None
+    parts = dict(costs.disk())
+    return sum(parts.values()) + (runs - 1) * parts["trained model"]
 
 
 def _disk_problems(need: int | None, out: Path) -> Iterator[str]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import world_fixture
 from PIL import Image
 
 from harness.errors import PreflightError
 from harness.llm.messages import ChatSettings
-from harness.preflight import check
+from harness.preflight import check, look
 from harness.presets import resolve
 from harness.spec import RunSpec
 
@@ -34,13 +35,8 @@ def pairs_file(folder: Path, rows: int, **changes: list[object]) -> Path:
     return file
 
 
-def model_folder(folder: Path, weight_bytes: int = 1000) -> Path:
-    model = folder / "model"
-    model.mkdir()
-    for name in ("config.json", "tokenizer_config.json", "processor_config.json"):
-        (model / name).write_text("{}")
-    (model / "model.safetensors").write_bytes(bytes(weight_bytes))
-    return model
+def model_folder(folder: Path) -> Path:
+    return world_fixture.write_base(folder / "model")
 
 
 def benchmark_folder(folder: Path) -> Path:
@@ -70,10 +66,12 @@ def spec_of(tmp_path: Path, *overrides: str, rows: int = 40, method: str = "dpo"
 
 
 def test_the_plan_counts_pairs_steps_and_disk(tmp_path: Path):
-    """40 pairs give 2 whole batches of 16 per epoch, 6 steps in 3 epochs; 13 * 1000 bytes a run."""
+    """40 pairs give 2 whole batches of 16 per epoch, 6 steps in 3 epochs; one base for two runs."""
     spec = spec_of(tmp_path)
     plan = check([spec, spec.model_copy(update={"seed": 1})], tmp_path / "out")
-    assert (plan.pairs, plan.steps, plan.disk_bytes) == (40, 6, 26_000)
+    assert (plan.pairs, plan.steps) == (40, 6)
+    parts = dict(plan.costs.disk())
+    assert plan.disk_bytes == sum(parts.values()) + parts["trained model"]
     assert plan.runs == ("dpo tiny seed 0", "dpo tiny seed 1")
     assert not (tmp_path / "out").exists()
 
@@ -99,7 +97,7 @@ def test_all_problems_are_told_together(tmp_path: Path, monkeypatch: pytest.Monk
     told = str(caught.value)
     for part in (
         "dpo tiny cannot start:",
-        "no *.safetensors",
+        "model.safetensors",
         "OPENAI_API_KEY is not set",
         "not the data of benchmark 'mmhal'",
         "4097 devices asked for",
@@ -207,4 +205,18 @@ def test_a_key_file_stands_for_the_environment(tmp_path: Path, monkeypatch: pyte
 def test_a_model_on_the_hub_may_have_dots_in_its_name(tmp_path: Path):
     """llava-hf/llava-1.5-7b-hf is fetched later: there are no files to miss yet."""
     spec = spec_of(tmp_path, "model.path=llava-hf/llava-1.5-7b-hf")
-    assert check([spec], tmp_path / "out").pairs == 40
+    plan = look([spec], tmp_path / "out")
+    assert plan.pairs == 40
+    assert not [text for text in plan.missing if "model" in text and "no config.json" in text]
+
+
+def test_a_run_that_memory_cannot_hold_is_refused_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The check that `reproduce` makes, on a machine with one GPU of 24 GiB."""
+    gpu = ["NVIDIA GeForce RTX 4090, 24564 MiB"]
+    monkeypatch.setattr("harness.preflight.gpus", lambda: gpu)
+    monkeypatch.setattr("harness.devices.gpus", lambda: gpu)
+    spec = spec_of(tmp_path, "model.path=llava-hf/llava-1.5-7b-hf", "training.precision=bfloat16")
+    with pytest.raises(PreflightError, match=r"tiny on 1xRTX4090-24GB: .* would fit with --set"):
+        check([spec], tmp_path / "out")

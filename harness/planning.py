@@ -1,0 +1,124 @@
+"""Print what a call of `reproduce` would do and take; within two seconds, so without torch."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, create_model
+
+from harness import preflight, registry
+from harness.devices import Devices, names_devices, parse_devices
+from harness.errors import PreflightError
+from harness.listing import print_questions, print_table
+from harness.plan import Plan
+from harness.preset_files import read_preset
+from harness.presets import CONFIG, resolve
+from harness.request import Request
+from harness.spec import RunSpec, Strict
+
+if TYPE_CHECKING:
+    from harness.ablation import AblationRow
+
+_ASKS_METHOD = ("method.", "config.", "training.batch_pairs=")
+"""How `--set` begins where the method may refuse the value."""
+
+
+def print_plan(request: Request, devices: str | None = None) -> None:
+    """Print the plan of a request, then what stands in its way.
+
+    Args:
+        request: What to plan.
+        devices: As `4xA100-80GB`, to plan for a machine that is not this one; what is missing here
+            is then told and no error.
+
+    Raises:
+        PreflightError: The run could not start, here or on the devices that are named.
+    """
+    named = parse_devices(devices) if devices and names_devices(devices) else None
+    if devices:
+        count = named.count if named else int(devices)
+        request = request.model_copy(update={"devices": count})
+    specs, quick = _specs(request)
+    plan = preflight.look(
+        specs,
+        request.out,
+        request.judging,
+        one_machine=request.launcher == "local",
+        devices=named,
+        ask_method=not quick,
+    )
+    _show(plan, request, named)
+    stops = plan.problems if named else (*plan.problems, *plan.missing)
+    if stops:
+        raise PreflightError(preflight.cannot_start(specs[0], stops))
+
+
+def _show(plan: Plan, request: Request, named: Devices | None) -> None:
+    print_table("plan", ("what", "value"), plan.rows())
+    if plan.costs:
+        title = f"memory of one device of {plan.costs.devices}"
+        print_table(title, ("part", "size"), plan.costs.memory_rows())
+    if plan.missing and named:
+        rows = [[text] for text in plan.missing]
+        print_table("before it starts on this machine", ("missing here",), rows)
+    print_questions(read_preset(request.method, request.size).open_questions)
+
+
+def _specs(request: Request) -> tuple[list[RunSpec], bool]:
+    """Return the runs, and whether they were resolved without importing their method."""
+    if request.ablate:
+        from harness.ablation import ablation_rows
+
+        rows = ablation_rows(request)
+        _print_rows(rows)
+        return [spec for row in rows for spec in row.specs], False
+    config = _written_config(request)
+    specs = [
+        resolve(
+            request.method,
+            request.size,
+            request.variant,
+            request.overrides,
+            seed=seed,
+            devices=request.devices,
+            config=config,
+        ).spec
+        for seed in request.seeds
+    ]
+    return specs, config is not None
+
+
+def _written_config(request: Request) -> type[BaseModel] | None:
+    """Return a configuration that takes the preset's values of the method as they are.
+
+    Importing a method imports torch, which alone takes longer than a plan may. The presets of the
+    built-in methods are known to be in order; None where values come from elsewhere and the method
+    must check them.
+    """
+    entry = registry.find(request.method, registry.methods(), "method")
+    if entry.distribution != registry.BUILT_IN or any(
+        override.strip().startswith(_ASKS_METHOD) for override in request.overrides
+    ):
+        return None
+    preset = read_preset(request.method, request.size)
+    values = {**preset.values, **preset.variant(request.variant)[1]}
+    begin = f"{CONFIG}."
+    fields: dict[str, Any] = {
+        key.removeprefix(begin): (Any, origin.value)
+        for key, origin in values.items()
+        if key.startswith(begin)
+    }
+    return create_model("WrittenConfig", __base__=Strict, **fields)
+
+
+def _print_rows(rows: Sequence["AblationRow"]) -> None:
+    lines = [
+        (
+            row.label,
+            ", ".join(f"{key}={json.dumps(origin.value)}" for key, origin in row.changes)
+            or "nothing",
+            ", ".join(f"{spec.label} seed {spec.seed}" for spec in row.specs),
+        )
+        for row in rows
+    ]
+    print_table("ablation", ("row", "changes", "runs"), lines)

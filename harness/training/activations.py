@@ -1,0 +1,151 @@
+"""Bytes that autograd keeps between forward and backward, tensor by tensor.
+
+Nothing is fitted: every term below is a tensor that a layer of transformers' Llama saves. Between
+CPU in float32 and GPU in bfloat16 these differ: norms keep a float32 copy of their input (in
+float32 that is the input itself); the head keeps a float32 copy of its weight and rows; keys and
+values stand once (dense, flex), or once per segment that sees them (segments, varlen); a mask is
+kept by segments and dense.
+"""
+
+from dataclasses import dataclass
+
+from harness.shapes import MergerVisionShape, Shape
+from harness.training.load import Load
+
+FLOAT = 4
+"""Bytes of a float32 number."""
+HEAD_ROWS = 2048
+"""Positions whose logits exist at a time, once there are more than that."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Bytes of one pass, by where they are kept."""
+
+    layer: int
+    """A decoder layer whose activations are kept."""
+    last_layer: int
+    """The last one: its MLP runs only where a logit follows."""
+    checkpointed_layer: int
+    """One that is run again: its input."""
+    around: int
+    """Embedding, projector, rotary angles, masks and the last norm."""
+    head: int
+    """Rows, weight and log-softmax of the head."""
+    head_working: int
+    """What the head's backward holds besides, before any layer's is freed."""
+    layer_working: int
+    """What a layer's backward holds besides: gradients of its widest tensors."""
+
+
+def kept(shape: Shape, load: Load, number: int, attention: str) -> Kept:
+    """Count one pass.
+
+    Args:
+        shape: Sizes of the model.
+        load: What the pass runs.
+        number: Bytes of a number in forward: 2 or 4.
+        attention: Kernel of the packed row: segments, dense, flex or varlen.
+    """
+    h, f = shape.hidden, shape.intermediate
+    positions = load.positions
+    head, head_working = _head(shape, load, number)
+    mlp = 4 * number * f  # gate, its SiLU, up, and their product
+    layer = positions * (2 * (_norm(shape, number) + number * h) + mlp)
+    layer += _attention(shape, load, number, attention)
+    return Kept(
+        layer=layer,
+        last_layer=layer - (positions - load.needed) * (number * h + mlp),
+        checkpointed_layer=positions * number * h,
+        around=_around(shape, load, number, attention),
+        head=head,
+        head_working=head_working,
+        # The gradients of gate, up and their product, while the product itself is gone; and that
+        # of the layer's output.
+        layer_working=positions * number * (2 * f + h),
+    )
+
+
+def vision_working(shape: Shape, load: Load, number: int) -> int:
+    """Return what the tower holds while it runs without gradients: hidden states and an MLP."""
+    vision = shape.vision
+    states = vision.hidden * (vision.layers + 2) + 2 * vision.intermediate
+    images = load.pairs if load.packed else 2 * load.pairs
+    return images * (vision.positions + 1) * number * states
+
+
+def _norm(shape: Shape, number: int) -> int:
+    """Per position: input in float32, its inverse deviation, and the normalised input.
+
+    The product with the norm's weight is the input of the matrices behind it, counted there.
+    """
+    return FLOAT * shape.hidden + FLOAT + number * shape.hidden
+
+
+def _attention(shape: Shape, load: Load, number: int, attention: str) -> int:
+    """Queries, keys, values, outputs and their log-sum-exp; rotation and projections keep none.
+
+    The outputs of segments are joined into one tensor, the last projection's input, and are kept
+    themselves; other kernels write that tensor at once.
+    """
+    by_segment = attention == "segments" and load.packed
+    outputs = 2 if by_segment else 1
+    copied = attention in {"segments", "varlen"} and load.packed
+    keys = load.keys_seen if copied else load.positions
+    # Kernels with a mask want keys and values repeated for every query head.
+    width = shape.hidden if attention in {"segments", "dense"} else shape.key_width
+    each = number * shape.hidden * (1 + outputs) + FLOAT * shape.heads
+    squares = _padded(load) * number * shape.hidden if by_segment else 0
+    return load.positions * each + keys * 2 * number * width + squares
+
+
+def _padded(load: Load) -> int:
+    """Rows that segments keep besides: few ancestors are run as made-up queries, not masked.
+
+    Such a segment keeps a copy of its queries with those, and their outputs.
+    """
+    return sum(
+        (above + own + above) * count for above, own, count in load.segments if 0 < above < own
+    )
+
+
+def _mask_entries(load: Load) -> int:
+    """Queries times keys of the segments whose ancestors are many."""
+    return sum(own * (above + own) * count for above, own, count in load.segments if above >= own)
+
+
+def _around(shape: Shape, load: Load, number: int, attention: str) -> int:
+    h, positions = shape.hidden, load.positions
+    rotary = 2 * positions * number * (h // shape.heads)
+    images = load.pairs if load.packed else 2 * load.pairs
+    vision = shape.vision
+    if isinstance(vision, MergerVisionShape):
+        wide = vision.hidden * vision.merge**2
+        projector = images * shape.image_tokens * number * (4 * wide)
+    else:
+        # Features, and input and output of the GELU between the projector's matrices.
+        projector = images * load.image * number * (vision.hidden + 2 * h)
+    entries = _mask_entries(load) if load.packed else 0
+    masks = {"segments": entries, "dense": positions**2}.get(attention, 0)
+    return rotary + projector + number * masks + positions * _norm(shape, number)
+
+
+def _head(shape: Shape, load: Load, number: int) -> tuple[int, int]:
+    """Return what is kept and what backward holds besides.
+
+    Up to HEAD_ROWS rows the log-softmax of all is kept; beyond, chunks are run again one by one.
+    Backward first holds two gradients as large as the log-softmax (of the loss by log-probability,
+    and by logit), then one of them beside the gradients of weight and rows in float32.
+    """
+    h, rows = shape.hidden, load.logp_rows
+    copied = number < FLOAT
+    weight = FLOAT * shape.embedding_parameters if copied else 0
+    inputs = rows * h * (number + (FLOAT if copied else 0))
+    chunk = min(rows, HEAD_ROWS)
+    logits = FLOAT * shape.vocabulary * chunk
+    gradient = FLOAT * shape.embedding_parameters + FLOAT * chunk * h
+    cast = number * shape.embedding_parameters if copied else 0
+    working = max(2 * logits, gradient + cast)
+    if rows <= HEAD_ROWS:
+        return inputs + weight + logits, working
+    return inputs, working + weight + logits

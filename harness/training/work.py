@@ -1,0 +1,88 @@
+"""Floating-point operations of a preference pair, counted by formula; imports no torch.
+
+A product of a matrix of w weights with one position is 2w operations forward and 4w backward, for
+its input's gradient and its own.
+"""
+
+from typing import Literal
+
+from harness.shapes import Shape
+from harness.training.load import Load
+
+Step = Literal["ours", "released", "trl"]
+
+
+def pair_flops(shape: Shape, load: Load | None = None) -> float:
+    """Return the least work of a pair: prefix once, every image and reference known already.
+
+    The last layer runs its queries, outputs and MLP only where a logit is needed. At 7b and four
+    pairs per row: 33.6e12.
+    """
+    load = load or Load()
+    whole = 3 * (_matrices(shape, load) + _attention(shape, load) + _head(shape, load))
+    silent = (load.positions - load.needed) / load.pairs
+    return whole - 3 * 2 * silent * 2 * shape.hidden**2
+
+
+def step_flops(
+    shape: Shape, load: Load, step: Step = "ours", checkpointed: int = 0, passes: int = 1
+) -> float:
+    """Return the work that a training step does for a pair, without a cached reference.
+
+    `released` runs prompt, image and vision tower once per response and takes logits everywhere;
+    `trl` adds a forward pass of the reference model with its own tower. Several passes run forward
+    once more.
+
+    Args:
+        shape: Sizes of the model.
+        load: Pairs of a pass.
+        step: Whose step.
+        checkpointed: Decoder layers that are run again.
+        passes: Passes of a device in a step.
+    """
+    load = load if step == "ours" else _plain(load)
+    forward = _matrices(shape, load) + _attention(shape, load)
+    towers = 1 if step == "ours" else 2
+    work = 3 * (forward + _head(shape, load)) + towers * tower_flops(shape)
+    work += forward * checkpointed / shape.layers
+    if step == "trl" or passes > 1:
+        work += forward + _head(shape, load)
+    return work + (towers * tower_flops(shape) if step == "trl" else 0)
+
+
+def reference_flops(shape: Shape, load: Load) -> float:
+    """Return the work of a pair's reference log-probabilities: forward, once for all epochs."""
+    once = _matrices(shape, load) + _attention(shape, load) + _head(shape, load)
+    return once + tower_flops(shape)
+
+
+def tower_flops(shape: Shape) -> float:
+    """Return the work of the vision tower for one image, forward only; 0.38e12 for CLIP-L/336."""
+    vision = shape.vision
+    positions = vision.positions + 1
+    layer = 4 * vision.hidden**2 + 2 * vision.hidden * vision.intermediate
+    scores = 4 * positions**2 * vision.hidden
+    return vision.layers * (2 * positions * layer + scores)
+
+
+def _plain(load: Load) -> Load:
+    return Load(load.pairs, load.system, load.image, load.question, load.response, packed=False)
+
+
+def _matrices(shape: Shape, load: Load) -> float:
+    """Decoder and projector, forward, for a pair."""
+    decoder = load.positions * shape.layers * shape.layer_matrices
+    # The last MLP runs only where a logit follows.
+    decoder -= (load.positions - load.needed) * 3 * shape.hidden * shape.intermediate
+    images = 1 if load.packed else 2
+    return 2 * (decoder / load.pairs + images * load.image * shape.projector_parameters)
+
+
+def _head(shape: Shape, load: Load) -> float:
+    """Logits of a pair, forward."""
+    return 2 * load.logp_rows * shape.embedding_parameters / load.pairs
+
+
+def _attention(shape: Shape, load: Load) -> float:
+    """Scores and weighted values, forward: 4 operations per number and visible key."""
+    return 4 * load.scores * shape.hidden * shape.layers / load.pairs
