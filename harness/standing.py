@@ -53,13 +53,19 @@ def print_comparison(request: Request, specs: Sequence[RunSpec]) -> None:
     Beside the runs of the request stand the base model and every finished run of another method
     that follows its preset to the letter, with the seeds of the request.
     """
+    print_joint_comparison([(request, spec) for spec in specs])
+
+
+def print_joint_comparison(asked: Sequence[tuple[Request, RunSpec]]) -> None:
+    """Do the same for the runs of several requests, of one size and with the same seeds."""
+    (request, spec), *_ = asked
     tables = request.out / "tables"
-    runs = [_base_result(specs[0], request.out), *_own_results(request, specs)]
-    folders = [RunDir(base_folder(specs[0], request.out))]
-    folders += [RunDir.at(request.out / "runs", spec) for spec in specs]
+    runs = [_base_result(spec, request.out), *(_own_result(*one) for one in asked)]
+    folders = [RunDir(base_folder(spec, request.out))]
+    folders += [RunDir.at(request.out / "runs", spec) for _, spec in asked]
     checked = [(run, _checks(folder)) for run, folder in zip(runs, folders, strict=True)]
     runs += _other_results(request, {run.label for run in runs})
-    benchmarks = [load_benchmark(name) for name in specs[0].evaluation.benchmarks]
+    benchmarks = [load_benchmark(name) for name in spec.evaluation.benchmarks]
     write_tables(runs, request.size, tables, benchmarks, checked=checked)
     messages.print(f"{tables / f'comparison-{request.size}.md'}", markup=False)
     results.print(rich_table(compare(runs, request.size, benchmarks)))
@@ -107,12 +113,11 @@ def _told(row: AblationRow, changed: Sequence[str]) -> list[str]:
     return [*(own or [f"{row.specs[0].label} as its preset says"]), *changed]
 
 
-def _own_results(request: Request, specs: Sequence[RunSpec]) -> Iterator[RunResult]:
+def _own_result(request: Request, spec: RunSpec) -> RunResult:
     changed = _changed(request)
-    for spec in specs:
-        run = RunDir.at(request.out / "runs", spec)
-        label = f"{spec.label} ({', '.join(changed)})" if changed else spec.label
-        yield _result(run, spec, label, _variant(spec.variant, changed))
+    run = RunDir.at(request.out / "runs", spec)
+    label = f"{spec.label} ({', '.join(changed)})" if changed else spec.label
+    return _result(run, spec, label, _variant(spec.variant, changed))
 
 
 def _variant(variant: str | None, changed: Sequence[str]) -> str | None:

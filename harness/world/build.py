@@ -47,6 +47,12 @@ def ensure_world(config: WorldConfig = WorldConfig()) -> Path:  # noqa: B008 (fr
     return folder
 
 
+def world_is_built(config: WorldConfig = WorldConfig()) -> bool:  # noqa: B008 (frozen)
+    """Say whether `ensure_world` would find every part; nothing is made."""
+    folder = cache_dir() / "worlds" / digest(config)
+    return all((folder / name).exists() for name in _parts(config, folder))
+
+
 def _build_part(target: Path, build: Callable[[Path], None]) -> None:
     messages.print(f"building {target.name} of the tiny world in {target.parent}")
     scratch = target.with_name(f".{target.name}.partial")

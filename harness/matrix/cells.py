@@ -1,0 +1,182 @@
+"""From words to cells: which runs a matrix has, and what would stop them."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from harness import preflight
+from harness.errors import ConfigError, HarnessError, PreflightError
+from harness.presets import resolve
+from harness.request import Request
+from harness.rundir import RunDir, run_name
+from harness.sources import in_world, locate_spec
+from harness.spec import RunSpec, Strict, short_hash
+from harness.standing import finished
+
+FOLDER = "matrix"
+"""Below the output folder: a log, a note and a lock of every cell."""
+
+
+class MatrixRequest(Strict):
+    """One call of `matrix`."""
+
+    methods: tuple[str, ...] = Field(min_length=1, description="As METHOD or METHOD:VARIANT.")
+    sizes: tuple[str, ...] = Field(min_length=1)
+    shared: Request = Field(description="What every cell has; its method and size are not read.")
+    words: tuple[str, ...] = Field(
+        default=(), description="Options that every call of `reproduce` gets as they are."
+    )
+    jobs: int = Field(default=1, gt=0, description="Cells at the same time.")
+
+    @property
+    def out(self) -> Path:
+        """The folder that holds runs/, tables/ and matrix/."""
+        return self.shared.out
+
+    def parts(self) -> Iterator[Request]:
+        """Yield what each method and size is asked for, with all seeds."""
+        for size in self.sizes:
+            for words in self.methods:
+                method, _, variant = words.partition(":")
+                asked = {"method": method, "variant": variant or None, "size": size}
+                yield self.shared.model_copy(update=asked)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a matrix. Its name is that of the run's folder, so every setting has its own."""
+
+    request: Request
+    """Of its method and size, with all seeds."""
+    spec: RunSpec
+
+    @property
+    def run(self) -> RunDir:
+        """The folder of the run."""
+        return RunDir.at(self.request.out / "runs", self.spec)
+
+    @property
+    def label(self) -> str:
+        """Method, variant, size and seed, as shown."""
+        return f"{self.spec.label} {self.spec.size} seed {self.spec.seed}"
+
+    @property
+    def log(self) -> Path:
+        """Everything that the processes of the cell wrote, one call after the other."""
+        return self._file("log")
+
+    @property
+    def note(self) -> Path:
+        """How the cell ended last, JSON."""
+        return self._file("json")
+
+    @property
+    def claim(self) -> Path:
+        """Locked by the matrix command that has taken the cell up."""
+        return self._file("lock")
+
+    def _file(self, ending: str) -> Path:
+        return self.request.out / FOLDER / f"{run_name(self.spec)}.{ending}"
+
+
+def resolved(request: MatrixRequest) -> list[Cell]:
+    """Return all cells, their places not located.
+
+    Raises:
+        ConfigError: Names or values are wrong, or a run is asked for twice; all of it is listed.
+    """
+    cells: dict[str, Cell] = {}
+    problems = []
+    for part in request.parts():
+        try:
+            specs = [_spec(part, seed) for seed in part.seeds]
+        except HarnessError as error:
+            named = f"{part.method}:{part.variant}: " if part.variant else ""
+            problems.append(f"{named}{error}")
+            continue
+        for spec in specs:
+            if run_name(spec) in cells:
+                problems.append(f"{spec.label} {spec.size} is asked for twice.")
+            cells[run_name(spec)] = Cell(part, spec)
+    if problems:
+        raise ConfigError(_listed(dict.fromkeys(problems)))
+    return list(cells.values())
+
+
+def located(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells with every place of their runs located; this builds the tiny world."""
+    return [Cell(cell.request, locate_spec(cell.spec)) for cell in cells]
+
+
+def there(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells with their places located where nothing has to be built for it."""
+    from harness.world.build import world_is_built
+
+    built = world_is_built()
+    return [cell if _uses_world(cell.spec) and not built else located([cell])[0] for cell in cells]
+
+
+def check(cells: Sequence[Cell], *, one_machine: bool = True) -> None:
+    """Look for problems in the cells that are not finished.
+
+    Args:
+        cells: All cells.
+        one_machine: Whether they run on this machine alone.
+
+    Raises:
+        PreflightError: There are problems; those of all sizes are listed.
+    """
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if not finished(cell.run):
+            groups.setdefault(_shared_parts(cell.spec), []).append(cell)
+    problems = []
+    for group in groups.values():
+        asked = group[0].request
+        try:
+            preflight.check(
+                [cell.spec for cell in group], asked.out, asked.judging, one_machine=one_machine
+            )
+        except HarnessError as error:
+            problems.append(str(error))
+    if problems:
+        raise PreflightError(_listed(problems))
+
+
+def reproduce_command(cell: Cell, words: Sequence[str] = ()) -> list[str]:
+    """Return the command line that runs a cell: `reproduce` with its one seed.
+
+    `words` are the options that all cells share.
+    """
+    request = cell.request
+    command = [sys.executable, "-m", "harness", "reproduce"]
+    command += ["--method", request.method, "--size", request.size]
+    command += ["--variant", request.variant] if request.variant else []
+    command += ["--seeds", str(cell.spec.seed), *words]
+    return [*command, "--out", str(request.out)]
+
+
+def _listed(problems: Iterable[str]) -> str:
+    return "The matrix cannot start:" + "".join(f"\n- {problem}" for problem in problems)
+
+
+def _spec(part: Request, seed: int) -> RunSpec:
+    found = resolve(
+        part.method, part.size, part.variant, part.overrides, seed=seed, devices=part.devices
+    )
+    return found.spec
+
+
+def _uses_world(spec: RunSpec) -> bool:
+    places = (spec.model.path, spec.data.preferences, spec.data.hardness.clip, spec.evaluation.data)
+    return any(map(in_world, places))
+
+
+def _shared_parts(spec: RunSpec) -> str:
+    """Return what runs that are checked together share."""
+    identity = spec.identity()
+    parts = {name: identity[name] for name in ("size", "model", "data", "evaluation")}
+    return short_hash(parts)

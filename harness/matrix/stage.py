@@ -1,0 +1,76 @@
+"""How far a run is, read from the files of its folder while another process works on it."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.evaluation.journal import progress_of, responses_path
+from harness.matrix.cells import Cell
+from harness.rundir import RunDir
+from harness.spec import RunSpec
+from harness.standing import base_folder, unfinished_benchmarks
+from harness.training.process import PROGRESS_FILE
+
+_TAIL_BYTES = 4096
+"""More than the longest row of metrics.jsonl or progress.jsonl."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is being done, and how much of it."""
+
+    name: str
+    amount: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.amount}".rstrip()
+
+
+def stage_of(cell: Cell) -> Stage:
+    """Return what the process of a cell is at."""
+    run, spec = cell.run, cell.spec
+    if run.model.exists():
+        return _evaluation(run, spec)
+    base = RunDir(base_folder(spec, cell.request.out))
+    if unfinished_benchmarks(base, spec) and not run.metrics.exists():
+        stage = _evaluation(base, spec)
+        return Stage(f"base model: {stage.name}", stage.amount)
+    told = run.logs / PROGRESS_FILE
+    row = last_row(told)
+    if "stage" in row and _changed(told) > _changed(run.metrics):
+        return Stage(row["stage"], f"{row['done']:,}/{row['total']:,}")
+    if row := last_row(run.metrics):
+        return Stage("training", f"{row['step']:,}/{_total_steps(row, spec):,}")
+    return Stage("preparing")
+
+
+def last_row(file: Path) -> dict[str, Any]:
+    """Return the last complete row of a JSON Lines file; an empty one where there is none."""
+    if not file.exists():
+        return {}
+    with file.open("rb") as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL_BYTES))
+        complete = stream.read().rpartition(b"\n")[0]
+    row: dict[str, Any] = json.loads(complete.rpartition(b"\n")[2] or b"{}")
+    return row
+
+
+def _evaluation(run: RunDir, spec: RunSpec) -> Stage:
+    names = spec.evaluation.benchmarks
+    if not all(responses_path(run.responses, name).exists() for name in names):
+        done, total = progress_of(run.responses, names)
+        return Stage("answers", f"{done:,}/{total:,}" if total else "")
+    scored = len(names) - len(unfinished_benchmarks(run, spec))
+    return Stage("scores", f"{scored}/{len(names)} benchmarks")
+
+
+def _total_steps(row: dict[str, Any], spec: RunSpec) -> int:
+    """Return the steps of the whole run: a row says how many of them are how many epochs."""
+    steps_per_epoch: int = round(row["step"] / row["epoch"])
+    return max(1, round(spec.training.epochs * steps_per_epoch))
+
+
+def _changed(file: Path) -> float:
+    return file.stat().st_mtime if file.exists() else 0.0
