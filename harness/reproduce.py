@@ -1,16 +1,17 @@
 """The main job: from preference data to the comparison table, skipping whatever is done."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness import preflight
-from harness.ablation import AblationRow, ablation_rows
+from harness.ablation import ablation_rows
 from harness.console import messages
 from harness.data.templates import TEMPLATES
+from harness.launchers.choose import launcher_of, submit_request, submits, with_devices
+from harness.launchers.launcher import Launcher
 from harness.llm.messages import ChatSettings
 from harness.manifest import Manifest, gpus
-from harness.preset_files import read_preset
+from harness.planning import print_plan
 from harness.presets import resolve
 from harness.request import Request
 from harness.rundir import RunDir
@@ -33,8 +34,13 @@ def reproduce(request: Request) -> None:
     Raises:
         HarnessError: Something in the request, the data or a step needs the user.
     """
+    launcher = launcher_of(request)
+    request = with_devices(request, launcher)
+    if request.dry_run:
+        print_plan(request)
+        return
     if request.ablate:
-        _ablate(request)
+        _ablate(request, launcher)
         return
     specs = [
         resolve(
@@ -47,39 +53,56 @@ def reproduce(request: Request) -> None:
         ).spec
         for seed in request.seeds
     ]
-    if request.dry_run:
-        _print_plan(preflight.check(specs, request.out, request.judging), request)
+    if _handed_over(specs, request, launcher):
         return
     located = [locate_spec(spec) for spec in specs]
-    _run_all(located, request)
+    _run_all(located, request, launcher)
     if request.crosscheck:
         _crosscheck(located, request)
     print_comparison(request, located)
 
 
-def _ablate(request: Request) -> None:
+def _ablate(request: Request, launcher: Launcher) -> None:
     """Do the same for every row of the method's ablation table."""
     rows = ablation_rows(request)
-    if request.dry_run:
-        _print_rows(rows)
-        specs = [spec for row in rows for spec in row.specs]
-        _print_plan(preflight.check(specs, request.out, request.judging), request)
+    specs = [spec for row in rows for spec in row.specs]
+    if _handed_over(specs, request, launcher):
         return
     located = [row.located() for row in rows]
-    _run_all([spec for row in located for spec in row.specs], request)
+    _run_all([spec for row in located for spec in row.specs], request, launcher)
     print_ablation(request, located)
 
 
-def _run_all(specs: Sequence[RunSpec], request: Request) -> None:
+def _check(specs: Sequence[RunSpec], request: Request) -> None:
+    here = request.launcher == "local"
+    preflight.check(specs, request.out, request.judging, one_machine=here)
+
+
+def _handed_over(specs: Sequence[RunSpec], request: Request, launcher: Launcher) -> bool:
+    """Ask the machines before anything is built; return whether SLURM's queue has the call now."""
+    from harness.world.build import world_is_built
+
+    located = [locate_spec(spec) for spec in specs] if world_is_built() else specs
+    if all(finished(RunDir.at(request.out / "runs", spec)) for spec in located):
+        return False
+    if not submits(request):
+        launcher.check(specs[0].training.devices)
+        return False
+    _check(specs, request)
+    messages.print(submit_request(request).told(), markup=False)
+    return True
+
+
+def _run_all(specs: Sequence[RunSpec], request: Request, launcher: Launcher) -> None:
     """Check, then run whatever is not finished."""
     out, judging = request.out, request.judging
     if all(finished(RunDir.at(out / "runs", spec)) for spec in specs):
         return
-    preflight.check(specs, out, judging)
+    _check(specs, request)
     for spec in {base_folder(spec, out): spec for spec in specs}.values():
         evaluate_base(spec, out, judging)
     for spec in specs:
-        run_one(spec, out, judging)
+        run_one(spec, out, judging, launcher)
 
 
 def _crosscheck(specs: Sequence[RunSpec], request: Request) -> None:
@@ -99,17 +122,18 @@ def _crosscheck(specs: Sequence[RunSpec], request: Request) -> None:
         crosscheck(run, evaluation.benchmarks, Path(evaluation.data), settings=request.judging)
 
 
-def run_one(spec: RunSpec, out: Path, judging: ChatSettings) -> None:
+def run_one(spec: RunSpec, out: Path, judging: ChatSettings, launcher: Launcher) -> None:
     """Train and evaluate one seed; what is done already is skipped."""
     run = RunDir.open(out / "runs", spec)
     with run.locked():
         if finished(run):
             return
+        run.adopt(spec)
         messages.print(f"{spec.label} {spec.size} seed {spec.seed}: {run.path}", markup=False)
         manifest_of(spec).write(run.manifest)
         from harness.training.launch import train
 
-        train(run, spec)
+        train(run, spec, launcher)
         _evaluate(run, run.model, spec, judging)
 
 
@@ -117,7 +141,7 @@ def evaluate_base(spec: RunSpec, out: Path, judging: ChatSettings) -> None:
     """Evaluate the model that training starts from, once for all methods and seeds."""
     run = RunDir(base_folder(spec, out))
     run.path.mkdir(parents=True, exist_ok=True)
-    with run.locked():
+    with run.locked(wait=True):
         if unfinished_benchmarks(run, spec):
             messages.print(f"base model {spec.size}: {run.path}", markup=False)
             manifest_of(spec).write(run.manifest)
@@ -154,25 +178,3 @@ def manifest_of(spec: RunSpec) -> Manifest:
         "max_length": spec.data.max_length,
     }
     return Manifest.collect(local, inputs)
-
-
-def _print_rows(rows: Sequence[AblationRow]) -> None:
-    from harness.listing import print_table
-
-    lines = [
-        (
-            row.label,
-            ", ".join(f"{key}={json.dumps(origin.value)}" for key, origin in row.changes)
-            or "nothing",
-            ", ".join(f"{spec.label} seed {spec.seed}" for spec in row.specs),
-        )
-        for row in rows
-    ]
-    print_table("ablation", ("row", "changes", "runs"), lines)
-
-
-def _print_plan(plan: preflight.Plan, request: Request) -> None:
-    from harness.listing import print_questions, print_table
-
-    print_table("plan", ("what", "value"), plan.rows())
-    print_questions(read_preset(request.method, request.size).open_questions)

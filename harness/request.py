@@ -1,7 +1,7 @@
 """What a user asked for on the command line."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,12 @@ class Request(Strict):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     overrides: tuple[str, ...] = Field(default=(), description="As `key=value`, last one counts.")
     devices: int | None = Field(default=None, gt=0, description="None: as the preset says.")
+    launcher: Literal["local", "hostfile", "slurm"] = "local"
+    hostfile: Path | None = Field(default=None, description="Hosts and their slots.")
+    sbatch: tuple[str, ...] = Field(default=(), description="Options of sbatch, as `key=value`.")
+    words: tuple[str, ...] = Field(
+        default=(), description="The command line of this call, for a job that repeats it."
+    )
     ablate: bool = Field(default=False, description="All rows of the method's ablation table.")
     crosscheck: bool = Field(
         default=False, description="Also score with lmms-eval's own mmvet and llava_in_the_wild."

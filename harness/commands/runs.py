@@ -1,6 +1,7 @@
 """`reproduce` and `show`: one run, from words to a request."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,28 +15,36 @@ from harness.commands.judging import (
     MaxJudgeTokens,
     chat_settings,
 )
+from harness.commands.machines import Hostfile, LauncherName, Sbatch
 from harness.commands.options import (
     AsJson,
+    Devices,
+    MaxBadRows,
     Method,
     Out,
     Overrides,
+    Seeds,
     Size,
     Variant,
     examples,
     print_json,
+    seed_numbers,
+    with_bad_rows,
 )
 
 app = typer.Typer()
 
-Seeds = Annotated[str, typer.Option(help="Numbers, separated by commas.")]
-Devices = Annotated[int | None, typer.Option(min=1, help="Training processes, one per device.")]
-MaxBadRows = Annotated[
-    int | None,
-    typer.Option("--max-bad-rows", min=0, help="Unusable pairs to leave out; more stop the run."),
-]
 Crosscheck = Annotated[
     bool,
     typer.Option("--crosscheck", help="Also score with lmms-eval's own tasks, where it has them."),
+]
+PlannedDevices = Annotated[
+    str | None,
+    typer.Option(
+        "--devices",
+        metavar="N|NxNAME",
+        help="How many of this machine's, or of which kind, as 4xA100-80GB.",
+    ),
 ]
 Ablate = Annotated[
     bool, typer.Option("--ablate", help="Run and print the method's ablation table instead.")
@@ -49,6 +58,8 @@ Ablate = Annotated[
         "reproduce --method dpo --set method.beta=0.2 --devices 2",
         "reproduce --method dama --ablate --seeds 0,1,2",
         "reproduce --method rlhf_v --size 7b --dry-run",
+        "reproduce --method dama --size 7b --launcher hostfile --hostfile hosts.txt",
+        "reproduce --method dama --size 7b --launcher slurm --sbatch gres=gpu:4",
     )
 )
 def reproduce(
@@ -58,6 +69,9 @@ def reproduce(
     seeds: Seeds = "0",
     overrides: Overrides = None,
     devices: Devices = None,
+    launcher: LauncherName = "local",
+    hostfile: Hostfile = None,
+    sbatch: Sbatch = None,
     ablate: Ablate = False,
     crosscheck: Crosscheck = False,
     max_bad_rows: MaxBadRows = None,
@@ -79,9 +93,13 @@ def reproduce(
         method=method,
         size=size,
         variant=variant,
-        seeds=_seeds(seeds),
-        overrides=_overrides(overrides, max_bad_rows),
+        seeds=seed_numbers(seeds),
+        overrides=with_bad_rows(overrides, max_bad_rows),
         devices=devices,
+        launcher=launcher,
+        hostfile=hostfile,
+        sbatch=tuple(sbatch or ()),
+        words=tuple(sys.argv[1:]),
         ablate=ablate,
         judging=chat_settings(
             judge_url, judge_key_file, judge_workers, max_judge_calls, max_judge_tokens
@@ -94,7 +112,8 @@ def reproduce(
 
 @app.command(
     epilog=examples(
-        "plan --method dama --size 7b",
+        "plan --method dama --size 7b --devices 4xA100-80GB",
+        "plan --method dama --size 13b --devices 8xH100 --set training.gradient_checkpointing=auto",
         "plan --method dama --ablate --seeds 0,1,2",
     )
 )
@@ -104,7 +123,7 @@ def plan(
     variant: Variant = None,
     seeds: Seeds = "0",
     overrides: Overrides = None,
-    devices: Devices = None,
+    devices: PlannedDevices = None,
     ablate: Ablate = False,
     max_bad_rows: MaxBadRows = None,
     judge_key_file: JudgeKeyFile = None,
@@ -115,18 +134,21 @@ def plan(
     Nothing is built, trained or paid for. What the tiny world or the hub would provide is not
     known before it is there.
     """
-    _run(
+    from harness.planning import print_plan
+    from harness.request import Request
+
+    request = Request(
         method=method,
         size=size,
         variant=variant,
-        seeds=_seeds(seeds),
-        overrides=_overrides(overrides, max_bad_rows),
-        devices=devices,
+        seeds=seed_numbers(seeds),
+        overrides=with_bad_rows(overrides, max_bad_rows),
         ablate=ablate,
         judging=chat_settings(judge_key_file=judge_key_file),
         dry_run=True,
         out=out,
     )
+    print_plan(request, devices)
 
 
 @app.command(
@@ -168,21 +190,6 @@ def _run(**values: Any) -> None:
     from harness.request import Request
 
     run(Request(**values))
-
-
-def _overrides(overrides: list[str] | None, max_bad_rows: int | None) -> tuple[str, ...]:
-    bad_rows = [] if max_bad_rows is None else [f"data.max_bad_rows={max_bad_rows}"]
-    return (*(overrides or ()), *bad_rows)
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
-        raise typer.BadParameter(
-            f"{text!r}: write different whole numbers with commas between, as in 0,1,2.",
-            param_hint="--seeds",
-        )
-    return tuple(int(part) for part in parts)
 
 
 def _text(value: object) -> str:

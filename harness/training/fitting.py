@@ -9,6 +9,7 @@ import torch
 
 from harness.data.tokenized import TokenizedPairs
 from harness.devices import local_device
+from harness.models.sources import ModelSource
 from harness.rundir import RunDir
 from harness.shapes import shape_of
 from harness.spec import RunSpec, TrainingSpec
@@ -57,7 +58,12 @@ def useful_flops(
 
 
 def note_session(
-    run: RunDir, training: TrainingSpec, processes: Processes, attention: str, layers: int
+    run: RunDir,
+    training: TrainingSpec,
+    processes: Processes,
+    attention: str,
+    layers: int,
+    model: ModelSource,
 ) -> None:
     """Append to the run's sessions how this start of the workers computes: it may differ each time.
 
@@ -67,6 +73,7 @@ def note_session(
         processes: The devices.
         attention: The kernel that was chosen.
         layers: Decoder layers that are run again.
+        model: Whence the base model came, with its commit on the hub.
     """
     if processes.rank > 0:
         return
@@ -80,6 +87,7 @@ def note_session(
         "zero_stage": training.zero_stage,
         "offload": training.offload,
         "torch": torch.__version__,
+        "model": {"from": model.origin, "commit": model.revision, "checked": model.checked},
     }
     with run.sessions.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(row) + "\n")

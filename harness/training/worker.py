@@ -19,7 +19,7 @@ from harness.data.preferences import open_preferences
 from harness.errors import ConfigError, HarnessError, TrainingError
 from harness.models.catalog import check_template
 from harness.models.lora import Lora
-from harness.models.sources import model_folder
+from harness.models.sources import located_model
 from harness.registry import load_method
 from harness.rundir import RunDir, cache_dir, write_atomically
 from harness.spec import RunSpec
@@ -62,7 +62,8 @@ class Worker:
         self.method = load_method(spec.method)
         self.config = self.method.config.model_validate(spec.config)
         self.dtype = dtype_of(spec.training)
-        self.folder = model_folder(spec.model)
+        self.source = located_model(spec.model)
+        self.folder = self.source.folder
         self.base = load_base(self.folder, self.dtype)
         check_template(self.base.model.config.model_type, spec.model.template)
         self.lora = Lora.of(spec.model)
@@ -178,7 +179,7 @@ class Worker:
             self.base.image_tokens,
             self.processes,
         )
-        note_session(self.run, self.spec.training, self.processes, attention, layers)
+        note_session(self.run, self.spec.training, self.processes, attention, layers, self.source)
         return policy
 
     def _collator(self, changed: Any, vision: VisionCache) -> Collator:
