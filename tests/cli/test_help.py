@@ -1,5 +1,6 @@
 """Help is quick, true and needs none of the heavy packages."""
 
+import shlex
 import subprocess
 import sys
 import time
@@ -79,7 +80,7 @@ def test_every_command_has_examples(command: str):
 @pytest.mark.parametrize("example", [line for name in COMMANDS for line in examples(name)])
 def test_every_example_parses(example: str):
     name = next(name for name in COMMANDS if f"{example} ".startswith(f"{name} "))
-    context = COMMANDS[name].make_context(name, example.removeprefix(name).split())
+    context = COMMANDS[name].make_context(name, shlex.split(example.removeprefix(name)))
     assert not context.args
 
 
