@@ -18,6 +18,7 @@ from harness.errors import Interrupted, TrainingError
 from harness.training.launch import train
 from harness.training.metrics import read_rows
 from harness.training.process import ERROR_FILE
+from harness.training.watch import DIVERGENCE_FILE
 
 pytestmark = pytest.mark.processes
 
@@ -206,8 +207,16 @@ def test_cut_responses_are_told_with_their_rows(make_run, capfd):
     assert 0 < len(rows) < 20
 
 
-def test_an_error_of_a_worker_is_raised_with_its_own_words(make_run):
+def test_a_run_that_diverges_names_its_pairs_and_keeps_the_state_before(make_run):
+    """The first step has rate zero, the second throws the weights away, the third is no number."""
     run, spec = make_run("dpo", training={"learning_rate": 1e30})
     with pytest.raises(TrainingError, match=r"Step \d+: loss .* The run diverged: lower"):
         train(run, spec)
     assert (run.logs / ERROR_FILE).exists()
+    said = json.loads((run.path / DIVERGENCE_FILE).read_text())
+    assert len(said["pairs"]) == len(said["rows"]) == 4
+    (saved,) = run.checkpoints.iterdir()
+    assert saved.name == f"step-{said['step'] - 1:08d}"
+    weights = load_file(saved / "weights.safetensors")
+    assert all(weight.isfinite().all() for weight in weights.values())
+    assert [row["step"] for row in read_rows(run.metrics)] == list(range(1, said["step"]))
