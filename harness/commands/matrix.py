@@ -32,6 +32,10 @@ Methods = Annotated[
     typer.Option("--methods", "-m", help="Names with commas between; a variant is METHOD:VARIANT."),
 ]
 Sizes = Annotated[str, typer.Option("--sizes", "-s", help="Names with commas between.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Cells at the same time.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the cells and how they stand, then end.")
+]
 
 
 @app.command(
@@ -51,16 +55,14 @@ def matrix(
     launcher: LauncherName = "local",
     hostfile: Hostfile = None,
     sbatch: Sbatch = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Cells at the same time.")] = 1,
+    jobs: Jobs = 1,
     max_bad_rows: MaxBadRows = None,
     judge_url: JudgeUrl = None,
     judge_key_file: JudgeKeyFile = None,
     judge_workers: JudgeWorkers = 8,
     max_judge_calls: MaxJudgeCalls = None,
     max_judge_tokens: MaxJudgeTokens = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the cells and how they stand, then end.")
-    ] = False,
+    dry_run: DryRun = False,
     out: Out = Path("results"),
 ) -> None:
     """Run or submit every method, size and seed, each as its own `reproduce`, and compare them.
@@ -70,24 +72,21 @@ def matrix(
     cell.
     """
     values = with_bad_rows(overrides, max_bad_rows)
-    words = _words(
-        {
-            "--devices": devices,
-            "--launcher": None if launcher == "local" else launcher,
-            "--hostfile": hostfile,
-            "--judge-url": judge_url,
-            "--judge-key-file": judge_key_file,
-            "--judge-workers": judge_workers,
-            "--max-judge-calls": max_judge_calls,
-            "--max-judge-tokens": max_judge_tokens,
-        }
-    )
-    from harness.matrix.cells import MatrixRequest
-    from harness.matrix.run import run_matrix
-    from harness.request import Request
-
-    shared = Request(
-        method="",
+    options = {
+        "--devices": devices,
+        "--launcher": None if launcher == "local" else launcher,
+        "--hostfile": hostfile,
+        "--judge-url": judge_url,
+        "--judge-key-file": judge_key_file,
+        "--judge-workers": judge_workers,
+        "--max-judge-calls": max_judge_calls,
+        "--max-judge-tokens": max_judge_tokens,
+    }
+    _run(
+        _names(methods, "--methods"),
+        _names(sizes, "--sizes"),
+        jobs,
+        _words({**options, "--sbatch": sbatch, "--set": values}),
         seeds=seed_numbers(seeds),
         overrides=values,
         devices=devices,
@@ -100,19 +99,17 @@ def matrix(
         dry_run=dry_run,
         out=out,
     )
-    run_matrix(
-        MatrixRequest(
-            methods=_names(methods, "--methods"),
-            sizes=_names(sizes, "--sizes"),
-            shared=shared,
-            words=(
-                *words,
-                *(f"--sbatch={option}" for option in sbatch or ()),
-                *(f"--set={value}" for value in values),
-            ),
-            jobs=jobs,
-        )
-    )
+
+
+def _run(
+    methods: tuple[str, ...], sizes: tuple[str, ...], jobs: int, words: tuple[str, ...], **cell: Any
+) -> None:
+    from harness.matrix.cells import MatrixRequest
+    from harness.matrix.run import run_matrix
+    from harness.request import Request
+
+    shared = Request(method="", **cell)
+    run_matrix(MatrixRequest(methods=methods, sizes=sizes, shared=shared, words=words, jobs=jobs))
 
 
 def _names(text: str, option: str) -> tuple[str, ...]:
@@ -125,5 +122,10 @@ def _names(text: str, option: str) -> tuple[str, ...]:
 
 
 def _words(options: dict[str, Any]) -> tuple[str, ...]:
-    """Return the options that were given, as words of a command line."""
-    return tuple(f"{name}={value}" for name, value in options.items() if value is not None)
+    """Return the options that were given, as words of a command line; lists word by word."""
+    return tuple(
+        f"{name}={value}"
+        for name, given in options.items()
+        for value in (given if isinstance(given, list | tuple) else (given,))
+        if value is not None
+    )
