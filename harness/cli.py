@@ -2,7 +2,7 @@
 
 import typer
 
-from harness.commands import data, inspect, listing, matrix, prepare, runs, scoring
+from harness.commands import data, gpu_check, inspect, listing, matrix, prepare, runs, scoring
 from harness.commands.options import examples
 
 app = typer.Typer(
@@ -26,5 +26,5 @@ def harness() -> None:
     """Reproduce alignment methods for multimodal models, from preference data to the table."""
 
 
-for commands in (runs, matrix, scoring, prepare, inspect, data, listing):
+for commands in (runs, matrix, scoring, prepare, inspect, data, listing, gpu_check):
     app.add_typer(commands.app)

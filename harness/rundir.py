@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import platformdirs
 import yaml
 from filelock import FileLock, Timeout
 
@@ -22,8 +21,12 @@ _LOOK_S = 0.5
 
 def cache_dir() -> Path:
     """Return the folder for everything that can be made again; HARNESS_CACHE moves it."""
-    chosen = os.environ.get("HARNESS_CACHE")
-    folder = Path(chosen) if chosen else platformdirs.user_cache_path("alignment-harness")
+    if chosen := os.environ.get("HARNESS_CACHE"):
+        folder = Path(chosen)
+    else:
+        import platformdirs
+
+        folder = platformdirs.user_cache_path("alignment-harness")
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
 

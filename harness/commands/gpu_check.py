@@ -48,8 +48,11 @@ def gpu_check(
     counts = [part.strip() for part in pairs.split(",")]
     if not all(part.isdecimal() and int(part) for part in counts):
         raise typer.BadParameter(f"{pairs!r}: write numbers as in 1,2,4.", param_hint="--pairs")
+    from harness.gpu_check.device import found_device
+
+    where = found_device(device)
     from harness.gpu_check.ours import Amounts
     from harness.gpu_check.run import run
 
     amounts = Amounts(tuple(sorted({int(part) for part in counts})), warmup, steps)
-    run(size, None if layers == "all" else int(layers), device, amounts, file)
+    run(size, None if layers == "all" else int(layers), where, amounts, file)

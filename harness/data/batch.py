@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from harness.data.packing import PackedRow
-from harness.data.preferences import PreferencePair
 from harness.data.templates import Template
 from harness.errors import DataError
+
+if TYPE_CHECKING:
+    from harness.data.preferences import PreferencePair
 
 _CHUNK = 250
 """Pairs that the tokenizer gets at once: enough to be fast, few enough images in memory."""
@@ -100,7 +102,7 @@ class PairTokenizer:
         self.image_tokens = image_tokens
         self.max_length = max_length
 
-    def tokenize(self, pairs: Iterable[PreferencePair]) -> Iterator[TokenizedPair]:
+    def tokenize(self, pairs: Iterable["PreferencePair"]) -> Iterator[TokenizedPair]:
         """Yield the pairs as token ids; a few hundred are in memory at a time.
 
         Raises:
@@ -110,7 +112,7 @@ class PairTokenizer:
         while chunk := list(islice(waiting, _CHUNK)):
             yield from self._chunk(chunk)
 
-    def _chunk(self, pairs: list[PreferencePair]) -> list[TokenizedPair]:
+    def _chunk(self, pairs: list["PreferencePair"]) -> list[TokenizedPair]:
         prompts = [self.template.prompt(pair.question) for pair in pairs]
         sides = [
             [
@@ -127,7 +129,7 @@ class PairTokenizer:
         ]
 
     def _pair(
-        self, pair: PreferencePair, prompt: list[int], chosen: list[int], rejected: list[int]
+        self, pair: "PreferencePair", prompt: list[int], chosen: list[int], rejected: list[int]
     ) -> TokenizedPair:
         # A tokenizer may merge the end of the prompt with the start of a response.
         together = zip(prompt, chosen, rejected, strict=False)

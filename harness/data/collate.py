@@ -3,7 +3,7 @@
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from jaxtyping import Float
@@ -12,9 +12,11 @@ from torch import Tensor
 from harness.data.batch import PairTokens, ResponseMasks, TokenizedPair
 from harness.data.images import ImageTransform, open_image
 from harness.data.packing import pack
-from harness.data.preferences import Preferences
 from methods.segments import SegmentRule, changed_in_batch
 from methods.types import MethodConfig
+
+if TYPE_CHECKING:
+    from harness.data.preferences import Preferences
 
 Changed = tuple[Tensor, Tensor]
 """Masks over the response tokens of the chosen and of the rejected response."""
@@ -42,7 +44,7 @@ class ImageStore:
     """Image tensors by pair, the latest ones kept in memory up to `limit` bytes."""
 
     def __init__(
-        self, preferences: Preferences, transform: ImageTransform, limit: int = 2**30
+        self, preferences: "Preferences", transform: ImageTransform, limit: int = 2**30
     ) -> None:
         self._preferences = preferences
         self._transform = transform

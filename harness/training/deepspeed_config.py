@@ -11,6 +11,11 @@ _BUCKET = 200_000_000
 """Numbers that are reduced or gathered together on a GPU, 400 MB in bfloat16: large enough to use
 the links, small enough that the first one leaves while backward still runs."""
 
+_SMALL_GROUP = 10_000_000
+"""Numbers that ZeRO-3 updates together, and gathered ones that it keeps, on a CPU. There AdamW has
+no fused kernel and makes three float32 tensors as large as what it updates, and all processes share
+one memory. DeepSpeed's default is 10^9 for each."""
+
 
 def deepspeed_config(training: TrainingSpec, devices: int, on_cpu: bool) -> dict[str, Any]:
     """Return the configuration for this many devices.
@@ -44,6 +49,9 @@ def _zero(training: TrainingSpec, on_cpu: bool) -> dict[str, Any]:
     if training.zero_stage == 3:
         # The next layer's weights are fetched while one is computed.
         settings["stage3_prefetch_bucket_size"] = bucket
+        if on_cpu:
+            kept = ("stage3_max_live_parameters", "stage3_max_reuse_distance")
+            settings |= dict.fromkeys(("sub_group_size", *kept), _SMALL_GROUP)
     else:
         settings["allgather_bucket_size"] = bucket
     # Pinned memory speeds up copies between CPU and GPU; without a GPU there are none.

@@ -3,11 +3,10 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.data.tokenized import TokenizedPairs
 from harness.devices import local_device
 from harness.models.sources import ModelSource
 from harness.rundir import RunDir
@@ -18,6 +17,9 @@ from harness.training.estimate import Setting, checkpointed_layers
 from harness.training.load import Load, largest_load
 from harness.training.work import pair_flops
 
+if TYPE_CHECKING:
+    from harness.data.tokenized import TokenizedPairs
+
 _SAMPLE = 1000
 """Pairs whose lengths stand for those of all."""
 
@@ -26,7 +28,7 @@ def use_checkpointing(
     language_model: Any,
     spec: RunSpec,
     folder: Path,
-    pairs: TokenizedPairs,
+    pairs: "TokenizedPairs",
     image_tokens: int,
     processes: Processes,
 ) -> int:
@@ -40,12 +42,12 @@ def use_checkpointing(
     if choice == "auto":
         layers = _fewest(spec, folder, pairs, image_tokens, processes)
     if layers:
-        _enable(language_model, layers, reentrant=spec.training.zero_stage == 3)
+        checkpoint_layers(language_model, layers, reentrant=spec.training.zero_stage == 3)
     return layers
 
 
 def useful_flops(
-    folder: Path, pairs: TokenizedPairs, image_tokens: int, processes: Processes
+    folder: Path, pairs: "TokenizedPairs", image_tokens: int, processes: Processes
 ) -> tuple[float, float] | None:
     """Return operations per second of all devices at best, and those that a pair needs.
 
@@ -96,7 +98,7 @@ def note_session(
 def _fewest(
     spec: RunSpec,
     folder: Path,
-    pairs: TokenizedPairs,
+    pairs: "TokenizedPairs",
     image_tokens: int,
     processes: Processes,
 ) -> int:
@@ -111,7 +113,8 @@ def _fewest(
     )
 
 
-def _enable(language_model: Any, layers: int, reentrant: bool) -> None:
+def checkpoint_layers(language_model: Any, layers: int, reentrant: bool) -> None:
+    """Let the first `layers` decoder layers be run again in backward."""
     # The name since transformers 5.20 or so; the old one warns there.
     enable = getattr(language_model, "activation_checkpointing_enable", None)
     # ZeRO-3 frees weights between forward and recomputation, which only reentrant checkpointing
@@ -121,7 +124,7 @@ def _enable(language_model: Any, layers: int, reentrant: bool) -> None:
         layer.gradient_checkpointing = False
 
 
-def _mean(pairs: TokenizedPairs, image_tokens: int) -> Load:
+def _mean(pairs: "TokenizedPairs", image_tokens: int) -> Load:
     step = max(1, len(pairs) // _SAMPLE)
     sample = [pairs[row] for row in range(0, len(pairs), step)]
     prompt = sum(len(one.prompt) for one in sample) / len(sample)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from plain_step import TwoRows, injected_logps, plain_logps, two_rows
+from plain_step import injected_logps
 from step_setting import (
     PAD_ID,
     Pictures,
@@ -22,6 +22,7 @@ from trl_step import Choices, TrlStep
 
 from harness.data.batch import PairTokens, TokenizedPair
 from harness.data.collate import Collator, no_segments
+from harness.gpu_check.plain import TwoRows, plain_logps, two_rows
 from harness.training.policy import Policy, TokenLogps, VisionTower
 
 LADDER = (

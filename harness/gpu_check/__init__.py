@@ -1,0 +1,1 @@
+"""What a device does with the real steps: equality first, then speed and memory."""

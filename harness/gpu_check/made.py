@@ -1,0 +1,114 @@
+"""A model with random weights and preference pairs of fixed lengths: nothing is downloaded."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from harness.data.batch import TokenizedPair
+from harness.data.collate import Collator, ImageStore, no_segments, segments_for
+from harness.shapes import LLAVA_7B, LLAVA_13B, Shape, VisionShape, llava_config
+from harness.training.load import Load
+from methods.types import MethodConfig
+
+TINY = Shape(
+    family="llava",
+    hidden=64,
+    layers=2,
+    heads=2,
+    key_heads=2,
+    intermediate=128,
+    vocabulary=512,
+    image_tokens=16,
+    vision=VisionShape(hidden=32, layers=3, heads=2, intermediate=64, image=56, patch=14),
+)
+SIZES = {"7b": LLAVA_7B, "13b": LLAVA_13B, "tiny": TINY}
+
+SYSTEM, QUESTION = 35, 25
+"""Tokens of a prompt before and after its image, an assumption about RLAIF-V with vicuna_v1."""
+RESPONSES = (50, 125, 250)
+"""Tokens of responses; the chosen one of a pair takes the next in turn, the rejected the one after
+that."""
+PAD, END, UNKNOWN, FIRST_WORD = 0, 2, 4, 10
+CLIP_GAP = "clip_gap"
+
+
+def image_id(shape: Shape) -> int:
+    """Return the token that stands for an image."""
+    return int(llava_config(shape).image_token_id)
+
+
+def made_model(shape: Shape, device: torch.device, dtype: torch.dtype) -> Any:
+    """Return a random LLaVA with a frozen tower, made on the device itself."""
+    from transformers import AutoModelForImageTextToText
+
+    torch.manual_seed(0)
+    with torch.device(device):
+        model = AutoModelForImageTextToText.from_config(llava_config(shape), dtype=dtype)
+    model.model.vision_tower.requires_grad_(False)
+    return model.to(device)
+
+
+def made_pairs(shape: Shape, count: int) -> list[TokenizedPair]:
+    """Return pairs with one system text, an image of their own, and random words."""
+    rng = torch.Generator().manual_seed(1)
+    image = image_id(shape)
+
+    def words(length: int) -> Tensor:
+        last = min(image, shape.vocabulary)
+        return torch.randint(FIRST_WORD, last, (length,), generator=rng, dtype=torch.int32)
+
+    system = words(SYSTEM)
+    expanded = torch.full((shape.image_tokens,), image, dtype=torch.int32)
+    return [
+        TokenizedPair(
+            row=row,
+            prompt=torch.cat([system, expanded, words(QUESTION)]),
+            chosen=words(RESPONSES[row % len(RESPONSES)]),
+            rejected=words(RESPONSES[(row + 1) % len(RESPONSES)]),
+            image_key=str(row),
+        )
+        for row in range(count)
+    ]
+
+
+def load_of(shape: Shape, pairs: int) -> Load:
+    """Return the load of the first pairs, at their mean length."""
+    made = made_pairs(shape, pairs)
+    tokens = sum(len(one.chosen) + len(one.rejected) for one in made)
+    return Load(
+        pairs=pairs,
+        system=SYSTEM,
+        image=shape.image_tokens,
+        question=QUESTION,
+        response=round(tokens / (2 * pairs)),
+    )
+
+
+class MadeImages(ImageStore):
+    """Random pixels by key, each made once."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._side = shape.vision.image
+        self._made: dict[str, Tensor] = {}
+
+    def tensor(self, row: int, key: str) -> Float[Tensor, "3 height width"]:
+        """Return the image of a row."""
+        if key not in self._made:
+            rng = torch.Generator().manual_seed(row)
+            self._made[key] = torch.randn(3, self._side, self._side, generator=rng)
+        return self._made[key]
+
+
+def collator(shape: Shape, pairs: int, config: MethodConfig | None = None) -> Collator:
+    """Return what makes batches of the first pairs, with what a method's configuration asks for."""
+    image = image_id(shape)
+    gaps = torch.randn(pairs, generator=torch.Generator().manual_seed(2))
+    return Collator(
+        pairs=made_pairs(shape, pairs),
+        images=MadeImages(shape),
+        changed=no_segments if config is None else segments_for(config, image),
+        columns={CLIP_GAP: 0.3 * gaps},
+        image_id=image,
+    )

@@ -1,0 +1,109 @@
+"""Steps to measure against: the released code's two padded rows, and TRL's."""
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from harness.gpu_check.engines import SAID, EngineName, TorchEngine
+from harness.gpu_check.made import PAD, MadeImages, made_model, made_pairs
+from harness.gpu_check.ours import Amounts
+from harness.gpu_check.plain import plain_logps, two_rows
+from harness.gpu_check.rows import Measured
+from harness.gpu_check.timing import forget_peak, peak_bytes, timed
+from harness.shapes import Shape
+from harness.training.fitting import checkpoint_layers
+
+PLAIN = "plain two-row step"
+TRL = "TRL's DPOTrainer"
+BETA = 0.1
+_RATE = 1e-6
+
+
+def plain_rows(
+    shape: Shape, device: torch.device, optimizer: bool, amounts: Amounts
+) -> Iterator[Measured]:
+    """Measure the released step with DPO's loss, without and with checkpointing of all layers."""
+    model = made_model(shape, device, torch.bfloat16).train()
+    engine = TorchEngine(model, _RATE, optimizer)
+    name: EngineName = "torch" if optimizer else "none"
+    for checkpointing in ("off", "on"):
+        if checkpointing == "on":
+            checkpoint_layers(model.model.language_model, shape.layers, reentrant=False)
+        for pairs in amounts.pairs:
+            row = Measured(
+                step=PLAIN,
+                engine=SAID[name],
+                pairs=pairs,
+                positions=_batch(shape, pairs).input_ids.numel(),
+                seconds=(),
+                checkpointing=checkpointing,
+                layers_run_again=shape.layers if checkpointing == "on" else 0,
+            )
+            yield measured(_plain_step(shape, model, engine, pairs, device), row, amounts, device)
+
+
+def _batch(shape: Shape, pairs: int) -> Any:
+    images = MadeImages(shape)
+    made = made_pairs(shape, pairs)
+    return two_rows(made, [images.tensor(one.row, one.image_key) for one in made], PAD)
+
+
+def _plain_step(
+    shape: Shape, model: Any, engine: TorchEngine, pairs: int, device: torch.device
+) -> Callable[[], Tensor]:
+    batch = _batch(shape, pairs).to(device, torch.bfloat16)
+    with torch.no_grad():
+        reference = plain_logps(model, batch)
+
+    def step() -> Tensor:
+        chosen, rejected = (plain_logps(model, batch) - reference).chunk(2)
+        loss = -F.logsigmoid(BETA * (chosen - rejected)).mean()
+        engine.backward(loss, last=True)
+        engine.update(_RATE)
+        return loss.detach()
+
+    return step
+
+
+def measured(
+    step: Callable[[], Tensor], row: Measured, amounts: Amounts, device: torch.device
+) -> Measured:
+    """Warm up, run and time a step; a lack of memory is a row too."""
+    seconds: list[float] = []
+    losses: list[float] = []
+    try:
+        for number in range(amounts.warmup + amounts.steps):
+            if number == amounts.warmup:
+                forget_peak(device)
+            taken = timed(lambda: losses.append(float(step())), device)
+            if number >= amounts.warmup:
+                seconds.append(taken)
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return replace(row, fault="out of memory")
+    return replace(row, seconds=tuple(seconds), peak_bytes=peak_bytes(device), loss=losses[0])
+
+
+def trl_rows(shape: Shape, device: torch.device, amounts: Amounts) -> Iterator[Measured]:
+    """Measure TRL's step with its defaults; one row that says so where TRL is missing."""
+    row = Measured(step=TRL, engine=SAID["none"], pairs=0, positions=0, seconds=())
+    if any(importlib.util.find_spec(name) is None for name in ("trl", "datasets")):
+        yield replace(row, fault="not installed")
+        return
+    from harness.gpu_check.trl import trl_step
+
+    for pairs in amounts.pairs:
+        step, positions = trl_step(shape, device, pairs)
+        sized = replace(
+            row,
+            pairs=pairs,
+            positions=positions,
+            checkpointing="on",
+            layers_run_again=shape.layers,
+        )
+        yield measured(step, sized, amounts, device)

@@ -1,0 +1,78 @@
+"""The tables of a check."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from harness.console import results
+
+_GIB = 2**30
+_REPEAT = {None: "", True: "to the bit", False: "nearly"}
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print equality, steps and answers."""
+    title = f"{found['device']['name']}, {found['size']}, {found['layers']} decoder layers, "
+    results.print(_equality(found["equality"]))
+    results.print(_steps(found["steps"], title + f"attention {found['attention']}"))
+    results.print(_generation(found["generation"]))
+
+
+def _equality(rows: list[Mapping[str, Any]]) -> Table:
+    table = Table(
+        "what", "attention", "in", "relative error", "bound", "gradients repeat", title="equality"
+    )
+    for row in rows:
+        error = row["missing"] if row["error"] is None else f"{row['error']:.1e}"
+        error += ": WRONG" if row["exact"] is False else ""
+        repeat = _REPEAT[row.get("gradients_repeat")]
+        bound = f"{row['bound']:.0e}"
+        table.add_row(row["what"], row["attention"], row["dtype"], error, bound, repeat)
+    return table
+
+
+def _steps(rows: list[Mapping[str, Any]], title: str) -> Table:
+    table = Table("step", "engine", title=title)
+    for name in ("checkpointing", "layers again", "pairs", "s", "pairs/s", "tokens/s", "useful"):
+        table.add_column(name, justify="right")
+    for name in ("peak GiB", "plan GiB", "peak/plan"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row["step"],
+            row["engine"],
+            row["checkpointing"],
+            str(row["layers_run_again"]),
+            str(row["pairs"]),
+            row["fault"] or _number(row["seconds"], ".4f"),
+            _number(row["pairs_per_second"], ".2f"),
+            _number(row["tokens_per_second"], ",.0f"),
+            _number(row["utilisation"], ".1%"),
+            _gib(row["peak_bytes"]),
+            _gib(row["planned_bytes"]),
+            _number(row["peak_over_plan"], ".2f"),
+        )
+    return table
+
+
+def _generation(rows: list[Mapping[str, Any]]) -> Table:
+    table = Table("answers", "questions", "new tokens", "s", "tokens/s", "peak GiB")
+    for row in rows:
+        table.add_row(
+            row["way"],
+            str(row["questions"]),
+            str(row["new_tokens"]),
+            _number(row["seconds"], ".3f"),
+            _number(row["tokens_per_second"], ",.0f"),
+            _gib(row["peak_bytes"]),
+        )
+    return table
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _gib(value: int | None) -> str:
+    return "" if value is None else f"{value / _GIB:.2f}"
