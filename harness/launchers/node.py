@@ -102,8 +102,11 @@ def _watch(agent: subprocess.Popen[bytes]) -> int:
 
 
 def kill_tree(process: int) -> None:
-    """Kill a process and all below it: the workers of torch are in sessions of their own."""
-    for each in [*_below(process), process]:
+    """Kill a process and all below it: the workers of torch are in sessions of their own.
+
+    From the top: who survives the ones it started would answer their end.
+    """
+    for each in [process, *_below(process)]:
         try:
             os.kill(each, signal.SIGKILL)
         except ProcessLookupError:

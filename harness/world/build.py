@@ -98,9 +98,27 @@ def _one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with _accelerator_named():
+            yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _accelerator_named() -> Iterator[None]:
+    """Keep stdout for results.
+
+    Saving a model imports DeepSpeed, by way of transformers and accelerate, and DeepSpeed says on
+    stdout when it has to guess the device. Processes started later are to choose for themselves.
+    """
+    if "DS_ACCELERATOR" in os.environ:
+        yield
+        return
+    os.environ["DS_ACCELERATOR"] = "cpu"
+    try:
+        yield
+    finally:
+        del os.environ["DS_ACCELERATOR"]
 
 
 def _train(config: WorldConfig) -> "list[Scene]":

@@ -8,7 +8,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "training"))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory):
     """What an earlier run of these tests found must not answer for this one."""
     with pytest.MonkeyPatch.context() as patch:

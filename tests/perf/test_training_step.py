@@ -75,7 +75,8 @@ def test_training_step(benchmark, processes, llava, tokens, tmp_path):
         context = Step(processes, seeded(0, 0))
         output = method.loss(batch, config, method.init_state(config), context)
         loss = (output.weights * output.losses).sum()
-        return loss.item(), engine.update(loss, RATE)
+        engine.backward(loss, last=True)
+        return loss.item(), engine.update(RATE)
 
     first, report = step()
     assert first == pytest.approx(math.log(2), abs=1e-4)

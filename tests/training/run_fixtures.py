@@ -23,12 +23,17 @@ def parquet(tmp_path_factory) -> Path:
     return world_fixture.write_rows(folder / "train-0.parquet", world_fixture.rows(PAIRS))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory):
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(cache_folder):
+    """Name it for one file at a time: files of other folders run in between, in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
-        patch.setenv("HARNESS_CACHE", str(folder))
-        yield folder
+        patch.setenv("HARNESS_CACHE", str(cache_folder))
+        yield cache_folder
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,9 @@
 """A miniature world, built for real: what it holds, and what a second build does."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +37,38 @@ MINIATURE = WorldConfig(
 )
 
 
+BUILD = """
+import os, sys
+from harness.world.build import ensure_world
+from harness.world.config import WorldConfig
+ensure_world(WorldConfig.model_validate_json(sys.argv[1]))
+print("DS_ACCELERATOR", os.environ.get("DS_ACCELERATOR", "unset"))
+"""
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def world_build(world_cache):
+    """The build in a process of its own, which has imported nothing yet."""
+    environment = {name: os.environ[name] for name in os.environ if name != "DS_ACCELERATOR"}
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, MINIATURE.model_dump_json()],
+        env=environment | {"HARNESS_CACHE": str(world_cache)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def world(world_cache, world_build):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HARNESS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HARNESS_CACHE", str(world_cache))
         ensure_world.cache_clear()
         yield ensure_world(MINIATURE)
     ensure_world.cache_clear()
@@ -69,6 +100,11 @@ def built(monkeypatch):
     monkeypatch.setattr(preferences, "build_preferences", fake)
     monkeypatch.setattr(questions, "write_benchmarks", fake)
     return calls
+
+
+def test_stdout_is_kept_for_results(world_build):
+    """The libraries that a build imports say nothing there, and processes after it may choose."""
+    assert world_build.stdout == "DS_ACCELERATOR unset\n"
 
 
 def held_out_scene():
