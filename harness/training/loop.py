@@ -66,21 +66,23 @@ class Loop(Generic[Config, State]):
         When any rank was asked to stop, all save after the same step and leave.
 
         Raises:
-            TrainingError: The run diverged. The state before the step that shows it is saved.
+            TrainingError: The run diverged. The state after the last update that was made is saved.
         """
         for step, passes, waited in self.batches.after(steps_done):
             started = time.perf_counter()
             output, report = self.step(step, passes, state)
             row = self._row(step, passes, output, report)
             stopping = row.pop(_STOP) > 0
-            if fault := self.watch.fault(row, report):
-                saved.save(step + report.applied, self.engine, output.state)
-                raise TrainingError(fault)
-            state = output.state
-            log.write(row | self.watch.speed(passes, time.perf_counter() - started, waited))
-            if stopping or (step + 1) % self.save_every == 0:
+            fault = self.watch.fault(row, report)
+            done = step + report.applied
+            if report.applied:
+                state = output.state
+                log.write(row | self.watch.speed(passes, time.perf_counter() - started, waited))
+            if fault or stopping or done % self.save_every == 0:
                 log.sync()
-                saved.save(step + 1, self.engine, state)
+                saved.save(done, self.engine, state)
+            if fault:
+                raise TrainingError(fault)
             if stopping:
                 return False
         return True

@@ -79,10 +79,11 @@ class Watch:
         if self._processes.rank == 0:
             said = {**row, "rows": rows, "pairs": ids}
             write_atomically(self._run / DIVERGENCE_FILE, json.dumps(said, indent=2) + "\n")
+        when = "after" if report.applied else "before"
         return (
             f"{what}. The run diverged: lower training.learning_rate or set "
             f"training.max_grad_norm. The pairs of this step: {', '.join(ids)} (all in "
-            f"{self._run / DIVERGENCE_FILE}); the state before it is saved in "
+            f"{self._run / DIVERGENCE_FILE}); the state {when} it is saved in "
             f"{self._run / 'checkpoints'}."
         )
 

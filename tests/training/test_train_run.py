@@ -207,9 +207,10 @@ def test_cut_responses_are_told_with_their_rows(make_run, capfd):
     assert 0 < len(rows) < 20
 
 
-def test_a_run_that_diverges_names_its_pairs_and_keeps_the_state_before(make_run):
+@pytest.mark.parametrize("method", ["dpo", "dama"])
+def test_a_run_that_diverges_names_its_pairs_and_keeps_the_state_before(make_run, method):
     """The first step has rate zero, the second throws the weights away, the third is no number."""
-    run, spec = make_run("dpo", training={"learning_rate": 1e30})
+    run, spec = make_run(method, training={"learning_rate": 1e30})
     with pytest.raises(TrainingError, match=r"Step \d+: loss .* The run diverged: lower"):
         train(run, spec)
     assert (run.logs / ERROR_FILE).exists()
@@ -217,6 +218,21 @@ def test_a_run_that_diverges_names_its_pairs_and_keeps_the_state_before(make_run
     assert len(said["pairs"]) == len(said["rows"]) == 4
     (saved,) = run.checkpoints.iterdir()
     assert saved.name == f"step-{said['step'] - 1:08d}"
-    weights = load_file(saved / "weights.safetensors")
-    assert all(weight.isfinite().all() for weight in weights.values())
+    for file in ("weights", "method"):
+        kept = load_file(saved / f"{file}.safetensors")
+        assert all(values.isfinite().all() for values in kept.values())
     assert [row["step"] for row in read_rows(run.metrics)] == list(range(1, said["step"]))
+
+
+def test_a_gradient_over_its_limit_ends_the_run_after_its_step(runs, make_run):
+    """Its update was made, so its row stands there, and the run may go on behind it."""
+    limits = {"divergence_norm": 1e-9, "divergence_steps": 3, "save_every": 100}
+    run, spec = make_run("dama", training=limits)
+    with pytest.raises(TrainingError, match="Step 3: .* for 3 steps.*the state after it is saved"):
+        train(run, spec)
+    assert [saved.name for saved in run.checkpoints.iterdir()] == ["step-00000003"]
+    patient = spec.training.model_copy(update={"divergence_norm": None})
+    spec = spec.model_copy(update={"training": patient})
+    run.adopt(spec)
+    train(run, spec)
+    assert numbers(run) == numbers(runs["dama on one"])
