@@ -228,7 +228,7 @@ def test_a_gradient_over_its_limit_ends_the_run_after_its_step(runs, make_run):
     """Its update was made, so its row stands there, and the run may go on behind it."""
     limits = {"divergence_norm": 1e-9, "divergence_steps": 3, "save_every": 100}
     run, spec = make_run("dama", training=limits)
-    with pytest.raises(TrainingError, match="Step 3: .* for 3 steps.*the state after it is saved"):
+    with pytest.raises(TrainingError, match=r"Step 3: .* for 3 steps.*the state after it is saved"):
         train(run, spec)
     assert [saved.name for saved in run.checkpoints.iterdir()] == ["step-00000003"]
     patient = spec.training.model_copy(update={"divergence_norm": None})
