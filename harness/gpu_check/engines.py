@@ -15,9 +15,9 @@ from harness.training.engine import Engine, Processes, StepReport
 
 EngineName = Literal["deepspeed", "torch", "none"]
 SAID: dict[EngineName, str] = {
-    "deepspeed": "DeepSpeed ZeRO-1, one device",
-    "torch": "torch AdamW, one device",
-    "none": "forward and backward only, one device",
+    "deepspeed": "DeepSpeed ZeRO-1",
+    "torch": "torch AdamW",
+    "none": "no optimizer",
 }
 
 

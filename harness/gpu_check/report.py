@@ -13,7 +13,7 @@ _REPEAT = {None: "", True: "to the bit", False: "nearly"}
 
 def show(found: Mapping[str, Any]) -> None:
     """Print equality, steps and answers."""
-    title = f"{found['device']['name']}, {found['size']}, {found['layers']} decoder layers, "
+    title = f"one {found['device']['name']}, {found['size']}, {found['layers']} decoder layers, "
     results.print(_equality(found["equality"]))
     results.print(_steps(found["steps"], title + f"attention {found['attention']}"))
     results.print(_generation(found["generation"]))
