@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.lifetime import die_with_parent
 from harness.llm.messages import ChatSettings
 from harness.rundir import write_atomically
 
@@ -110,7 +111,12 @@ def _check(run: Path, names: Sequence[str], data: Path, model: str, settings: Ch
     command = [sys.executable, "-m", "harness.evaluation.crosscheck_worker", *stated]
     with log.open("w", encoding="utf-8") as file:
         done = subprocess.run(
-            command, stdout=file, stderr=subprocess.STDOUT, env=_environment(model), check=False
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=_environment(model),
+            check=False,
+            preexec_fn=die_with_parent,  # nobody would read what it goes on to pay for
         )
     reason = f"lmms-eval ended with exit code {done.returncode}; see {log.name}"
     for name in names:

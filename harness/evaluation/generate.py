@@ -21,6 +21,7 @@ from harness.evaluation.samples import (
     questions_hash,
     read_samples,
 )
+from harness.lifetime import die_with_parent
 from harness.models.sources import model_folder
 from harness.registry import load_benchmark
 from harness.rundir import write_atomically
@@ -169,6 +170,7 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
 
 def main() -> int:
     """Generate, and return the exit code: 1 for errors that the user can act on."""
+    die_with_parent()  # torch's launcher may stand between this process and who started it
     try:
         generate(parse())
     except HarnessError as error:

@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.evaluation.generate import unfinished
 from harness.evaluation.journal import progress_of
 from harness.evaluation.samples import protocol_of
+from harness.lifetime import die_with_parent
 from harness.registry import load_benchmark
 from harness.spec import EvaluationSpec, ModelSpec
 
@@ -57,7 +58,12 @@ def generate(
     command = _command(str(model), names, spec, model_spec, data, out, processes)
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, env=_environment(threads)
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=_environment(threads),
+            # Else a second call would meet it in the same journals, and on the same GPU.
+            preexec_fn=die_with_parent,
         )
         try:
             _follow(process, out, names)

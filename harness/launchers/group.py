@@ -10,7 +10,7 @@ from typing import IO
 from harness.errors import TrainingError
 from harness.launchers.launcher import Part
 from harness.launchers.node import BEAT_S
-from harness.training.process import die_with_parent
+from harness.lifetime import end_with_parent
 
 _POLL_S = 0.2
 _LAST_WORDS_S = 5.0
@@ -98,9 +98,5 @@ def _start(part: Part, output: IO[bytes]) -> subprocess.Popen[bytes]:
         # Ctrl-C goes to this process alone, which passes it on once; if this one dies in any
         # other way, the kernel tells the part, and that one the workers.
         start_new_session=True,
-        preexec_fn=_end_with_this_process,
+        preexec_fn=end_with_parent,
     )
-
-
-def _end_with_this_process() -> None:
-    die_with_parent(signal.SIGTERM)

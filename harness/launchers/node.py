@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.launchers.launcher import WORKER
 from harness.launchers.local import thread_settings
 from harness.launchers.shared import cache_mark, unseen
-from harness.training.process import die_with_parent
+from harness.lifetime import die_with_parent
 
 BEAT_S = 1.0
 """How often the launching process writes a byte to each machine."""
@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
         stdin=subprocess.DEVNULL,
         env=_environment(asked.processes),
         start_new_session=True,
-        preexec_fn=_end_with_this_process,
+        preexec_fn=die_with_parent,
     )
     code = _watch(agent)
     # As a shell says it, for ssh and srun pass no negative number on.
@@ -121,10 +121,6 @@ def _below(process: int) -> list[int]:
         return []
     children = [int(word) for word in told.split()]
     return [each for child in children for each in (*_below(child), child)]
-
-
-def _end_with_this_process() -> None:
-    die_with_parent(signal.SIGKILL)
 
 
 if __name__ == "__main__":

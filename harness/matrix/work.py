@@ -13,13 +13,13 @@ from filelock import FileLock, Timeout
 
 from harness.console import messages
 from harness.errors import HarnessError
+from harness.lifetime import end_with_parent
 from harness.matrix.cells import Cell
 from harness.matrix.queue import job_state, submitted_job
 from harness.matrix.stage import stage_of
 from harness.matrix.standing import Standing, State, read_note, reason, write_note
 from harness.rundir import in_use
 from harness.standing import finished
-from harness.training.process import die_with_parent
 
 POLL_S = 0.5
 _GRACE_S = 900.0
@@ -144,7 +144,7 @@ class Work:
                 env=os.environ | self._seats[seat],
                 # Ctrl-C goes to this process alone, which passes it on once.
                 start_new_session=True,
-                preexec_fn=_end_with_this_process,
+                preexec_fn=end_with_parent,
             )
         standing.become(State.RUNNING)
         self._running.append(_Process(standing, popen, claim, start, seat, time.monotonic()))
@@ -235,7 +235,3 @@ def _text_from(cell: Cell, start: int) -> str:
     with cell.log.open("rb") as log:
         log.seek(start)
         return log.read().decode("utf-8", "replace")
-
-
-def _end_with_this_process() -> None:
-    die_with_parent(signal.SIGTERM)

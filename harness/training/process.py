@@ -1,9 +1,7 @@
 """What the launcher and its worker processes agree on."""
 
-import ctypes
 import json
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,6 @@ STOP_FILE = "stop"
 """Asks the workers to save and end, however they were started."""
 PROGRESS_FILE = "progress.jsonl"
 """What the workers do before the first step, and what they warn of."""
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Progress:
@@ -63,9 +59,3 @@ class StopRequest:
 
     def _note(self, *_signal: object) -> None:
         self._signalled = True
-
-
-def die_with_parent(how: signal.Signals) -> None:
-    """Ask the kernel to end this process when its parent is gone, however that one ended."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, how)

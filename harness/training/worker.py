@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from harness.data.columns import ensure_columns, read_columns
 from harness.data.images import ImageTransform
 from harness.data.preferences import open_preferences
 from harness.errors import ConfigError, HarnessError, TrainingError
+from harness.lifetime import die_with_parent
 from harness.models.catalog import check_template
 from harness.models.lora import Lora
 from harness.models.sources import located_model
@@ -39,7 +39,6 @@ from harness.training.process import (
     STOP_FILE,
     Progress,
     StopRequest,
-    die_with_parent,
 )
 from harness.training.reference import ReferenceLogps
 from harness.training.schedule import DataOrder, LearningRate
@@ -198,7 +197,7 @@ class Worker:
 
 def main(run_dir: str) -> int:
     """Train as one process of the run; return the exit code."""
-    die_with_parent(signal.SIGKILL)
+    die_with_parent()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     run = RunDir(Path(run_dir))
     try:

@@ -2,6 +2,8 @@ import json
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from tiny_llava import make_checkpoint, make_picture
@@ -96,6 +98,52 @@ def test_killed_process_loses_at_most_the_batch_it_was_at(world, answers, tmp_pa
     assert all(json.loads(line)["response"] for line in kept)
     start(world, tmp_path)
     assert (tmp_path / "mm_vet.jsonl").read_text() == answers
+
+
+CALLER = """
+import sys
+from pathlib import Path
+from harness.evaluation.launch import generate
+from harness.spec import EvaluationSpec, ModelSpec
+world, out, processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+spec = EvaluationSpec(
+    benchmarks=["mm_vet"], data="unused", judge="oracle", batch_size=1, max_new_tokens=900
+)
+paths = (world / "data", out, out / "logs" / "generate.log")
+generate(world / "model", spec, ModelSpec(path="unused"), *paths, 1, processes)
+"""
+
+
+def generating(out):
+    """Processes that work for this folder, beside the one that asked for it."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if f"--out={out}".encode() in words:
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("processes", [1, 2])
+def test_nobody_goes_on_for_a_command_that_was_killed(world, tmp_path, processes):
+    """Else the same command would meet another writer of its journals."""
+    words = [sys.executable, "-c", CALLER, str(world), str(tmp_path), str(processes)]
+    caller = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob("mm_vet.journal*")):
+        assert caller.poll() is None
+        time.sleep(0.02)
+    assert len(generating(tmp_path)) == (1 if processes == 1 else 3)
+    caller.kill()
+    caller.wait()
+    until = time.monotonic() + 5
+    while generating(tmp_path) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert generating(tmp_path) == []
+    assert not (tmp_path / "mm_vet.jsonl").exists()
 
 
 def test_benchmark_without_the_protocol_is_named(tmp_path, capsys):
