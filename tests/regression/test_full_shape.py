@@ -121,14 +121,20 @@ class Watcher(threading.Thread):
                 os.link(found / "weights.safetensors", self.weights)
 
     def _gib(self):
-        """Return what all processes of the run hold; a page of several counts once."""
+        """Return what all processes of the run hold and the kernel cannot take back.
+
+        Pages of files that are mapped can be read again; a page of several processes counts once.
+        """
         total = 0
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if str(self.run_dir.path).encode() in (folder / "cmdline").read_bytes():
-                    lines = (folder / "smaps_rollup").read_text().splitlines()
-                    total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-            except (OSError, StopIteration):
+                    held = dict(
+                        line.split(":")
+                        for line in (folder / "smaps_rollup").read_text().splitlines()[1:]
+                    )
+                    total += sum(int(held[kind].split()[0]) for kind in ("Pss_Anon", "Pss_Shmem"))
+            except OSError:
                 continue  # it has just ended
         return total / 2**20
 

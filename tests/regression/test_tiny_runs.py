@@ -11,7 +11,7 @@ On another CPU the base model, and with it the pairs, are drawn anew. There the 
 numbers, and what a method changes of them, may differ by what two draws differ by: 3 standard
 errors of the difference of two means over the benchmark's samples. That is much for a benchmark of
 60 questions, so a method must also do everywhere what it is for: cut the hallucinations of its own
-base model and keep most of the recall.
+base model by a fifth at least, and keep most of the recall.
 """
 
 import csv
@@ -37,6 +37,8 @@ SEEDS = {"0", "1", "2"}
 DEVIATIONS = 4
 FLOOR = {"percent": 6.0, "points": 6.0, "score": 0.4}
 """Smallest tolerance by unit of the metric."""
+DESCRIPTIONS = 150
+"""Samples of AMBER that its rates of hallucination are of; the others are yes-or-no questions."""
 DEVIATION = {"percent": 50.0, "points": 50.0, "score": 3.0}
 """Most that the scores of single samples can deviate: half of the range of the unit."""
 ERRORS = 3
@@ -128,7 +130,8 @@ def reproduced(out, method, variant):
 def samples_of(file):
     """Benchmark -> number of its samples."""
     with file.open(encoding="utf-8") as lines:
-        return {row["benchmark"]: int(row["samples"]) for row in csv.DictReader(lines)}
+        samples = {row["benchmark"]: int(row["samples"]) for row in csv.DictReader(lines)}
+    return samples | {"amber": DESCRIPTIONS}
 
 
 @pytest.mark.parametrize(("method", "variant"), METHODS)
@@ -141,7 +144,7 @@ def test_a_new_run_gives_the_committed_numbers(out, committed, method, variant):
     assert list(far_off(base, base_then, samples, same_draw)) == []
     changed, changed_then = above(base, run), above(base_then, runs_then)
     assert list(far_off(changed, changed_then, samples, same_draw)) == []
-    assert run[HALLUCINATION]["0"] <= 2 / 3 * base[HALLUCINATION]["0"]
+    assert run[HALLUCINATION]["0"] <= 0.8 * base[HALLUCINATION]["0"]
     assert run[RECALL]["0"] >= base[RECALL]["0"] - 10
 
 
