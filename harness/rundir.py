@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from harness.console import messages
 from harness.errors import ConfigError, DataError, PreflightError
+from harness.locks import FileLock
 from harness.spec import RunSpec
 
 _LOOK_S = 0.5

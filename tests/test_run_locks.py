@@ -28,7 +28,7 @@ with RunDir(Path(sys.argv[1])).locked(wait=True):
 
 @contextmanager
 def process(code, folder):
-    """Another process: a lock of this one may be given to it twice (lmms-eval sees to that)."""
+    """A second process that works on a run."""
     pipe = subprocess.PIPE
     started = subprocess.Popen(
         [sys.executable, "-c", code, str(folder)], stdin=pipe, stdout=pipe, stderr=pipe, text=True

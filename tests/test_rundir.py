@@ -1,7 +1,5 @@
 """A run folder belongs to one specification and to one process at a time."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -50,30 +48,6 @@ def test_a_damaged_run_file_is_told(tmp_path: Path, text: str):
     run.spec_file.write_text(text)
     with pytest.raises(DataError, match="cannot be read as a run"):
         RunDir.open(tmp_path, SPEC)
-
-
-def test_a_second_worker_on_the_same_run_is_refused_until_the_first_ends(tmp_path: Path):
-    """In a process of its own: lmms-eval, once imported, replaces filelock's locks."""
-    run = RunDir.open(tmp_path, SPEC)
-    program = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from harness.rundir import RunDir\n"
-        "run = RunDir(Path(sys.argv[1]))\n"
-        "with run.locked():\n"
-        "    try:\n"
-        "        RunDir(run.path).locked().__enter__()\n"
-        "    except Exception as error:\n"
-        "        print(type(error).__name__, error)\n"
-        "with RunDir(run.path).locked():\n"
-        "    print('free')\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(run.path)], capture_output=True, text=True, check=True
-    )
-    refused, free = done.stdout.splitlines()
-    assert refused.startswith("PreflightError Another process is working on")
-    assert free == "free"
 
 
 def test_every_place_of_a_run_lies_in_its_folder(tmp_path: Path):

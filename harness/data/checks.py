@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import DataError
+from harness.locks import FileLock
 from harness.rundir import cache_dir
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from filelock import FileLock
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from harness.data.scoring import Advance, score_missing
 from harness.data.shards import Shards, key_of, key_parts
 from harness.errors import DataError, MissingColumn
 from harness.llm.chat import ChatSettings, default_store
+from harness.locks import FileLock
 from harness.rundir import write_atomically
 from harness.spec import HardnessSpec
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from torch import Tensor
 
 from harness.data.clip import Clip
@@ -16,6 +16,7 @@ from harness.data.splitters import NotSplit, Pieces, make_splitter
 from harness.data.splitting import split_sentences
 from harness.errors import DataError
 from harness.llm.chat import ChatSettings
+from harness.locks import FileLock
 from harness.spec import HardnessSpec
 
 BATCH_PAIRS = 32

@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from harness.data.loaders.source import file_digest
 from harness.errors import DataError
+from harness.locks import FileLock
 from harness.rundir import write_atomically
 
 Make = Callable[[int, Path], object]

@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from harness.errors import DataError
 from harness.llm.messages import ChatReply, ChatRequest
+from harness.locks import FileLock
 
 BUSY_S = 60.0
 """Seconds to wait for another process that is writing."""

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from harness.console import messages
 from harness.errors import HarnessError
 from harness.lifetime import end_with_parent
+from harness.locks import FileLock
 from harness.matrix.cells import Cell
 from harness.matrix.queue import job_state, submitted_job
 from harness.matrix.stage import stage_of

@@ -4,10 +4,9 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock
-
 from harness.data.loaders.source import MIRROR
 from harness.errors import DataError
+from harness.locks import FileLock
 from harness.models.original_layout import is_original
 from harness.models.reading import read_object
 from harness.rundir import cache_dir, write_atomically

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from harness.data.loaders.source import content_digest
 from harness.errors import DataError
+from harness.locks import FileLock
 from harness.models.headers import Shapes
 from harness.models.original_config import llava_config, write_readers
 from harness.models.original_layout import computed, renamed, weight_files

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from harness.console import Tracker, messages, track
 from harness.errors import DataError
+from harness.locks import FileLock
 from harness.rundir import write_atomically
 from harness.upstream.archives import extract_member
 from harness.upstream.catalogue import Dataset, Entry, Remote

@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
 from harness.console import messages
+from harness.locks import FileLock
 from harness.rundir import cache_dir
 from harness.world.config import HELD_OUT_FIRST, WorldConfig
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from filelock import FileLock
 
 from harness.data.arrow_file import ArrowFile
 from harness.data.loaders.layout import (
@@ -19,6 +18,7 @@ from harness.data.loaders.layout import (
 from harness.data.loaders.records import BATCH_ROWS, Kind, kind_of, parquet_schema, records_of
 from harness.data.loaders.source import Source, content_digest
 from harness.errors import DataError
+from harness.locks import FileLock
 from harness.rundir import cache_dir
 
 Advance = Callable[[int], object]
