@@ -44,6 +44,7 @@ from harness.training.reference import ReferenceLogps
 from harness.training.schedule import DataOrder, LearningRate
 from harness.training.vision_cache import VisionCache
 from harness.training.watch import Watch
+from harness.training.wide_products import wide_products
 
 _SAID_OF_A_DISK = (
     "A file could not be read or written: {error}. Free some space or mend the folder; the same "
@@ -206,7 +207,8 @@ def main(run_dir: str) -> int:
         # Products of bfloat16 numbers are exact in TF32: the head's float32 logits stay exact.
         torch.backends.cuda.matmul.allow_tf32 = spec.training.precision == "bfloat16"
         processes = Processes()
-        Worker(run, spec, processes).train()
+        with wide_products(processes.device, dtype_of(spec.training)):
+            Worker(run, spec, processes).train()
         processes.close()
     except HarnessError as error:
         return _tell(run, error)

@@ -30,6 +30,7 @@ from harness.spec import RunSpec
 from harness.training.checkpoint import latest_checkpoint
 from harness.training.launch import train
 from harness.training.metrics import read_rows
+from harness.training.wide_products import wide_products
 
 pytestmark = [pytest.mark.world, pytest.mark.processes, pytest.mark.timeout(900)]
 
@@ -211,7 +212,7 @@ def logits(model, processor):
         return_tensors="pt",
     )
     assert (asked["input_ids"] == IMAGE_TOKEN).sum() == SHAPE.image_tokens
-    with torch.no_grad():
+    with torch.no_grad(), wide_products(torch.device("cpu"), torch.bfloat16):
         return model(**asked.to(dtype=torch.bfloat16)).logits
 
 
