@@ -1,8 +1,9 @@
 """Talk to the user: results on stdout, messages and progress on stderr."""
 
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -84,3 +85,31 @@ class _Lines:
         of = "" if self.total is None else f"/{self.total:g}"
         messages.print(f"{self.description}: {self.done:g}{of} {self.note}".rstrip(), markup=False)
         self.shown = time.monotonic()
+
+
+def print_table(title: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows as a table whose cells wrap."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*titles, title=title)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    results.print(table)
+
+
+def print_questions(questions: Sequence[str]) -> None:
+    """Print what no source settles about the values of a run."""
+    if questions:
+        print_table("open questions", ("no source settles",), [[text] for text in questions])
+
+
+# C0 and C1 controls, invisible marks that turn the direction of writing, halves of surrogate pairs.
+UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    r"""Return text that a terminal shows and never obeys: controls stand as `\x1b`."""
+    return UNPRINTABLE.sub(lambda match: ascii(match.group())[1:-1], text)

@@ -1,6 +1,5 @@
 """Write down what made a run: code, versions, hardware, data and command line."""
 
-import hashlib
 import os
 import platform
 import shutil
@@ -13,10 +12,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.digests import sha256
 from harness.spec import Strict
-
-BLOCK = 1 << 20
 
 
 class Code(Strict):
@@ -67,19 +65,6 @@ class Manifest(Strict):
     def write(self, path: Path) -> None:
         """Write as JSON."""
         write_atomically(path, self.model_dump_json(indent=2) + "\n")
-
-
-def sha256(path: Path) -> str:
-    """Hash a file, or all files below a folder with their relative names."""
-    digest = hashlib.sha256()
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    for file in files:
-        if file != path:
-            digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(BLOCK):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def gpus() -> list[str]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, create_model
 
 from harness import preflight, registry
+from harness.console import print_questions, print_table
 from harness.devices import Devices, names_devices, parse_devices
 from harness.errors import PreflightError
-from harness.listing import print_questions, print_table
 from harness.plan import Plan
 from harness.preset_files import read_preset
 from harness.presets import CONFIG, resolve

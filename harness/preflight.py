@@ -141,7 +141,7 @@ def _published_pairs(data: DataSpec) -> int | None:
 
 def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
     """Read every preference pair; return how many there are, None before the data are there."""
-    from harness.data.loaders.source import on_hub
+    from harness.files.hub_names import on_hub
 
     source = spec.data.preferences
     if in_world(source) or on_hub(source):
@@ -177,7 +177,7 @@ def _steps(pairs: int | None, spec: RunSpec, problems: list[str]) -> int | None:
 
 
 def _model_problems(model: ModelSpec) -> Iterator[str]:
-    from harness.data.loaders.source import on_hub
+    from harness.files.hub_names import on_hub
     from harness.models.catalog import check_template
     from harness.models.verify import check_model
 

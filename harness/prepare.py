@@ -13,9 +13,10 @@ from harness.data.columns import GAP, columns_of, summary_file
 from harness.data.export import write_with_column
 from harness.data.hardness import Summary
 from harness.data.preferences import Preferences, open_preferences, selected_pairs
+from harness.files.atomic import write_atomically
+from harness.files.cache import cache_dir
 from harness.llm.messages import ChatSettings
 from harness.reporting.hardness_plot import save_histograms
-from harness.rundir import cache_dir, write_atomically
 from harness.spec import DataSpec
 
 PICTURE, SUMMARY = "clip_gap.png", "clip_gap.json"

@@ -1,7 +1,5 @@
 """The folder of one run: what lies where, who may write, and which specification it belongs to."""
 
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,36 +11,12 @@ from filelock import Timeout
 
 from harness.console import messages
 from harness.errors import ConfigError, DataError, PreflightError
-from harness.locks import FileLock
+from harness.files.atomic import write_atomically
+from harness.files.locks import FileLock
 from harness.spec import RunSpec
 
 _LOOK_S = 0.5
 """Who only looks whether a run is in use (`in_use`) lets go of it sooner than this."""
-
-
-def cache_dir() -> Path:
-    """Return the folder for everything that can be made again; HARNESS_CACHE moves it."""
-    if chosen := os.environ.get("HARNESS_CACHE"):
-        folder = Path(chosen)
-    else:
-        import platformdirs
-
-        folder = platformdirs.user_cache_path("alignment-harness")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder.resolve()
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
 
 
 @dataclass(frozen=True)
@@ -180,19 +154,6 @@ class RunDir:
             yield
         finally:
             lock.release()
-
-
-def in_use(lock: Path) -> bool:
-    """Say whether a process holds a lock file now; the file is not made where there is none."""
-    if not lock.exists():
-        return False
-    probe = FileLock(lock, timeout=0)
-    try:
-        probe.acquire()
-    except Timeout:
-        return True
-    probe.release()
-    return False
 
 
 def run_name(spec: RunSpec) -> str:

@@ -1,13 +1,13 @@
 """The whole specification of one run: what is trained, on what, how, and how it is evaluated."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from functools import reduce
 from operator import getitem
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.files.digests import short_hash
 
 ADDED: Mapping[str, Any] = {
     "data.where": {},
@@ -223,8 +223,3 @@ class RunSpec(Strict):
     def digest(self) -> str:
         """Return 12 hex digits over the identity."""
         return short_hash(self.identity())
-
-
-def short_hash(values: Mapping[str, Any]) -> str:
-    """Return 12 hex digits over JSON values, whatever their order."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

@@ -11,6 +11,7 @@ from harness.ablation import AblationRow
 from harness.console import messages, results
 from harness.errors import ConfigError
 from harness.evaluation.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
+from harness.files.digests import short_hash
 from harness.preset_files import read_preset, sizes
 from harness.presets import resolve
 from harness.registry import load_benchmark, method_names
@@ -20,7 +21,7 @@ from harness.reporting.tables import rich_table, write_tables
 from harness.request import Request
 from harness.rundir import RunDir
 from harness.sources import locate_spec
-from harness.spec import RunSpec, short_hash
+from harness.spec import RunSpec
 
 
 def unfinished_benchmarks(run: RunDir, spec: RunSpec) -> list[str]:

@@ -15,8 +15,9 @@ path = sys.argv[1]
 print("shared", filelock.FileLock(path) is filelock.FileLock(path))
 
 from harness.errors import PreflightError
-from harness.locks import FileLock
-from harness.rundir import RunDir, in_use
+from harness.files.locks import FileLock
+from harness.rundir import RunDir
+from harness.files.locks import in_use
 
 print("ours shared", FileLock(path) is FileLock(path))
 run = RunDir(Path(path).parent)

@@ -5,7 +5,8 @@ from hashlib import sha256 as hash_of
 from importlib.metadata import version
 from pathlib import Path
 
-from harness.manifest import Manifest, sha256
+from harness.files.digests import sha256
+from harness.manifest import Manifest
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path):

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from harness.errors import PreflightError
-from harness.rundir import RunDir, in_use
+from harness.files.locks import in_use
+from harness.rundir import RunDir
 
 HOLD = """
 import sys

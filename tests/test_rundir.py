@@ -6,8 +6,10 @@ import pytest
 import yaml
 
 from harness.errors import ConfigError, DataError
+from harness.files.atomic import write_atomically
+from harness.files.cache import cache_dir
 from harness.presets import resolve
-from harness.rundir import RunDir, cache_dir, write_atomically
+from harness.rundir import RunDir
 from harness.spec import RunSpec
 
 SPEC = resolve("dpo", "tiny", seed=3).spec

@@ -178,7 +178,7 @@ def show(
     if as_json:
         print_json(origins)
         return
-    from harness.listing import print_questions, print_table
+    from harness.console import print_questions, print_table
 
     rows = [[key, _text(row["value"]), row["source"]] for key, row in origins.items()]
     print_table(f"{resolved.spec.label} {size}", ("key", "value", "source"), rows)

@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import DataError
-from harness.locks import FileLock
-from harness.rundir import cache_dir
+from harness.files.cache import cache_dir
+from harness.files.locks import FileLock
 
 if TYPE_CHECKING:
     from harness.data.preferences import Preferences

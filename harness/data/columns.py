@@ -13,11 +13,12 @@ from torch import Tensor
 from harness.data.hardness import Summary, collected
 from harness.data.preferences import Preferences
 from harness.data.scoring import Advance, score_missing
-from harness.data.shards import Shards, key_of, key_parts
+from harness.data.shards import Shards, key_parts
 from harness.errors import DataError, MissingColumn
+from harness.files.atomic import write_atomically
+from harness.files.digests import key_of
+from harness.files.locks import FileLock
 from harness.llm.chat import ChatSettings, default_store
-from harness.locks import FileLock
-from harness.rundir import write_atomically
 from harness.spec import HardnessSpec
 
 COMPUTABLE = frozenset({"clip_gap"})

@@ -13,7 +13,7 @@ from harness.data.aggregation import response_gap
 from harness.data.preferences import Preferences
 from harness.data.shards import ScoredPair, Shards
 from harness.errors import DataError
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
 from harness.spec import HardnessSpec
 
 REPORT = "unscored.jsonl"

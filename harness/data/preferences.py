@@ -13,11 +13,12 @@ from harness.data.checks import check_pairs
 from harness.data.images import open_image
 from harness.data.loaders.images import image_file, read_image
 from harness.data.loaders.layout import FAULT, FILE, ROW, TEXTS
-from harness.data.loaders.source import content_digest, file_digest, locate
+from harness.data.loaders.source import locate
 from harness.data.loaders.store import store_pairs
 from harness.data.subset import Selection, check_count, rows_without, select
 from harness.data.templates import IMAGE
 from harness.errors import DataError
+from harness.files.digests import content_digest, file_digest
 from harness.spec import DataSpec
 
 __all__ = ["PreferencePair", "Preferences", "file_digest", "open_preferences", "selected_pairs"]

@@ -15,8 +15,8 @@ from harness.data.shards import ScoredPair, ScoredSide, Shards
 from harness.data.splitters import NotSplit, Pieces, make_splitter
 from harness.data.splitting import split_sentences
 from harness.errors import DataError
+from harness.files.locks import FileLock
 from harness.llm.chat import ChatSettings
-from harness.locks import FileLock
 from harness.spec import HardnessSpec
 
 BATCH_PAIRS = 32

@@ -4,7 +4,6 @@ How the scores become one number is decided when they are read: another aggregat
 treatment of responses that were not split, computes nothing anew.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,8 @@ import pyarrow.parquet as pq
 from harness.data.clip import clip_digest
 from harness.data.splitters import splitter_identity
 from harness.errors import DataError
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.digests import key_of
 from harness.spec import HardnessSpec
 
 SHARD_PAIRS = 512
@@ -151,11 +151,6 @@ def key_parts(data: str, hardness: HardnessSpec) -> dict[str, str]:
         "clip": clip_digest(hardness.clip),
         "splitter": splitter_identity(hardness),
     }
-
-
-def key_of(parts: Mapping[str, Any]) -> str:
-    """Return 16 hex digits over the parts of a key."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _side(values: Mapping[str, Any]) -> ScoredSide:

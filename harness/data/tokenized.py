@@ -15,11 +15,11 @@ import transformers
 from jaxtyping import Int
 from torch import Tensor
 
-from harness.data.arrow_file import ArrowFile
 from harness.data.batch import PairTokenizer, TokenizedPair
 from harness.data.preferences import Preferences
-from harness.data.sealed import ensure_files
-from harness.data.shards import key_of
+from harness.files.arrow import ArrowFile
+from harness.files.digests import key_of
+from harness.files.sealed import ensure_files
 
 BATCH_ROWS = 1000
 _NAMED_ROWS = 10

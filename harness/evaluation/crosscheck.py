@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.files.atomic import write_atomically
 from harness.lifetime import die_with_parent
 from harness.llm.messages import ChatSettings
-from harness.rundir import write_atomically
 
 LMMS_TASKS = {"mm_vet": "mmvet", "llava_bench": "llava_in_the_wild"}
 """Names of the benchmarks and of lmms-eval's tasks."""

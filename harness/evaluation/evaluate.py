@@ -22,9 +22,9 @@ from harness.evaluation.answers import pair, read_responses
 from harness.evaluation.benchmark_data import read_data
 from harness.evaluation.items import Item, failed
 from harness.evaluation.samples import protocol_of
+from harness.files.atomic import write_atomically
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
-from harness.rundir import write_atomically
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from harness.evaluation.samples import (
     questions_hash,
     read_samples,
 )
+from harness.files.atomic import write_atomically
 from harness.lifetime import die_with_parent
 from harness.models.sources import model_folder
 from harness.registry import load_benchmark
-from harness.rundir import write_atomically
 from harness.spec import ModelSpec
 
 if TYPE_CHECKING:

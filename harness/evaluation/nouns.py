@@ -13,9 +13,10 @@ from benchmarks.types import Token
 from harness.errors import DataError
 from harness.evaluation.plain_pickle import read_plain_pickle
 from harness.evaluation.wordnet import NounForms
-from harness.rundir import cache_dir, write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.cache import cache_dir
+from harness.files.digests import file_digest
 from harness.upstream.catalogue import catalogue
-from harness.upstream.record import sha256_of
 
 OFFICIAL = "nltk averaged_perceptron_tagger, WordNet 3.0"
 LICENCE = "corpora/wordnet/LICENSE"
@@ -84,7 +85,7 @@ class NLTKTagger:
         hashes = {path: entry.sha256 for path, entry in published.items() if path != LICENCE}
         places = {path: self._place(*_flat(path)) for path in hashes}
         found = {path: place for path, place in places.items() if place is not None}
-        others = [place for path, place in found.items() if sha256_of(place) != hashes[path]]
+        others = [place for path, place in found.items() if file_digest(place) != hashes[path]]
         weights = self._place(TAGGER_JSON.format(PARTS[0]))
         if f"taggers/{TAGGER}.zip" not in found and weights is not None:
             others.append(weights)  # NLTK's newer form of it, of which no hash is known
@@ -133,7 +134,7 @@ class NLTKTagger:
         archive = self._place(*_flat(f"taggers/{TAGGER}.zip"))
         if archive is None:
             return [self._find(name) for name in names]
-        files = [self._cache / sha256_of(archive)[:16] / name for name in names]
+        files = [self._cache / file_digest(archive)[:16] / name for name in names]
         if not all(file.exists() for file in files):
             with zipfile.ZipFile(archive) as opened:
                 values = read_plain_pickle(opened.read(TAGGER_PICKLE), str(archive))

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from benchmarks.types import SampleId
 from harness.errors import DataError
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
 
 
 def read_journal(path: Path) -> dict[str, list[str]]:

@@ -1,6 +1,5 @@
 """Scorecards and items for people: tables on stdout that a pager can take."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -9,9 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.types import Benchmark, Scorecard, Unscored
-from harness.console import results
+from harness.console import print_table, results, visible
 from harness.evaluation.items import Item, plain
-from harness.listing import print_table
 from harness.reporting.remarks import remarks, shown
 
 CHUNK = 200
@@ -19,15 +17,6 @@ CHUNK = 200
 REPLY, ANSWER = 240, 1200
 """Characters shown of a judge's reply and of an answer; `--json` gives all of them."""
 BAD = "bold red"
-# C0 and C1 controls, invisible marks that turn the direction of writing, halves of surrogate pairs.
-UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-
-
-def visible(text: str) -> str:
-    r"""Return text that a terminal shows and never obeys: controls stand as `\x1b`."""
-    return UNPRINTABLE.sub(lambda match: ascii(match.group())[1:-1], text)
 
 
 def print_scorecard(benchmark: Benchmark[Any], card: Scorecard) -> None:

@@ -16,6 +16,7 @@ import torch
 from harness.console import messages
 from harness.devices import Device
 from harness.errors import ConfigError
+from harness.files.atomic import write_atomically
 from harness.gpu_check import answers, equality
 from harness.gpu_check.device import kind_of
 from harness.gpu_check.engines import SAID, EngineName, has_deepspeed
@@ -25,7 +26,6 @@ from harness.gpu_check.ours import Amounts, Ours, training_spec
 from harness.gpu_check.report import show
 from harness.gpu_check.rows import Measured
 from harness.registry import find
-from harness.rundir import write_atomically
 from harness.shapes import Shape
 from harness.training.attention import use_attention
 from harness.training.estimate import Setting, memory

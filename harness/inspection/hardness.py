@@ -4,11 +4,10 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from harness.console import messages, results
+from harness.console import messages, results, visible
 from harness.data.columns import GAP
 from harness.data.preferences import open_preferences
 from harness.errors import DataError
-from harness.evaluation.show import visible
 from harness.inspection.known import known_hardness
 from harness.spec import DataSpec
 

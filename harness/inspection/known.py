@@ -8,8 +8,8 @@ from harness.data.columns import GAP, column_file, columns_of, summary_file
 from harness.data.hardness import Summary, data_factor
 from harness.data.preferences import Preferences
 from harness.data.shards import ScoredPair, Shards
+from harness.files.cache import cache_dir
 from harness.llm.messages import ChatSettings
-from harness.rundir import cache_dir
 from harness.spec import HardnessSpec
 
 _NEEDED = frozenset({GAP})

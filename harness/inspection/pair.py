@@ -8,7 +8,7 @@ from typing import Any, get_args
 from rich.table import Table
 from rich.text import Text
 
-from harness.console import results
+from harness.console import results, visible
 from harness.data.batch import PairTokenizer
 from harness.data.collate import Segments
 from harness.data.columns import GAP
@@ -16,7 +16,6 @@ from harness.data.preferences import PreferencePair, Preferences, open_preferenc
 from harness.data.shards import ScoredSide
 from harness.data.templates import TEMPLATES, Template
 from harness.errors import ConfigError, DataError
-from harness.evaluation.show import visible
 from harness.inspection.known import known_hardness, known_scores
 from harness.registry import find
 from harness.sources import in_world, locate

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ConfigError, HarnessError
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
 
 SAVE_WITHIN_S = 300
 """How long before its time limit a job is asked to save."""

@@ -5,7 +5,8 @@ import time
 import uuid
 from pathlib import Path
 
-from harness.rundir import cache_dir, write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.cache import cache_dir
 
 WITHIN_S = 30.0
 """A network file system may show a new file this much later to other machines."""

@@ -7,11 +7,11 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.wait import wait_random_exponential
 
 from harness.errors import JudgeError
+from harness.files.cache import cache_dir
 from harness.llm.budget import Budget, Spent
 from harness.llm.messages import ChatReply, ChatRequest, ChatSettings
 from harness.llm.store import ReplyStore
 from harness.llm.wire import PassingError, Wire, read_reply
-from harness.rundir import cache_dir
 
 __all__ = ["ChatReply", "ChatRequest", "ChatService", "ChatSettings", "Spent", "default_store"]
 

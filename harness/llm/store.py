@@ -17,8 +17,8 @@ from typing import Any
 from filelock import Timeout
 
 from harness.errors import DataError
+from harness.files.locks import FileLock
 from harness.llm.messages import ChatReply, ChatRequest
-from harness.locks import FileLock
 
 BUSY_S = 60.0
 """Seconds to wait for another process that is writing."""

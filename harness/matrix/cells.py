@@ -9,11 +9,12 @@ from pydantic import Field
 
 from harness import preflight
 from harness.errors import ConfigError, HarnessError, PreflightError
+from harness.files.digests import short_hash
 from harness.presets import resolve
 from harness.request import Request
 from harness.rundir import RunDir, run_name
 from harness.sources import in_world, locate_spec
-from harness.spec import RunSpec, Strict, short_hash
+from harness.spec import RunSpec, Strict
 from harness.standing import finished
 
 FOLDER = "matrix"

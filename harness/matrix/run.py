@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping, Sequence
 
+from harness.console import print_table
 from harness.errors import ConfigError, HarnessError, PreflightError
 from harness.launchers.choose import launcher_of, submits, with_devices
 from harness.launchers.launcher import Launcher
-from harness.listing import print_table
 from harness.manifest import gpus
 from harness.matrix.cells import (
     Cell,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from harness.files.atomic import write_atomically
 from harness.matrix.cells import Cell
 from harness.matrix.stage import Stage
-from harness.rundir import write_atomically
 
 
 class State(StrEnum):

@@ -13,13 +13,12 @@ from filelock import Timeout
 
 from harness.console import messages
 from harness.errors import HarnessError
+from harness.files.locks import FileLock, in_use
 from harness.lifetime import end_with_parent
-from harness.locks import FileLock
 from harness.matrix.cells import Cell
 from harness.matrix.queue import job_state, submitted_job
 from harness.matrix.stage import stage_of
 from harness.matrix.standing import Standing, State, read_note, reason, write_note
-from harness.rundir import in_use
 from harness.standing import finished
 
 POLL_S = 0.5

@@ -4,12 +4,13 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.data.loaders.source import MIRROR
 from harness.errors import DataError
-from harness.locks import FileLock
+from harness.files.atomic import write_atomically
+from harness.files.cache import cache_dir
+from harness.files.hub_names import MIRROR
+from harness.files.locks import FileLock
 from harness.models.original_layout import is_original
 from harness.models.reading import read_object
-from harness.rundir import cache_dir, write_atomically
 
 _FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
 _PICKLES = ("pytorch_model*.bin", "pytorch_model.bin.index.json")

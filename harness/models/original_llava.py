@@ -17,16 +17,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from harness.data.loaders.source import content_digest
 from harness.errors import DataError
-from harness.locks import FileLock
+from harness.files.cache import cache_dir
+from harness.files.digests import content_digest
+from harness.files.locks import FileLock
 from harness.models.headers import Shapes
 from harness.models.original_config import llava_config, write_readers
 from harness.models.original_layout import computed, renamed, weight_files
 from harness.models.shards import load, shapes_in, write_shards
 from harness.models.verify import check_model
 from harness.models.weight_shapes import weight_problems
-from harness.rundir import cache_dir
 
 VERSION = 1
 """Part of the name in the cache; a conversion that writes something else gets another."""

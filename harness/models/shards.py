@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from harness.errors import DataError
+from harness.files.atomic import write_atomically
 from harness.models.headers import INDEX, Shapes, read_shapes
-from harness.rundir import write_atomically
 
 SHARD_BYTES = 2_000_000_000
 """Weights in memory at a time, and the size of a written file."""

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.data.loaders.source import MIRROR, on_hub
 from harness.errors import DataError
+from harness.files.hub_names import MIRROR, on_hub
 from harness.models import hub
 from harness.models.original_layout import is_original
 from harness.models.reading import read_object

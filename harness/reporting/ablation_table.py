@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark
+from harness.files.atomic import write_atomically
 from harness.reporting.compare import Comparison, RunResult, compare
 from harness.reporting.markdown import legend, runs_table, settings, unreadable_replies
 from harness.reporting.tables import csv_text, run_records
 from harness.reporting.words import escaped
-from harness.rundir import write_atomically
 
 Changes = Mapping[str, Sequence[str]]
 """By label of a row: what it has other than the method, a line each; none for the method itself."""

@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.types import Benchmark
+from harness.files.atomic import write_atomically
 from harness.reporting.compare import Comparison, Row, RunResult, compare
 from harness.reporting.crosschecks import Checked, crosscheck_section
 from harness.reporting.markdown import cell_text, comparison_markdown
 from harness.reporting.published import FOLDER, PublishedValue, read_published
 from harness.reporting.run_table import run_markdown
 from harness.reporting.words import MISSING
-from harness.rundir import write_atomically
 
 COUNTS = ("samples", "scored", "unscored", "empty")
 

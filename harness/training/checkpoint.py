@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from harness.errors import DataError, TrainingError
+from harness.files.atomic import sync
 from harness.training.engine import Engine, Processes
-from harness.training.model import sync
 from harness.training.reshard import FRAGMENTS, resharded
 
 State = TypeVar("State")

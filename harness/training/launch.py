@@ -9,11 +9,12 @@ from harness.data.checks import REPORT
 from harness.data.columns import ensure_columns
 from harness.data.preferences import Preferences, open_preferences, selected_pairs
 from harness.errors import Interrupted, TrainingError
+from harness.files.cache import cache_dir
 from harness.launchers.group import Group
 from harness.launchers.launcher import Launcher
 from harness.launchers.local import LocalLauncher
 from harness.registry import load_method
-from harness.rundir import RunDir, cache_dir
+from harness.rundir import RunDir
 from harness.spec import RunSpec
 from harness.training.failure import CONTINUES, Log, failure
 from harness.training.follow import Followed

@@ -1,7 +1,6 @@
 """The base model on disk: load it, name its content, and write the trained one."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from harness.data.loaders.source import content_digest
 from harness.errors import DataError
+from harness.files.atomic import sync
+from harness.files.digests import content_digest
 from harness.models.family import family_of, load_family
 from harness.models.lora import Lora
 
@@ -92,13 +92,3 @@ def write_model(
     sync(*partial.iterdir(), partial)
     partial.rename(target)
     sync(target.parent)
-
-
-def sync(*paths: Path) -> None:
-    """Force files, or the list of names in folders, to the disk."""
-    for path in paths:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -14,7 +14,9 @@ from harness.data.preferences import Preferences
 from harness.data.templates import TEMPLATES
 from harness.data.tokenized import TokenizedPairs, ensure_tokenized, tokenized_file
 from harness.errors import Interrupted
-from harness.rundir import RunDir, cache_dir, write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.cache import cache_dir
+from harness.rundir import RunDir
 from harness.spec import RunSpec
 from harness.training.engine import Processes
 from harness.training.model import BaseModel, model_digest

@@ -14,8 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.data.sealed import ensure_files
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.sealed import ensure_files
 from harness.training.policy import TokenLogps
 
 SHARD_PAIRS = 512

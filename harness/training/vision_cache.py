@@ -15,8 +15,8 @@ from torch import Tensor
 
 from harness.data.batch import PairTokens
 from harness.data.collate import ImageStore, Pairs
-from harness.data.sealed import ensure_files
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.sealed import ensure_files
 from harness.training.reference import Ranks
 
 SHARD_IMAGES = 16

@@ -16,12 +16,14 @@ from harness.data.columns import ensure_columns, read_columns
 from harness.data.images import ImageTransform
 from harness.data.preferences import open_preferences
 from harness.errors import ConfigError, HarnessError, TrainingError
+from harness.files.atomic import write_atomically
+from harness.files.cache import cache_dir
 from harness.lifetime import die_with_parent
 from harness.models.catalog import check_template
 from harness.models.lora import Lora
 from harness.models.sources import located_model
 from harness.registry import load_method
-from harness.rundir import RunDir, cache_dir, write_atomically
+from harness.rundir import RunDir
 from harness.spec import RunSpec
 from harness.training.attention import use_attention
 from harness.training.batches import Batches

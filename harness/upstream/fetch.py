@@ -9,13 +9,14 @@ from filelock import Timeout
 
 from harness.console import Tracker, messages, track
 from harness.errors import DataError
-from harness.locks import FileLock
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.digests import file_digest
+from harness.files.locks import FileLock
 from harness.upstream.archives import extract_member
 from harness.upstream.catalogue import Dataset, Entry, Remote
 from harness.upstream.content import image_entries, require_readable
 from harness.upstream.literals import string_literal
-from harness.upstream.record import GOOD, Record, sha256_of, state_of
+from harness.upstream.record import GOOD, Record, state_of
 from harness.upstream.transfer import Note, Unavailable, discard, settle
 
 ARCHIVES = ".archives"
@@ -139,7 +140,7 @@ class _Fetch:
             raise Unavailable(self._failed[name])
         remote, target = self._dataset.archives[name], self._folder / ARCHIVES / name
         whence = remote.url or name
-        if target.exists() and remote.sha256 in (None, sha256_of(target)):
+        if target.exists() and remote.sha256 in (None, file_digest(target)):
             return target, whence
         target.parent.mkdir(exist_ok=True)
         partial = target.with_name(f"{name}.partial")
@@ -172,7 +173,7 @@ class _Fetch:
         source = (self._folder / script).read_bytes()
         text = string_literal(source, entry.literal or "", script)
         write_atomically(self._folder / path, text)
-        digest = self._record.sha256(script) or sha256_of(self._folder / script)
+        digest = self._record.sha256(script) or file_digest(self._folder / script)
         self._record.add(path, f"{entry.literal} in {script}", script_sha256=digest)
 
     def _places(self, path: str, stated: str | None = None) -> list[str]:
@@ -195,7 +196,7 @@ class _Fetch:
 
 
 def _require_pinned(remote: Remote, partial: Path, origin: str) -> None:
-    if remote.sha256 is not None and (found := sha256_of(partial)) != remote.sha256:
+    if remote.sha256 is not None and (found := file_digest(partial)) != remote.sha256:
         raise Unavailable(
             f"{origin}: what arrived is not the published file: sha256 {found}, "
             f"{partial.stat().st_size} bytes; expected {remote.sha256}"

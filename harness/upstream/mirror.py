@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import ConfigError
+from harness.files.digests import file_digest
 from harness.upstream.catalogue import Remote
-from harness.upstream.record import sha256_of
 from harness.upstream.transfer import Note, Unavailable
 
 
@@ -43,7 +43,7 @@ class Mirror:
         """
         found = [path for path in self._candidates(remote, places) if path.is_file()]
         for path in found:
-            if remote.sha256 in (None, sha256_of(path)):
+            if remote.sha256 in (None, file_digest(path)):
                 shutil.copyfile(path, partial)
                 note(partial.stat().st_size, remote.size)
                 return str(path)

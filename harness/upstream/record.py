@@ -1,13 +1,13 @@
 """What was fetched, and whether a file on disk is what it should be."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import DataError
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.digests import file_digest
 from harness.upstream.catalogue import Dataset, Entry
 from harness.upstream.literals import string_literal
 
@@ -48,7 +48,12 @@ class Record:
     def add(self, path: str, origin: str, **more: str) -> None:
         """Write down a file that arrived."""
         target = self.folder / path
-        row = {"sha256": sha256_of(target), "bytes": target.stat().st_size, "from": origin, **more}
+        row = {
+            "sha256": file_digest(target),
+            "bytes": target.stat().st_size,
+            "from": origin,
+            **more,
+        }
         self.rows[path] = row
         write_atomically(self.folder / RECORD, json.dumps(self.rows, indent=1, ensure_ascii=False))
 
@@ -68,9 +73,9 @@ def state_of(dataset: Dataset, path: str, entry: Entry, record: Record) -> State
     if entry.literal is not None:
         return _state_of_literal(dataset, path, entry, record)
     if entry.sha256 is not None:
-        return "ok" if sha256_of(target) == entry.sha256 else "wrong hash"
+        return "ok" if file_digest(target) == entry.sha256 else "wrong hash"
     known = record.sha256(path)
-    return "not pinned" if known in (None, sha256_of(target)) else "changed"
+    return "not pinned" if known in (None, file_digest(target)) else "changed"
 
 
 def _state_of_literal(dataset: Dataset, path: str, entry: Entry, record: Record) -> State:
@@ -78,13 +83,7 @@ def _state_of_literal(dataset: Dataset, path: str, entry: Entry, record: Record)
     script = entry.inside or ""
     if state_of(dataset, script, dataset.files[script], record) != "ok":
         known = record.sha256(path)
-        return "not pinned" if known in (None, sha256_of(record.folder / path)) else "changed"
+        return "not pinned" if known in (None, file_digest(record.folder / path)) else "changed"
     source = (record.folder / script).read_bytes()
     text = string_literal(source, entry.literal or "", script)
     return "ok" if (record.folder / path).read_bytes() == text.encode() else "wrong hash"
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hash of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

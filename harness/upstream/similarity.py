@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from benchmarks.amber import RELATION, SIMILAR
 from benchmarks.parsing import json_object
 from harness.errors import ConfigError, DataError
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.digests import file_digest
 from harness.upstream.content import read_text
-from harness.upstream.record import sha256_of
 
 THRESHOLD = 0.8
 
@@ -80,7 +80,7 @@ def write_table(folder: Path, model: str) -> tuple[Path, int]:
         "threshold": THRESHOLD,
         "words": len(words),
         "words_without_vector": [word for word in words if not vectors[word].any()],
-        "relation_sha256": sha256_of(folder / RELATION),
+        "relation_sha256": file_digest(folder / RELATION),
         "pairs": pairs,
     }
     write_atomically(folder / SIMILAR, json.dumps(table, indent=1, ensure_ascii=False))

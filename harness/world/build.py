@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.console import messages
-from harness.locks import FileLock
-from harness.rundir import cache_dir
+from harness.files.cache import cache_dir
+from harness.files.locks import FileLock
 from harness.world.config import HELD_OUT_FIRST, WorldConfig
 
 if TYPE_CHECKING:

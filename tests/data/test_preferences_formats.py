@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.loaders.records import records_of
-from harness.data.loaders.source import MIRROR, on_hub
 from harness.data.preferences import Preferences
 from harness.errors import DataError, MissingColumn
+from harness.files.hub_names import MIRROR, on_hub
 
 TEXTS = ("question", "chosen", "rejected")
 

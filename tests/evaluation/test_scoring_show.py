@@ -8,9 +8,10 @@ from rich.console import Console
 from benchmarks.amber_metrics import Answer, Description
 from benchmarks.mmhal import Rating
 from benchmarks.types import Response, Sample, Unscored
+from harness.console import visible
 from harness.evaluation import show
 from harness.evaluation.items import Item
-from harness.evaluation.show import print_items, select, visible
+from harness.evaluation.show import print_items, select
 
 SAMPLE = Sample(7, "Describe this image.", "7.jpg", "generative")
 

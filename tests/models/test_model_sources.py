@@ -10,8 +10,8 @@ import pytest
 import world_fixture
 from hub_server import Hub
 
-from harness.data.loaders.source import MIRROR
 from harness.errors import DataError
+from harness.files.hub_names import MIRROR
 from harness.models.sources import find, located_model, model_folder
 from harness.spec import ModelSpec
 

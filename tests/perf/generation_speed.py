@@ -30,7 +30,7 @@ from harness.evaluation.journal import Journal
 from harness.evaluation.llava import Llava
 from harness.evaluation.model import JournaledLlava
 from harness.evaluation.samples import GenerationTask
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
 
 MIDDLE = Shape(
     hidden=512, layers=8, vision_hidden=256, vision_layers=4, image=336, patch=14,

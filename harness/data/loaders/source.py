@@ -1,21 +1,13 @@
 """Where preference data lie: a local path, a mirror of the hub, or the hub itself."""
 
-import hashlib
 import os
-import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import DataError
-from harness.rundir import cache_dir, write_atomically
+from harness.files.hub_names import MIRROR, SUFFIXES, on_hub
 
-MIRROR = "HARNESS_MIRROR"
-"""Environment variable: a folder that holds `<owner>/<name>/` for data sets of the hub."""
-
-SUFFIXES = (".parquet", ".jsonl", ".json")
 _IMAGES = ("*.jpg", "*.jpeg", "*.png", "*.webp")
-_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -50,53 +42,6 @@ def locate(reference: str) -> Source:
             "folder of them, or a data set on the hub as owner/name."
         )
     return _from_path(reference, path)
-
-
-def on_hub(reference: str) -> bool:
-    """Say whether a reference has the form `owner/name[@revision]` and is nothing on this disk."""
-    plain = _HUB_NAME.fullmatch(reference) is not None and not reference.endswith(SUFFIXES)
-    return plain and not Path(reference).exists()
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file as hex digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def content_digest(files: Callable[[], Iterable[Path]]) -> str:
-    """Return the SHA-256 over the contents of files, in their order.
-
-    It is remembered for as long as no file changes in name, place, size or time, so that
-    gigabytes are hashed once. A file that is not there counts as empty; files may repeat, and there
-    may be millions, so they are asked for anew whenever they are gone through.
-    """
-    known = hashlib.sha256()
-    for file in files():
-        known.update(_state(file).encode(errors="surrogateescape"))
-    memory = cache_dir() / "preferences" / "digests" / known.hexdigest()[:32]
-    if not memory.exists():
-        content = hashlib.sha256()
-        for file in files():
-            content.update(bytes.fromhex(file_digest(file)) if _is_file(file) else b"\0")
-        write_atomically(memory, content.hexdigest())
-    return memory.read_text("utf-8")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except ValueError:  # a name with a zero byte
-        return False
-
-
-def _state(file: Path) -> str:
-    try:
-        found = file.stat()
-    except (OSError, ValueError):
-        return f"{file} is not there\n"
-    times = f"{found.st_mtime_ns} {found.st_ctime_ns}"
-    return f"{file} {found.st_dev} {found.st_ino} {found.st_size} {times}\n"
 
 
 def _from_path(reference: str, path: Path) -> Source:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from harness.data.arrow_file import ArrowFile
 from harness.data.loaders.layout import (
     Layout,
     fields_of_records,
@@ -16,10 +15,12 @@ from harness.data.loaders.layout import (
     layout_of,
 )
 from harness.data.loaders.records import BATCH_ROWS, Kind, kind_of, parquet_schema, records_of
-from harness.data.loaders.source import Source, content_digest
+from harness.data.loaders.source import Source
 from harness.errors import DataError
-from harness.locks import FileLock
-from harness.rundir import cache_dir
+from harness.files.arrow import ArrowFile
+from harness.files.cache import cache_dir
+from harness.files.digests import content_digest
+from harness.files.locks import FileLock
 
 Advance = Callable[[int], object]
 """Told how many more rows are done."""

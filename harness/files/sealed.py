@@ -14,10 +14,10 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from harness.data.loaders.source import file_digest
 from harness.errors import DataError
-from harness.locks import FileLock
-from harness.rundir import write_atomically
+from harness.files.atomic import write_atomically
+from harness.files.digests import file_digest
+from harness.files.locks import FileLock
 
 Make = Callable[[int, Path], object]
 """Writes what belongs at a place of the list to a path."""

@@ -1,6 +1,9 @@
 """The lock between processes that everything here uses."""
 
+from pathlib import Path
+
 import filelock
+from filelock import Timeout
 
 
 class FileLock(filelock.FileLock):
@@ -10,3 +13,16 @@ class FileLock(filelock.FileLock):
     shared object per path in its process, with the timeout it was first made with: a second holder
     would be let in, and a wait would end at once. It does so for that very class only.
     """
+
+
+def in_use(lock: Path) -> bool:
+    """Say whether a process holds a lock file now; the file is not made where there is none."""
+    if not lock.exists():
+        return False
+    probe = FileLock(lock, timeout=0)
+    try:
+        probe.acquire()
+    except Timeout:
+        return True
+    probe.release()
+    return False

@@ -1,0 +1,77 @@
+"""Names of contents: hashes of values, files and folders."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.files.atomic import write_atomically
+from harness.files.cache import cache_dir
+
+
+def short_hash(values: Mapping[str, Any]) -> str:
+    """Return 12 hex digits over JSON values, whatever their order."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def content_digest(files: Callable[[], Iterable[Path]]) -> str:
+    """Return the SHA-256 over the contents of files, in their order.
+
+    It is remembered for as long as no file changes in name, place, size or time, so that
+    gigabytes are hashed once. A file that is not there counts as empty; files may repeat, and there
+    may be millions, so they are asked for anew whenever they are gone through.
+    """
+    known = hashlib.sha256()
+    for file in files():
+        known.update(_state(file).encode(errors="surrogateescape"))
+    memory = cache_dir() / "preferences" / "digests" / known.hexdigest()[:32]
+    if not memory.exists():
+        content = hashlib.sha256()
+        for file in files():
+            content.update(bytes.fromhex(file_digest(file)) if _is_file(file) else b"\0")
+        write_atomically(memory, content.hexdigest())
+    return memory.read_text("utf-8")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except ValueError:  # a name with a zero byte
+        return False
+
+
+def _state(file: Path) -> str:
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return f"{file} is not there\n"
+    times = f"{found.st_mtime_ns} {found.st_ctime_ns}"
+    return f"{file} {found.st_dev} {found.st_ino} {found.st_size} {times}\n"
+
+
+BLOCK = 1 << 20
+
+
+def sha256(path: Path) -> str:
+    """Hash a file, or all files below a folder with their relative names."""
+    digest = hashlib.sha256()
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    for file in files:
+        if file != path:
+            digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def key_of(parts: Mapping[str, Any]) -> str:
+    """Return 16 hex digits over the parts of a key."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
