@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.devices import CPU, Devices
+from harness.settings.spec import RunSpec
 from harness.shapes import Shape
-from harness.spec import RunSpec
 from harness.training.choose import Choice, as_asked, choose
 from harness.training.estimate import RESERVE, Setting, memory, trained_parameters
 from harness.training.load import Load

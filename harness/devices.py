@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from harness import registry
 from harness.errors import ConfigError
-from harness.manifest import gpus
+from harness.runs.manifest import gpus
 
 _GB = 1_000_000_000
 _GIB = 1 << 30

@@ -11,13 +11,13 @@ from harness.console import print_questions, print_table
 from harness.devices import Devices, names_devices, parse_devices
 from harness.errors import PreflightError
 from harness.plan import Plan
-from harness.preset_files import read_preset
-from harness.presets import CONFIG, resolve
-from harness.request import Request
-from harness.spec import RunSpec, Strict
+from harness.settings.preset_files import read_preset
+from harness.settings.request import Request
+from harness.settings.resolve import CONFIG, resolve
+from harness.settings.spec import RunSpec, Strict
 
 if TYPE_CHECKING:
-    from harness.ablation import AblationRow
+    from harness.settings.ablation import AblationRow
 
 _ASKS_METHOD = ("method.", "config.", "training.batch_pairs=")
 """How `--set` begins where the method may refuse the value."""
@@ -67,7 +67,7 @@ def _show(plan: Plan, request: Request, named: Devices | None) -> None:
 def _specs(request: Request) -> tuple[list[RunSpec], bool]:
     """Return the runs, and whether they were resolved without importing their method."""
     if request.ablate:
-        from harness.ablation import ablation_rows
+        from harness.settings.ablation import ablation_rows
 
         rows = ablation_rows(request)
         _print_rows(rows)

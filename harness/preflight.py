@@ -12,11 +12,11 @@ from harness.costs import Costs, costs_of
 from harness.devices import Devices, local_device
 from harness.errors import ConfigError, DataError, HarnessError, MissingColumn, PreflightError
 from harness.llm.messages import ChatSettings
-from harness.manifest import gpus
 from harness.plan import Plan
+from harness.runs.manifest import gpus
+from harness.settings.spec import DataSpec, EvaluationSpec, ModelSpec, RunSpec, TrainingSpec
 from harness.shapes import shape_of
-from harness.sources import in_world
-from harness.spec import DataSpec, EvaluationSpec, ModelSpec, RunSpec, TrainingSpec
+from harness.world.places import in_world
 
 if TYPE_CHECKING:
     from harness.evaluation.judge_plan import JudgePlan

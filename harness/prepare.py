@@ -17,7 +17,7 @@ from harness.files.atomic import write_atomically
 from harness.files.cache import cache_dir
 from harness.llm.messages import ChatSettings
 from harness.reporting.hardness_plot import save_histograms
-from harness.spec import DataSpec
+from harness.settings.spec import DataSpec
 
 PICTURE, SUMMARY = "clip_gap.png", "clip_gap.json"
 

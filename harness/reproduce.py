@@ -4,26 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import preflight
-from harness.ablation import ablation_rows
 from harness.console import messages
 from harness.data.templates import TEMPLATES
 from harness.launchers.choose import launcher_of, submit_request, submits, with_devices
 from harness.launchers.launcher import Launcher
 from harness.llm.messages import ChatSettings
-from harness.manifest import Manifest, gpus
 from harness.planning import print_plan
-from harness.presets import resolve
-from harness.request import Request
-from harness.rundir import RunDir
-from harness.sources import locate_spec
-from harness.spec import RunSpec
-from harness.standing import (
-    base_folder,
-    finished,
-    print_ablation,
-    print_comparison,
-    unfinished_benchmarks,
-)
+from harness.reporting.collect import print_ablation, print_comparison
+from harness.runs.manifest import Manifest, gpus
+from harness.runs.rundir import RunDir
+from harness.runs.state import base_folder, finished, unfinished_benchmarks
+from harness.settings.ablation import ablation_rows
+from harness.settings.request import Request
+from harness.settings.resolve import resolve
+from harness.settings.spec import RunSpec
+from harness.world.places import locate_spec
 
 
 def reproduce(request: Request) -> None:

@@ -13,8 +13,8 @@ from PIL import Image
 from harness.errors import PreflightError
 from harness.llm.messages import ChatSettings
 from harness.preflight import check, look
-from harness.presets import resolve
-from harness.spec import RunSpec
+from harness.settings.resolve import resolve
+from harness.settings.spec import RunSpec
 
 
 def png() -> bytes:

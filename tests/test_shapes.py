@@ -87,7 +87,7 @@ def test_fewer_layers_change_nothing_else():
 
 
 def test_the_presets_models_are_known():
-    from harness.preset_files import read_preset
+    from harness.settings.preset_files import read_preset
 
     for size in ("7b", "13b"):
         assert read_preset("dama", size).values["model.path"].value in KNOWN

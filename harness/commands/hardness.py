@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.spec import DataSpec
+    from harness.settings.spec import DataSpec
 
 Data = Annotated[
     str,
@@ -69,8 +69,8 @@ def data_spec(
     from pydantic import ValidationError
 
     from harness.errors import ConfigError
-    from harness.sources import in_world, locate
-    from harness.spec import DataSpec
+    from harness.settings.spec import DataSpec
+    from harness.world.places import in_world, locate
 
     clip = clip or ("world:clip" if in_world(data) else DEFAULT_CLIP)
     if in_world(clip) or Path(clip).is_dir():

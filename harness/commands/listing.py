@@ -70,7 +70,7 @@ def benchmarks() -> list[Row]:
 def sizes() -> list[Row]:
     """Return every size with the methods that have a preset for it."""
     from harness import registry
-    from harness.preset_files import sizes as sizes_of
+    from harness.settings.preset_files import sizes as sizes_of
 
     owners: dict[str, list[str]] = {}
     for method in registry.method_names():
@@ -81,7 +81,7 @@ def sizes() -> list[Row]:
 
 def runs(out: Path) -> list[Row]:
     """Return the runs below `out/runs` and how far each of them is."""
-    from harness.rundir import RunDir
+    from harness.runs.rundir import RunDir
 
     found = [RunDir(file.parent) for file in sorted((out / "runs").glob("*/run.yaml"))]
     rows: list[Row] = []

@@ -106,7 +106,7 @@ def _run(
 ) -> None:
     from harness.matrix.cells import MatrixRequest
     from harness.matrix.run import run_matrix
-    from harness.request import Request
+    from harness.settings.request import Request
 
     shared = Request(method="", **cell)
     run_matrix(MatrixRequest(methods=methods, sizes=sizes, shared=shared, words=words, jobs=jobs))

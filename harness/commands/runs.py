@@ -135,7 +135,7 @@ def plan(
     known before it is there.
     """
     from harness.planning import print_plan
-    from harness.request import Request
+    from harness.settings.request import Request
 
     request = Request(
         method=method,
@@ -166,8 +166,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print every value of a run, its source, and open questions."""
-    from harness.preset_files import read_preset
-    from harness.presets import resolve
+    from harness.settings.preset_files import read_preset
+    from harness.settings.resolve import resolve
 
     resolved = resolve(method, size, variant, overrides or ())
     questions = read_preset(method, size).open_questions
@@ -187,7 +187,7 @@ def show(
 
 def _run(**values: Any) -> None:
     from harness.reproduce import reproduce as run
-    from harness.request import Request
+    from harness.settings.request import Request
 
     run(Request(**values))
 

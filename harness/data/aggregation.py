@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 
 def response_gap(

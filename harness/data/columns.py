@@ -19,7 +19,7 @@ from harness.files.atomic import write_atomically
 from harness.files.digests import key_of
 from harness.files.locks import FileLock
 from harness.llm.chat import ChatSettings, default_store
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 COMPUTABLE = frozenset({"clip_gap"})
 GAP = "clip_gap"

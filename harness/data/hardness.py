@@ -14,7 +14,7 @@ from harness.data.preferences import Preferences
 from harness.data.shards import ScoredPair, Shards
 from harness.errors import DataError
 from harness.files.atomic import write_atomically
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 REPORT = "unscored.jsonl"
 _SHOWN = 5

@@ -19,7 +19,7 @@ from harness.data.subset import Selection, check_count, rows_without, select
 from harness.data.templates import IMAGE
 from harness.errors import DataError
 from harness.files.digests import content_digest, file_digest
-from harness.spec import DataSpec
+from harness.settings.spec import DataSpec
 
 __all__ = ["PreferencePair", "Preferences", "file_digest", "open_preferences", "selected_pairs"]
 

@@ -17,7 +17,7 @@ from harness.data.splitting import split_sentences
 from harness.errors import DataError
 from harness.files.locks import FileLock
 from harness.llm.chat import ChatSettings
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 BATCH_PAIRS = 32
 """Pairs that CLIP sees together; another number moves the last digit of a cosine."""

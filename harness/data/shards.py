@@ -19,7 +19,7 @@ from harness.data.splitters import splitter_identity
 from harness.errors import DataError
 from harness.files.atomic import write_atomically
 from harness.files.digests import key_of
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 SHARD_PAIRS = 512
 

@@ -17,7 +17,7 @@ from harness.data.coverage import departure, words
 from harness.data.preferences import file_digest
 from harness.errors import ConfigError, JudgeError
 from harness.llm.chat import ChatRequest, ChatService, ChatSettings
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 _FENCE = "```"
 _MARGIN_TOKENS = 64

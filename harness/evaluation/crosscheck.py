@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.files.atomic import write_atomically
-from harness.lifetime import die_with_parent
+from harness.launchers.lifetime import die_with_parent
 from harness.llm.messages import ChatSettings
 
 LMMS_TASKS = {"mm_vet": "mmvet", "llava_bench": "llava_in_the_wild"}

@@ -22,10 +22,10 @@ from harness.evaluation.samples import (
     read_samples,
 )
 from harness.files.atomic import write_atomically
-from harness.lifetime import die_with_parent
+from harness.launchers.lifetime import die_with_parent
 from harness.models.sources import model_folder
 from harness.registry import load_benchmark
-from harness.spec import ModelSpec
+from harness.settings.spec import ModelSpec
 
 if TYPE_CHECKING:
     from harness.evaluation.llava import Llava

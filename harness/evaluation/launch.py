@@ -15,9 +15,9 @@ from harness.errors import HarnessError
 from harness.evaluation.generate import unfinished
 from harness.evaluation.journal import progress_of
 from harness.evaluation.samples import protocol_of
-from harness.lifetime import die_with_parent
+from harness.launchers.lifetime import die_with_parent
 from harness.registry import load_benchmark
-from harness.spec import EvaluationSpec, ModelSpec
+from harness.settings.spec import EvaluationSpec, ModelSpec
 
 TAIL_LINES = 20
 POLL_SECONDS = 0.5

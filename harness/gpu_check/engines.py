@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from harness.spec import TrainingSpec
+from harness.settings.spec import TrainingSpec
 from harness.training.engine import Engine, Processes, StepReport
 
 EngineName = Literal["deepspeed", "torch", "none"]

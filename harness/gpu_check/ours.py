@@ -15,8 +15,8 @@ from harness.gpu_check.made import collator, load_of, made_model
 from harness.gpu_check.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.registry import load_method
+from harness.settings.spec import TrainingSpec
 from harness.shapes import Shape
-from harness.spec import TrainingSpec
 from harness.training.batches import Batches
 from harness.training.engine import Processes
 from harness.training.estimate import Setting, checkpointed_layers, memory

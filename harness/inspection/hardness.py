@@ -9,7 +9,7 @@ from harness.data.columns import GAP
 from harness.data.preferences import open_preferences
 from harness.errors import DataError
 from harness.inspection.known import known_hardness
-from harness.spec import DataSpec
+from harness.settings.spec import DataSpec
 
 SHOWN = 160
 """Characters of a text."""

@@ -10,7 +10,7 @@ from harness.data.preferences import Preferences
 from harness.data.shards import ScoredPair, Shards
 from harness.files.cache import cache_dir
 from harness.llm.messages import ChatSettings
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 _NEEDED = frozenset({GAP})
 

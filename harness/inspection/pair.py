@@ -18,8 +18,8 @@ from harness.data.templates import TEMPLATES, Template
 from harness.errors import ConfigError, DataError
 from harness.inspection.known import known_hardness, known_scores
 from harness.registry import find
-from harness.sources import in_world, locate
-from harness.spec import DataSpec
+from harness.settings.spec import DataSpec
+from harness.world.places import in_world, locate
 from methods.segments import SegmentRule
 
 CHANGED = {"chosen": "bold green", "rejected": "bold red"}

@@ -10,7 +10,7 @@ from harness.launchers.launcher import Launcher
 from harness.launchers.local import LocalLauncher
 from harness.launchers.sbatch import Job, parse_options, submit
 from harness.launchers.slurm import SlurmLauncher, in_allocation
-from harness.request import Request
+from harness.settings.request import Request
 
 FOLDER = "slurm"
 """Below the output folder: scripts and outputs of jobs."""

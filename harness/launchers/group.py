@@ -9,8 +9,8 @@ from typing import IO
 
 from harness.errors import TrainingError
 from harness.launchers.launcher import Part
+from harness.launchers.lifetime import end_with_parent
 from harness.launchers.node import BEAT_S
-from harness.lifetime import end_with_parent
 
 _POLL_S = 0.2
 _LAST_WORDS_S = 5.0

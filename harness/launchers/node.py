@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.launchers.launcher import WORKER
+from harness.launchers.lifetime import die_with_parent
 from harness.launchers.local import thread_settings
 from harness.launchers.shared import cache_mark, unseen
-from harness.lifetime import die_with_parent
 
 BEAT_S = 1.0
 """How often the launching process writes a byte to each machine."""

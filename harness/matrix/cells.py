@@ -10,12 +10,12 @@ from pydantic import Field
 from harness import preflight
 from harness.errors import ConfigError, HarnessError, PreflightError
 from harness.files.digests import short_hash
-from harness.presets import resolve
-from harness.request import Request
-from harness.rundir import RunDir, run_name
-from harness.sources import in_world, locate_spec
-from harness.spec import RunSpec, Strict
-from harness.standing import finished
+from harness.runs.rundir import RunDir, run_name
+from harness.runs.state import finished
+from harness.settings.request import Request
+from harness.settings.resolve import resolve
+from harness.settings.spec import RunSpec, Strict
+from harness.world.places import in_world, locate_spec
 
 FOLDER = "matrix"
 """Below the output folder: a log, a note and a lock of every cell."""

@@ -7,7 +7,6 @@ from harness.console import print_table
 from harness.errors import ConfigError, HarnessError, PreflightError
 from harness.launchers.choose import launcher_of, submits, with_devices
 from harness.launchers.launcher import Launcher
-from harness.manifest import gpus
 from harness.matrix.cells import (
     Cell,
     MatrixRequest,
@@ -17,12 +16,13 @@ from harness.matrix.cells import (
     resolved,
     there,
 )
-from harness.matrix.standing import Standing, State
+from harness.matrix.state import Standing, State
 from harness.matrix.view import shown
 from harness.matrix.work import Work
-from harness.request import Request
-from harness.spec import RunSpec
-from harness.standing import print_joint_comparison
+from harness.reporting.collect import print_joint_comparison
+from harness.runs.manifest import gpus
+from harness.settings.request import Request
+from harness.settings.spec import RunSpec
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from harness.evaluation.journal import progress_of, responses_path
 from harness.matrix.cells import Cell
-from harness.rundir import RunDir
-from harness.spec import RunSpec
-from harness.standing import base_folder, unfinished_benchmarks
+from harness.runs.rundir import RunDir
+from harness.runs.state import base_folder, unfinished_benchmarks
+from harness.settings.spec import RunSpec
 from harness.training.process import PROGRESS_FILE
 
 _TAIL_BYTES = 4096

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.console import messages
-from harness.matrix.standing import Standing, State
+from harness.matrix.state import Standing, State
 
 Show = Callable[[Sequence[Standing]], None]
 

@@ -14,12 +14,12 @@ from filelock import Timeout
 from harness.console import messages
 from harness.errors import HarnessError
 from harness.files.locks import FileLock, in_use
-from harness.lifetime import end_with_parent
+from harness.launchers.lifetime import end_with_parent
 from harness.matrix.cells import Cell
 from harness.matrix.queue import job_state, submitted_job
 from harness.matrix.stage import stage_of
-from harness.matrix.standing import Standing, State, read_note, reason, write_note
-from harness.standing import finished
+from harness.matrix.state import Standing, State, read_note, reason, write_note
+from harness.runs.state import finished
 
 POLL_S = 0.5
 _GRACE_S = 900.0

@@ -12,7 +12,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from harness.errors import ConfigError
-from harness.spec import ModelSpec
+from harness.settings.spec import ModelSpec
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """Linear layers of attention and MLP in every decoder layer."""

@@ -10,7 +10,7 @@ from harness.models import hub
 from harness.models.original_layout import is_original
 from harness.models.reading import read_object
 from harness.models.verify import check_model
-from harness.spec import ModelSpec
+from harness.settings.spec import ModelSpec
 
 
 class ModelSource(NamedTuple):

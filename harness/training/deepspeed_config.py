@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.spec import TrainingSpec
+from harness.settings.spec import TrainingSpec
 
 _SMALL_BUCKET = 500_000
 """Numbers. The default buckets hold 500 M: far more than a model that trains on a CPU."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.spec import TrainingSpec
+from harness.settings.spec import TrainingSpec
 from harness.training.deepspeed_config import deepspeed_config
 from harness.training.fragments import Fragment, of_flat_groups, of_partitions, whole
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from harness.errors import ConfigError
+from harness.settings.spec import ModelSpec, TrainingSpec
 from harness.shapes import Shape
-from harness.spec import ModelSpec, TrainingSpec
 from harness.training.activations import FLOAT, Kept, kept, vision_working
 from harness.training.deepspeed_config import deepspeed_config
 from harness.training.load import Load, fitting_pairs, largest_load

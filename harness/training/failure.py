@@ -11,7 +11,7 @@ from harness import errors
 from harness.errors import HarnessError, TrainingError
 from harness.launchers.launcher import Launcher
 from harness.launchers.node import REFUSED
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 from harness.training.process import ERROR_FILE
 
 CONTINUES = "The same command continues from the last checkpoint."

@@ -9,9 +9,9 @@ import torch
 
 from harness.devices import local_device
 from harness.models.sources import ModelSource
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
+from harness.settings.spec import RunSpec, TrainingSpec
 from harness.shapes import shape_of
-from harness.spec import RunSpec, TrainingSpec
 from harness.training.engine import Processes
 from harness.training.estimate import Setting, checkpointed_layers
 from harness.training.load import Load, largest_load

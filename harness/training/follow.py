@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from harness.console import Tracker, messages, track
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 from harness.training.metrics import new_rows
 from harness.training.process import PROGRESS_FILE
 

@@ -14,8 +14,8 @@ from harness.launchers.group import Group
 from harness.launchers.launcher import Launcher
 from harness.launchers.local import LocalLauncher
 from harness.registry import load_method
-from harness.rundir import RunDir
-from harness.spec import RunSpec
+from harness.runs.rundir import RunDir
+from harness.settings.spec import RunSpec
 from harness.training.failure import CONTINUES, Log, failure
 from harness.training.follow import Followed
 from harness.training.process import CUT_FILE, ERROR_FILE, LOG_FILE, PROGRESS_FILE, STOP_FILE

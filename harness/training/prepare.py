@@ -16,8 +16,8 @@ from harness.data.tokenized import TokenizedPairs, ensure_tokenized, tokenized_f
 from harness.errors import Interrupted
 from harness.files.atomic import write_atomically
 from harness.files.cache import cache_dir
-from harness.rundir import RunDir
-from harness.spec import RunSpec
+from harness.runs.rundir import RunDir
+from harness.settings.spec import RunSpec
 from harness.training.engine import Processes
 from harness.training.model import BaseModel, model_digest
 from harness.training.policy import Policy, VisionTower

@@ -18,13 +18,13 @@ from harness.data.preferences import open_preferences
 from harness.errors import ConfigError, HarnessError, TrainingError
 from harness.files.atomic import write_atomically
 from harness.files.cache import cache_dir
-from harness.lifetime import die_with_parent
+from harness.launchers.lifetime import die_with_parent
 from harness.models.catalog import check_template
 from harness.models.lora import Lora
 from harness.models.sources import located_model
 from harness.registry import load_method
-from harness.rundir import RunDir
-from harness.spec import RunSpec
+from harness.runs.rundir import RunDir
+from harness.settings.spec import RunSpec
 from harness.training.attention import use_attention
 from harness.training.batches import Batches
 from harness.training.checkpoint import Checkpoints

@@ -17,7 +17,7 @@ from harness.world.config import HELD_OUT_FIRST, WorldConfig
 if TYPE_CHECKING:
     from harness.world.scenes import Scene
 
-NOT_DATA = {"oracle.py", "claims.py", "build.py"}
+NOT_DATA = {"oracle.py", "claims.py", "build.py", "places.py"}
 """Files of this folder that do not change what is built."""
 
 

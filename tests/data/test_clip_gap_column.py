@@ -13,7 +13,7 @@ from harness.data.columns import ensure_columns, read_columns, summary_file
 from harness.data.hardness import Summary
 from harness.data.images import open_image
 from harness.errors import ConfigError, DataError, MissingColumn
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 GAP = frozenset({"clip_gap"})
 

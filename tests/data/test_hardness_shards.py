@@ -13,7 +13,7 @@ from harness.data.hardness import Summary, data_factor
 from harness.data.preferences import Preferences
 from harness.errors import ConfigError, DataError, JudgeError
 from harness.llm.chat import ChatSettings
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 GAP = frozenset({"clip_gap"})
 

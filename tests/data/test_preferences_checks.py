@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.data.checks import check_pairs
 from harness.data.preferences import Preferences, open_preferences, selected_pairs
 from harness.errors import DataError, MissingColumn
-from harness.spec import DataSpec, HardnessSpec
+from harness.settings.spec import DataSpec, HardnessSpec
 
 
 @pytest.fixture(autouse=True)

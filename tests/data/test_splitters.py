@@ -15,7 +15,7 @@ from harness.data.splitters import (
 )
 from harness.errors import ConfigError, JudgeError
 from harness.llm.chat import ChatService, ChatSettings
-from harness.spec import HardnessSpec
+from harness.settings.spec import HardnessSpec
 
 TEXTS = ["A dog runs and a cat sleeps.", "A red car.", "A red car."]
 

@@ -10,7 +10,7 @@ from tiny_llava import make_checkpoint, make_picture
 
 from harness.errors import HarnessError
 from harness.evaluation.launch import generate
-from harness.spec import EvaluationSpec, ModelSpec
+from harness.settings.spec import EvaluationSpec, ModelSpec
 
 MODEL_SPEC = ModelSpec(path="unused")
 SAMPLES = 7
@@ -104,7 +104,7 @@ CALLER = """
 import sys
 from pathlib import Path
 from harness.evaluation.launch import generate
-from harness.spec import EvaluationSpec, ModelSpec
+from harness.settings.spec import EvaluationSpec, ModelSpec
 world, out, processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 spec = EvaluationSpec(
     benchmarks=["mm_vet"], data="unused", judge="oracle", batch_size=1, max_new_tokens=900

@@ -9,7 +9,7 @@ from harness.errors import ConfigError
 from harness.launchers.choose import launcher_of, submit_request, submits, with_devices
 from harness.launchers.hostfile import HostfileLauncher
 from harness.launchers.local import LocalLauncher
-from harness.request import Request
+from harness.settings.request import Request
 
 PROGRAMS = Path(__file__).with_name("programs")
 

@@ -9,7 +9,7 @@ import yaml
 
 from harness.matrix.cells import MatrixRequest, resolved
 from harness.matrix.work import Work
-from harness.request import Request
+from harness.settings.request import Request
 
 PROGRAM = Path(__file__).with_name("cell_program.py")
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from harness.errors import ConfigError, PreflightError
 from harness.matrix.cells import MatrixRequest, check, resolved
 from harness.matrix.run import VISIBLE, seats
 from harness.matrix.stage import last_row, stage_of
-from harness.request import Request
+from harness.settings.request import Request
 
 
 def asked(methods, sizes=("tiny",), **shared):

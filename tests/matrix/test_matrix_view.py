@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from harness.matrix.stage import Stage
-from harness.matrix.standing import Standing, State
+from harness.matrix.state import Standing, State
 from harness.matrix.view import shown, table
 
 

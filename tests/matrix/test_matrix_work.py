@@ -10,8 +10,8 @@ import pytest
 from matrix_bench import PROGRAM, ROOT, run_together
 
 from harness.matrix.cells import reproduce_command
-from harness.matrix.standing import State, reason
-from harness.rundir import RunDir
+from harness.matrix.state import State, reason
+from harness.runs.rundir import RunDir
 
 DRIVER = """
 import sys

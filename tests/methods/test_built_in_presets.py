@@ -3,8 +3,8 @@ from importlib import import_module, resources
 import pytest
 import yaml
 
-from harness.preset_files import read_preset
-from harness.presets import resolve
+from harness.settings.preset_files import read_preset
+from harness.settings.resolve import resolve
 from methods.catalog import BUILTIN
 
 FILES = sorted(

@@ -18,8 +18,8 @@ from transformers import (
 )
 
 from harness.models.lora import TARGETS
-from harness.rundir import RunDir
-from harness.spec import RunSpec
+from harness.runs.rundir import RunDir
+from harness.settings.spec import RunSpec
 from harness.training.metrics import read_rows
 
 pytestmark = pytest.mark.processes

@@ -9,7 +9,7 @@ from transformers import LlavaForConditionalGeneration
 
 from harness.data.templates import TEMPLATES
 from harness.models.lora import TARGETS, Lora
-from harness.spec import ModelSpec
+from harness.settings.spec import ModelSpec
 from harness.training.model import load_base, write_model
 from harness.training.policy import Policy, VisionTower
 

@@ -13,7 +13,7 @@ from hub_server import Hub
 from harness.errors import DataError
 from harness.files.hub_names import MIRROR
 from harness.models.sources import find, located_model, model_folder
-from harness.spec import ModelSpec
+from harness.settings.spec import ModelSpec
 
 NAME = "llava-hf/tiny"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -21,7 +21,7 @@ ASK = """
 import sys, json
 from harness.errors import HarnessError
 from harness.models.sources import located_model
-from harness.spec import ModelSpec
+from harness.settings.spec import ModelSpec
 try:
     found = located_model(ModelSpec.model_validate(json.loads(sys.argv[1])))
     print(json.dumps([str(part) for part in found]))

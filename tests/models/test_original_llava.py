@@ -16,7 +16,7 @@ from harness.models.original_layout import renamed
 from harness.models.original_llava import padded
 from harness.models.sources import located_model, model_folder
 from harness.models.verify import check_model
-from harness.spec import ModelSpec
+from harness.settings.spec import ModelSpec
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from method_batches import OneRank
 
-from harness.presets import resolve
 from harness.registry import load_method
+from harness.settings.resolve import resolve
 from methods.types import PairBatch, ResponseLogps
 
 PAIRS, TOKENS = 16, 128

@@ -11,8 +11,8 @@ from harness.data.collate import Collator, ImageStore, no_segments
 from harness.data.images import ImageTransform
 from harness.data.preferences import Preferences
 from harness.data.templates import TEMPLATES
-from harness.presets import resolve
 from harness.registry import load_method
+from harness.settings.resolve import resolve
 from harness.training.loop import Step, pair_batch
 from harness.training.model import load_base
 from harness.training.policy import Policy, TokenLogps, VisionTower

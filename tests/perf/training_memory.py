@@ -50,8 +50,8 @@ def measure(count: int, steps: int = STEPS, made_above: int = MADE_ABOVE) -> dic
 def check(folder: Path, count: int, steps: int) -> None:
     """Do what the launcher does: convert and check the pairs, and write the run down."""
     from harness.data.preferences import open_preferences
-    from harness.rundir import RunDir
-    from harness.spec import RunSpec
+    from harness.runs.rundir import RunDir
+    from harness.settings.spec import RunSpec
 
     spec = RunSpec.model_validate(
         {
@@ -84,7 +84,7 @@ def train(folder: Path, made: bool) -> dict[str, float]:
     """Train in this process; return what it took."""
     import torch
 
-    from harness.rundir import RunDir
+    from harness.runs.rundir import RunDir
     from harness.training.engine import Processes
     from harness.training.metrics import read_rows
     from harness.training.prepare import Preparation

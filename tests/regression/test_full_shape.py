@@ -24,9 +24,9 @@ from safetensors.torch import load_file
 
 from harness.evaluation.evaluate import evaluate_all
 from harness.evaluation.launch import generate
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
+from harness.settings.spec import RunSpec
 from harness.shapes import IMAGE_TOKEN
-from harness.spec import RunSpec
 from harness.training.checkpoint import latest_checkpoint
 from harness.training.launch import train
 from harness.training.metrics import read_rows

@@ -19,8 +19,8 @@ import pytest
 import world_fixture
 from processes import numbers
 
-from harness.rundir import RunDir
-from harness.spec import RunSpec
+from harness.runs.rundir import RunDir
+from harness.settings.spec import RunSpec
 from harness.training.metrics import read_rows
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
@@ -32,7 +32,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import harness.__main__, harness.cli
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 from harness.training.launch import train
 run = RunDir(Path(sys.argv[1]))
 harness.cli.app = lambda **_: train(run, run.read_spec())

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import world_fixture
 
-from harness.rundir import RunDir
-from harness.spec import RunSpec
+from harness.runs.rundir import RunDir
+from harness.settings.spec import RunSpec
 
 PAIRS = 20
 

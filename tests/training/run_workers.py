@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 from harness.training.engine import Processes
 from harness.training.metrics import MetricsLog
 from harness.training.worker import Worker

@@ -23,7 +23,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import harness.__main__, harness.cli
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 from harness.training.launch import train
 run = RunDir(Path(sys.argv[1]))
 harness.cli.app = lambda **_: train(run, run.read_spec())

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.devices import parse_devices
+from harness.settings.spec import TrainingSpec
 from harness.shapes import LLAVA_7B, LLAVA_13B, Shape
-from harness.spec import TrainingSpec
 from harness.training.choose import as_asked, choose
 from harness.training.estimate import Setting
 from harness.training.load import Load

@@ -4,8 +4,8 @@ import pytest
 
 from harness.devices import parse_devices
 from harness.errors import ConfigError
+from harness.settings.spec import TrainingSpec
 from harness.shapes import LLAVA_7B, LLAVA_13B, Shape
-from harness.spec import TrainingSpec
 from harness.training.estimate import (
     Setting,
     checkpointed_layers,

@@ -7,8 +7,8 @@ import pytest
 import torch
 from live_bytes import LiveBytes, made_batch, made_model, made_shape
 
+from harness.settings.spec import TrainingSpec
 from harness.shapes import Shape
-from harness.spec import TrainingSpec
 from harness.training.activations import kept
 from harness.training.estimate import Setting, memory
 from harness.training.load import Load

@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import DataError, PreflightError, TrainingError
 from harness.launchers.local import LocalLauncher
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 from harness.training.failure import Log, failure
 from harness.training.launch import _cleared
 from harness.training.process import ERROR_FILE, LOG_FILE

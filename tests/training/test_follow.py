@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 from harness.training.follow import Followed
 
 

@@ -17,7 +17,7 @@ from harness.data.collate import Collator, ImageStore, no_segments
 from harness.data.images import ImageTransform, open_image
 from harness.data.preferences import PreferencePair
 from harness.data.templates import TEMPLATES
-from harness.presets import resolve
+from harness.settings.resolve import resolve
 from harness.shapes import llava_config, shape_of
 from harness.training.policy import Policy, VisionTower
 from harness.world.base import new_model

@@ -13,7 +13,7 @@ from harness.console import messages
 from harness.errors import ConfigError, DataError, PreflightError
 from harness.files.atomic import write_atomically
 from harness.files.locks import FileLock
-from harness.spec import RunSpec
+from harness.settings.spec import RunSpec
 
 _LOOK_S = 0.5
 """Who only looks whether a run is in use (`in_use`) lets go of it sooner than this."""

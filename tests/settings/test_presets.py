@@ -7,9 +7,9 @@ import pytest
 
 from harness import registry
 from harness.errors import ConfigError
-from harness.preset_files import read_file, read_preset, sizes
-from harness.presets import resolve
-from harness.spec import UNNAMED
+from harness.settings.preset_files import read_file, read_preset, sizes
+from harness.settings.resolve import resolve
+from harness.settings.spec import UNNAMED
 
 EVERY = [
     (method, size, variant)

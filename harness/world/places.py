@@ -6,7 +6,7 @@
 
 from harness.errors import ConfigError
 from harness.registry import hint
-from harness.spec import RunSpec
+from harness.settings.spec import RunSpec
 
 WORLD = "world:"
 PARTS = ("base", "clip", "preferences", "benchmarks")

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from harness.files.atomic import write_atomically
 from harness.files.digests import sha256
-from harness.spec import Strict
+from harness.settings.spec import Strict
 
 
 class Code(Strict):

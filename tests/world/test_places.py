@@ -3,8 +3,8 @@
 import pytest
 
 from harness.errors import ConfigError
-from harness.presets import resolve
-from harness.sources import locate, locate_spec
+from harness.settings.resolve import resolve
+from harness.world.places import locate, locate_spec
 
 
 @pytest.mark.parametrize("reference", ["llava-hf/llava-1.5-7b-hf", "/some/folder", "data/pairs"])

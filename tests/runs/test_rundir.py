@@ -8,9 +8,9 @@ import yaml
 from harness.errors import ConfigError, DataError
 from harness.files.atomic import write_atomically
 from harness.files.cache import cache_dir
-from harness.presets import resolve
-from harness.rundir import RunDir
-from harness.spec import RunSpec
+from harness.runs.rundir import RunDir
+from harness.settings.resolve import resolve
+from harness.settings.spec import RunSpec
 
 SPEC = resolve("dpo", "tiny", seed=3).spec
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from harness.errors import ConfigError
-from harness.preset_files import Ablation, Origin, read_preset
-from harness.presets import known_keys, parse_override, resolve
 from harness.registry import load_method
-from harness.request import Request
-from harness.sources import locate_spec
-from harness.spec import RunSpec
+from harness.settings.preset_files import Ablation, Origin, read_preset
+from harness.settings.request import Request
+from harness.settings.resolve import known_keys, parse_override, resolve
+from harness.settings.spec import RunSpec
+from harness.world.places import locate_spec
 
 
 @dataclass(frozen=True)

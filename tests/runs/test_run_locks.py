@@ -8,12 +8,12 @@ import pytest
 
 from harness.errors import PreflightError
 from harness.files.locks import in_use
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 
 HOLD = """
 import sys
 from pathlib import Path
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 with RunDir(Path(sys.argv[1])).locked():
     print("held", flush=True)
     sys.stdin.readline()
@@ -21,7 +21,7 @@ with RunDir(Path(sys.argv[1])).locked():
 WAIT = """
 import sys
 from pathlib import Path
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 with RunDir(Path(sys.argv[1])).locked(wait=True):
     print("mine", flush=True)
 """

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.llm.messages import ChatSettings
-from harness.spec import Strict
+from harness.settings.spec import Strict
 
 
 class Request(Strict):

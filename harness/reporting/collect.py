@@ -7,45 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.types import Scorecard
-from harness.ablation import AblationRow
 from harness.console import messages, results
 from harness.errors import ConfigError
 from harness.evaluation.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
-from harness.files.digests import short_hash
-from harness.preset_files import read_preset, sizes
-from harness.presets import resolve
 from harness.registry import load_benchmark, method_names
 from harness.reporting.ablation_table import write_ablation
 from harness.reporting.compare import RunResult, compare
 from harness.reporting.tables import rich_table, write_tables
-from harness.request import Request
-from harness.rundir import RunDir
-from harness.sources import locate_spec
-from harness.spec import RunSpec
-
-
-def unfinished_benchmarks(run: RunDir, spec: RunSpec) -> list[str]:
-    """Return the benchmarks of a run that have no scorecard yet."""
-    return [
-        name
-        for name in spec.evaluation.benchmarks
-        if not (run.scorecards / f"{name}.json").exists()
-    ]
-
-
-def finished(run: RunDir) -> bool:
-    """Say whether a run is trained and has all its scorecards."""
-    return run.model.exists() and not unfinished_benchmarks(run, run.read_spec())
-
-
-def base_folder(spec: RunSpec, out: Path) -> Path:
-    """Return the folder of the untrained model's evaluation.
-
-    Its name holds a hash of the model and of how it is evaluated, and of nothing else.
-    """
-    identity = spec.identity()
-    digest = short_hash({section: identity[section] for section in ("model", "evaluation")})
-    return (out / "runs" / f"base-{spec.size}-{digest}").resolve()
+from harness.runs.rundir import RunDir
+from harness.runs.state import base_folder, finished
+from harness.settings.ablation import AblationRow
+from harness.settings.preset_files import read_preset, sizes
+from harness.settings.request import Request
+from harness.settings.resolve import resolve
+from harness.settings.spec import RunSpec
+from harness.world.places import locate_spec
 
 
 def print_comparison(request: Request, specs: Sequence[RunSpec]) -> None:

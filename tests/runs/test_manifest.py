@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from harness.files.digests import sha256
-from harness.manifest import Manifest
+from harness.runs.manifest import Manifest
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.ablation import ablation_rows
 from harness.errors import ConfigError
-from harness.preset_files import read_file
-from harness.presets import resolve
 from harness.reproduce import reproduce
-from harness.request import Request
+from harness.settings.ablation import ablation_rows
+from harness.settings.preset_files import read_file
+from harness.settings.request import Request
+from harness.settings.resolve import resolve
 
 
 def rows(**asked):

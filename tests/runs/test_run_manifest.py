@@ -2,8 +2,8 @@
 
 import json
 
-from harness.presets import resolve
 from harness.reproduce import manifest_of
+from harness.settings.resolve import resolve
 
 
 def test_the_manifest_names_template_transform_and_max_length(tmp_path):

@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 
 from harness import registry
 from harness.errors import ConfigError
-from harness.preset_files import SECTIONS, Origin, read_preset
-from harness.spec import RunSpec
+from harness.settings.preset_files import SECTIONS, Origin, read_preset
+from harness.settings.spec import RunSpec
 
 CONFIG = SECTIONS["config"]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.errors import ConfigError
-from harness.presets import known_keys, resolve
-from harness.spec import ADDED, NAMED, UNNAMED, TrainingSpec
+from harness.settings.resolve import known_keys, resolve
+from harness.settings.spec import ADDED, NAMED, UNNAMED, TrainingSpec
 from methods.dpo import DPOConfig
 
 CHANGED = {

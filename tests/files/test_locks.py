@@ -16,7 +16,7 @@ print("shared", filelock.FileLock(path) is filelock.FileLock(path))
 
 from harness.errors import PreflightError
 from harness.files.locks import FileLock
-from harness.rundir import RunDir
+from harness.runs.rundir import RunDir
 from harness.files.locks import in_use
 
 print("ours shared", FileLock(path) is FileLock(path))

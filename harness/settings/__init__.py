@@ -1,0 +1,1 @@
+"""From words to specifications: presets, overrides, requests, ablations."""
