@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import preflight
 from harness.console import messages
+from harness.costs.devices import gpus
 from harness.data.templates import TEMPLATES
 from harness.launchers.choose import launcher_of, submit_request, submits, with_devices
 from harness.launchers.launcher import Launcher
 from harness.llm.messages import ChatSettings
-from harness.planning import print_plan
+from harness.planning import preflight
+from harness.planning.show import print_plan
 from harness.reporting.collect import print_ablation, print_comparison
-from harness.runs.manifest import Manifest, gpus
+from harness.runs.manifest import Manifest
 from harness.runs.rundir import RunDir
 from harness.runs.state import base_folder, finished, unfinished_benchmarks
 from harness.settings.ablation import ablation_rows

@@ -134,7 +134,7 @@ def plan(
     Nothing is built, trained or paid for. What the tiny world or the hub would provide is not
     known before it is there.
     """
-    from harness.planning import print_plan
+    from harness.planning.show import print_plan
     from harness.settings.request import Request
 
     request = Request(

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from PIL import Image
 
+from harness.costs.shapes import Shape
 from harness.evaluation.llava import Llava, Question
 from harness.evaluation.prefix import SharedPrefix
 from harness.gpu_check.made import made_model
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.gpu_check.words import made_processor
 from harness.models.llava import Llava as Family
-from harness.shapes import Shape
 
 QUESTIONS = 8
 """Answered together; two about each image."""

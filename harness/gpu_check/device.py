@@ -2,7 +2,7 @@
 
 import torch
 
-from harness.devices import Device, local_device, recognised
+from harness.costs.devices import Device, local_device, recognised
 from harness.errors import PreflightError
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.costs.shapes import Shape
 from harness.errors import TrainingError
 from harness.gpu_check.made import PAD, TINY, MadeImages, collator, made_model, made_pairs
 from harness.gpu_check.plain import plain_logps, two_rows
-from harness.shapes import Shape
 from harness.training.attention import FUNCTIONS, TOLERANCE, relative_errors
 from harness.training.policy import Policy, VisionTower
 

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from harness.costs.load import Load
+from harness.costs.shapes import LLAVA_7B, LLAVA_13B, Shape, VisionShape, llava_config
 from harness.data.batch import TokenizedPair
 from harness.data.collate import Collator, ImageStore, no_segments, segments_for
-from harness.shapes import LLAVA_7B, LLAVA_13B, Shape, VisionShape, llava_config
-from harness.training.load import Load
 from methods.types import MethodConfig
 
 TINY = Shape(

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from harness.costs.shapes import Shape
 from harness.gpu_check.engines import SAID, EngineName, TorchEngine
 from harness.gpu_check.made import PAD, MadeImages, made_model, made_pairs
 from harness.gpu_check.ours import Amounts
 from harness.gpu_check.plain import plain_logps, two_rows
 from harness.gpu_check.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
-from harness.shapes import Shape
 from harness.training.fitting import checkpoint_layers
 
 PLAIN = "plain two-row step"

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.costs.memory import Setting, checkpointed_layers, memory
+from harness.costs.shapes import Shape
 from harness.errors import ConfigError
 from harness.gpu_check.engines import SAID, EngineName, engine, processes
 from harness.gpu_check.made import collator, load_of, made_model
@@ -16,10 +18,8 @@ from harness.gpu_check.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.registry import load_method
 from harness.settings.spec import TrainingSpec
-from harness.shapes import Shape
 from harness.training.batches import Batches
 from harness.training.engine import Processes
-from harness.training.estimate import Setting, checkpointed_layers, memory
 from harness.training.fitting import checkpoint_layers
 from harness.training.loop import Loop
 from harness.training.policy import Policy, VisionTower

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from harness.devices import Device
-from harness.shapes import Shape
-from harness.training.load import Load
-from harness.training.work import pair_flops
+from harness.costs.devices import Device
+from harness.costs.flops import pair_flops
+from harness.costs.load import Load
+from harness.costs.shapes import Shape
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from typing import Any
 import torch
 
 from harness.console import messages
-from harness.devices import Device
+from harness.costs.devices import Device
+from harness.costs.memory import Setting, memory
+from harness.costs.shapes import Shape
 from harness.errors import ConfigError
 from harness.files.atomic import write_atomically
 from harness.gpu_check import answers, equality
@@ -26,9 +28,7 @@ from harness.gpu_check.ours import Amounts, Ours, training_spec
 from harness.gpu_check.report import show
 from harness.gpu_check.rows import Measured
 from harness.registry import find
-from harness.shapes import Shape
 from harness.training.attention import use_attention
-from harness.training.estimate import Setting, memory
 
 FOLDER = Path("results/perf")
 _TOKENS = 64

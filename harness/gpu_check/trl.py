@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from harness.costs.shapes import Shape
 from harness.data.batch import TokenizedPair
 from harness.gpu_check.made import image_id, made_model, made_pairs
 from harness.gpu_check.words import made_processor
-from harness.shapes import Shape
 
 
 def trl_step(shape: Shape, device: torch.device, pairs: int) -> tuple[Callable[[], Tensor], int]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from harness.costs.shapes import Shape
 from harness.gpu_check.made import END, PAD, UNKNOWN, image_id
-from harness.shapes import Shape
 
 
 def made_processor(shape: Shape) -> Any:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from harness import preflight
 from harness.errors import ConfigError, HarnessError, PreflightError
 from harness.files.digests import short_hash
+from harness.planning import preflight
 from harness.runs.rundir import RunDir, run_name
 from harness.runs.state import finished
 from harness.settings.request import Request

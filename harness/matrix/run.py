@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from harness.console import print_table
+from harness.costs.devices import gpus
 from harness.errors import ConfigError, HarnessError, PreflightError
 from harness.launchers.choose import launcher_of, submits, with_devices
 from harness.launchers.launcher import Launcher
@@ -20,7 +21,6 @@ from harness.matrix.state import Standing, State
 from harness.matrix.view import shown
 from harness.matrix.work import Work
 from harness.reporting.collect import print_joint_comparison
-from harness.runs.manifest import gpus
 from harness.settings.request import Request
 from harness.settings.spec import RunSpec
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from harness.costs.devices import gpus
 from harness.files.atomic import write_atomically
 from harness.files.digests import sha256
 from harness.settings.spec import Strict
@@ -65,16 +66,6 @@ class Manifest(Strict):
     def write(self, path: Path) -> None:
         """Write as JSON."""
         write_atomically(path, self.model_dump_json(indent=2) + "\n")
-
-
-def gpus() -> list[str]:
-    """List the NVIDIA GPUs, `name, memory` each, without importing torch."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=False)
-    return answer.stdout.splitlines() if answer.returncode == 0 else []
 
 
 def _packages() -> dict[str, str]:

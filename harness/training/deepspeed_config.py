@@ -2,14 +2,8 @@
 
 from typing import Any
 
+from harness.costs.memory import BUCKET, SMALL_BUCKET
 from harness.settings.spec import TrainingSpec
-
-_SMALL_BUCKET = 500_000
-"""Numbers. The default buckets hold 500 M: far more than a model that trains on a CPU."""
-
-_BUCKET = 200_000_000
-"""Numbers that are reduced or gathered together on a GPU, 400 MB in bfloat16: large enough to use
-the links, small enough that the first one leaves while backward still runs."""
 
 _SMALL_GROUP = 10_000_000
 """Numbers that ZeRO-3 updates together, and gathered ones that it keeps, on a CPU. There AdamW has
@@ -39,7 +33,7 @@ def deepspeed_config(training: TrainingSpec, devices: int, on_cpu: bool) -> dict
 
 
 def _zero(training: TrainingSpec, on_cpu: bool) -> dict[str, Any]:
-    bucket = _SMALL_BUCKET if on_cpu else _BUCKET
+    bucket = SMALL_BUCKET if on_cpu else BUCKET
     settings: dict[str, Any] = {
         "stage": training.zero_stage,
         # Gradients travel while backward goes on.

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.devices import local_device
+from harness.costs.devices import local_device
+from harness.costs.flops import pair_flops
+from harness.costs.load import Load, largest_load
+from harness.costs.memory import Setting, checkpointed_layers
+from harness.costs.shapes import shape_of
 from harness.models.sources import ModelSource
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec, TrainingSpec
-from harness.shapes import shape_of
 from harness.training.engine import Processes
-from harness.training.estimate import Setting, checkpointed_layers
-from harness.training.load import Load, largest_load
-from harness.training.work import pair_flops
 
 if TYPE_CHECKING:
     from harness.data.tokenized import TokenizedPairs

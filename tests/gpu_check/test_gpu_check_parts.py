@@ -7,15 +7,15 @@ import torch
 from torch import nn
 from transformers import AttentionInterface
 
+from harness.costs.devices import Device
+from harness.costs.flops import pair_flops
 from harness.data.packing import Segment
-from harness.devices import Device
 from harness.errors import TrainingError
 from harness.gpu_check import equality
 from harness.gpu_check.engines import TorchEngine
 from harness.gpu_check.made import RESPONSES, TINY, collator, load_of, made_pairs
 from harness.gpu_check.rows import Measured
 from harness.training.attention_segments import segment_attention
-from harness.training.work import pair_flops
 
 CPU = torch.device("cpu")
 

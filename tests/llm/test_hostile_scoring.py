@@ -18,7 +18,7 @@ from harness.evaluation.annotate import question_about
 from harness.evaluation.annotators import Annotators, find_annotators
 from harness.evaluation.evaluate import evaluate
 from harness.evaluation.judge import OpenAIJudge
-from harness.evaluation.judge_plan import JudgePlan, assumed_pairs, judge_plan
+from harness.planning.judge_plan import JudgePlan, assumed_pairs, judge_plan
 
 WORKERS = 3
 PROGRAM = """

@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from harness.costs.shapes import Shape, VisionShape, llava_config
 from harness.data.batch import TokenizedPair
 from harness.data.images import ImageTransform
-from harness.shapes import Shape, VisionShape, llava_config
 
 PAD_ID, END_ID, UNKNOWN_ID, FIRST_WORD = 0, 2, 4, 10
 PROMPT, QUESTION = 35, 25

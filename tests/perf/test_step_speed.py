@@ -14,7 +14,7 @@ from step_setting import MIDDLE, Size
 from step_speed import measure, show
 from step_tables import PAGE, RESULT, tables
 
-from harness.shapes import VisionShape
+from harness.costs.shapes import VisionShape
 
 SMALL = Size(
     replace(

@@ -22,11 +22,11 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from harness.costs.shapes import IMAGE_TOKEN
 from harness.evaluation.evaluate import evaluate_all
 from harness.evaluation.launch import generate
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
-from harness.shapes import IMAGE_TOKEN
 from harness.training.checkpoint import latest_checkpoint
 from harness.training.launch import train
 from harness.training.metrics import read_rows

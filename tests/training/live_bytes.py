@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from harness.costs.load import Load
+from harness.costs.shapes import Shape, VisionShape, llava_config
 from harness.data.batch import PairTokens, ResponseMasks
 from harness.data.packing import pack
-from harness.shapes import Shape, VisionShape, llava_config
-from harness.training.load import Load
 
 
 class LiveBytes(TorchDispatchMode):

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.costs.load import Load
+from harness.costs.memory import Memory, Setting, checkpointed_layers, memory
+from harness.costs.shapes import Shape
 from harness.errors import ConfigError
-from harness.shapes import Shape
-from harness.training.estimate import Memory, Setting, checkpointed_layers, memory
-from harness.training.load import Load
 
 
 @dataclass(frozen=True)

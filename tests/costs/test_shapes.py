@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.costs.shapes import KNOWN, LLAVA_7B, LLAVA_13B, QWEN_3B, Shape, llava_config, shape_of
 from harness.errors import ConfigError
-from harness.shapes import KNOWN, LLAVA_7B, LLAVA_13B, QWEN_3B, Shape, llava_config, shape_of
 
 
 @pytest.mark.parametrize(

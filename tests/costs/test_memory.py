@@ -2,18 +2,18 @@
 
 import pytest
 
-from harness.devices import parse_devices
-from harness.errors import ConfigError
-from harness.settings.spec import TrainingSpec
-from harness.shapes import LLAVA_7B, LLAVA_13B, Shape
-from harness.training.estimate import (
+from harness.costs.devices import parse_devices
+from harness.costs.load import Load, fitting_pairs
+from harness.costs.memory import (
     Setting,
     checkpointed_layers,
     largest_load,
     memory,
     trained_parameters,
 )
-from harness.training.load import Load, fitting_pairs
+from harness.costs.shapes import LLAVA_7B, LLAVA_13B, Shape
+from harness.errors import ConfigError
+from harness.settings.spec import TrainingSpec
 
 GIB = 1 << 30
 A100 = parse_devices("4xA100-80GB").memory_bytes
@@ -141,7 +141,7 @@ def test_the_plain_step_holds_more_of_everything():
 
 
 def test_the_head_keeps_as_many_rows_as_the_policy_does():
+    from harness.costs.activations import HEAD_ROWS
     from harness.training import policy
-    from harness.training.activations import HEAD_ROWS
 
     assert policy._HEAD_ROWS == HEAD_ROWS

@@ -5,10 +5,10 @@ import torch
 from live_bytes import made_batch, made_model, made_shape
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.shapes import LLAVA_7B
-from harness.training.load import Load
+from harness.costs.flops import pair_flops, reference_flops, step_flops, tower_flops
+from harness.costs.load import Load
+from harness.costs.shapes import LLAVA_7B
 from harness.training.policy import Policy
-from harness.training.work import pair_flops, reference_flops, step_flops, tower_flops
 
 TERA = 1e12
 

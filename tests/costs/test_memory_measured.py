@@ -7,11 +7,11 @@ import pytest
 import torch
 from live_bytes import LiveBytes, made_batch, made_model, made_shape
 
+from harness.costs.activations import kept
+from harness.costs.load import Load
+from harness.costs.memory import Setting, memory
+from harness.costs.shapes import Shape
 from harness.settings.spec import TrainingSpec
-from harness.shapes import Shape
-from harness.training.activations import kept
-from harness.training.estimate import Setting, memory
-from harness.training.load import Load
 from harness.training.policy import Policy, VisionTower
 
 TOLERANCE = 0.1

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.devices import CPU, Devices
+from harness.costs.devices import CPU, Devices
+from harness.costs.fit import Choice, as_asked, choose
+from harness.costs.flops import pair_flops, reference_flops, step_flops
+from harness.costs.load import Load
+from harness.costs.memory import RESERVE, Setting, memory, trained_parameters
+from harness.costs.shapes import Shape
 from harness.settings.spec import RunSpec
-from harness.shapes import Shape
-from harness.training.choose import Choice, as_asked, choose
-from harness.training.estimate import RESERVE, Setting, memory, trained_parameters
-from harness.training.load import Load
-from harness.training.work import pair_flops, reference_flops, step_flops
 
 _GIB = 1 << 30
 _TERA = 1e12

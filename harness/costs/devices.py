@@ -2,11 +2,12 @@
 
 import os
 import re
+import shutil
+import subprocess
 from dataclasses import dataclass, replace
 
 from harness import registry
 from harness.errors import ConfigError
-from harness.runs.manifest import gpus
 
 _GB = 1_000_000_000
 _GIB = 1 << 30
@@ -140,3 +141,13 @@ def _machine_memory() -> int:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def gpus() -> list[str]:
+    """List the NVIDIA GPUs, `name, memory` each, without importing torch."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False)
+    return answer.stdout.splitlines() if answer.returncode == 0 else []

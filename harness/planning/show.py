@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, create_model
 
-from harness import preflight, registry
+from harness import registry
 from harness.console import print_questions, print_table
-from harness.devices import Devices, names_devices, parse_devices
+from harness.costs.devices import Devices, names_devices, parse_devices
 from harness.errors import PreflightError
-from harness.plan import Plan
+from harness.planning import preflight
+from harness.planning.plan import Plan
 from harness.settings.preset_files import read_preset
 from harness.settings.request import Request
 from harness.settings.resolve import CONFIG, resolve

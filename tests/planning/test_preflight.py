@@ -12,7 +12,7 @@ from PIL import Image
 
 from harness.errors import PreflightError
 from harness.llm.messages import ChatSettings
-from harness.preflight import check, look
+from harness.planning.preflight import check, look
 from harness.settings.resolve import resolve
 from harness.settings.spec import RunSpec
 
@@ -215,8 +215,8 @@ def test_a_run_that_memory_cannot_hold_is_refused_before_anything_is_loaded(
 ):
     """The check that `reproduce` makes, on a machine with one GPU of 24 GiB."""
     gpu = ["NVIDIA GeForce RTX 4090, 24564 MiB"]
-    monkeypatch.setattr("harness.preflight.gpus", lambda: gpu)
-    monkeypatch.setattr("harness.devices.gpus", lambda: gpu)
+    monkeypatch.setattr("harness.planning.preflight.gpus", lambda: gpu)
+    monkeypatch.setattr("harness.costs.devices.gpus", lambda: gpu)
     spec = spec_of(tmp_path, "model.path=llava-hf/llava-1.5-7b-hf", "training.precision=bfloat16")
     with pytest.raises(PreflightError, match=r"tiny on 1xRTX4090-24GB: .* would fit with --set"):
         check([spec], tmp_path / "out")

@@ -6,8 +6,8 @@ its input's gradient and its own.
 
 from typing import Literal
 
-from harness.shapes import Shape
-from harness.training.load import Load
+from harness.costs.load import Load
+from harness.costs.shapes import Shape
 
 Step = Literal["ours", "released", "trl"]
 

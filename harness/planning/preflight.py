@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import registry
-from harness.costs import Costs, costs_of
-from harness.devices import Devices, local_device
+from harness.costs.costs import Costs, costs_of
+from harness.costs.devices import Devices, gpus, local_device
+from harness.costs.shapes import shape_of
 from harness.errors import ConfigError, DataError, HarnessError, MissingColumn, PreflightError
 from harness.llm.messages import ChatSettings
-from harness.plan import Plan
-from harness.runs.manifest import gpus
+from harness.planning.plan import Plan
 from harness.settings.spec import DataSpec, EvaluationSpec, ModelSpec, RunSpec, TrainingSpec
-from harness.shapes import shape_of
 from harness.world.places import in_world
 
 if TYPE_CHECKING:
-    from harness.evaluation.judge_plan import JudgePlan
+    from harness.planning.judge_plan import JudgePlan
 
 DEFAULTS = ChatSettings()
 JUDGE_KEY = "OPENAI_API_KEY"
@@ -228,8 +227,8 @@ def _judged(
     """
     from benchmarks.types import LLMJudge
     from harness.evaluation.benchmark_data import read_data
-    from harness.evaluation.judge_plan import NOTHING, assumed_pairs, judge_plan
     from harness.evaluation.samples import decoding_of
+    from harness.planning.judge_plan import NOTHING, assumed_pairs, judge_plan
 
     paid = evaluation.judge.startswith("openai")
     total, known = NOTHING, not paid or not in_world(evaluation.data)

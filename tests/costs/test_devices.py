@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import devices
-from harness.devices import TABLE, local_device, names_devices, parse_devices, recognised
+from harness.costs import devices
+from harness.costs.devices import TABLE, local_device, names_devices, parse_devices, recognised
 from harness.errors import ConfigError
 
 GIB = 1 << 30

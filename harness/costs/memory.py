@@ -4,13 +4,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from harness.costs.activations import FLOAT, Kept, kept, vision_working
+from harness.costs.flops import pair_flops
+from harness.costs.load import Load, fitting_pairs, largest_load
+from harness.costs.shapes import Shape
 from harness.errors import ConfigError
 from harness.settings.spec import ModelSpec, TrainingSpec
-from harness.shapes import Shape
-from harness.training.activations import FLOAT, Kept, kept, vision_working
-from harness.training.deepspeed_config import deepspeed_config
-from harness.training.load import Load, fitting_pairs, largest_load
-from harness.training.work import pair_flops
 
 __all__ = [
     "Load",
@@ -70,8 +69,7 @@ class Setting:
     @property
     def bucket(self) -> int:
         """Numbers that are reduced together."""
-        config = deepspeed_config(self.training, self.training.devices, self.on_cpu)
-        return int(config["zero_optimization"]["reduce_bucket_size"])
+        return SMALL_BUCKET if self.on_cpu else BUCKET
 
     def pass_of(self, load: Load) -> Load:
         """Return what one pass runs of a device's share."""
@@ -278,3 +276,10 @@ def _step_working(shape: Shape, setting: Setting) -> int:
         return 0
     part = trained_parameters(shape, setting.lora_rank) // training.devices
     return FLOAT * (min(part, _SUB_GROUP) if training.zero_stage == 3 else part)
+
+
+SMALL_BUCKET = 500_000
+"""Numbers. The default buckets hold 500 M: far more than a model that trains on a CPU."""
+BUCKET = 200_000_000
+"""Numbers that are reduced or gathered together on a GPU, 400 MB in bfloat16: large enough to use
+the links, small enough that the first one leaves while backward still runs."""

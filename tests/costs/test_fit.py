@@ -2,12 +2,12 @@
 
 import pytest
 
-from harness.devices import parse_devices
+from harness.costs.devices import parse_devices
+from harness.costs.fit import as_asked, choose
+from harness.costs.load import Load
+from harness.costs.memory import Setting
+from harness.costs.shapes import LLAVA_7B, LLAVA_13B, Shape
 from harness.settings.spec import TrainingSpec
-from harness.shapes import LLAVA_7B, LLAVA_13B, Shape
-from harness.training.choose import as_asked, choose
-from harness.training.estimate import Setting
-from harness.training.load import Load
 
 
 def chosen(shape: Shape, devices: str, **changes: object) -> dict[str, object] | None:

@@ -9,8 +9,8 @@ kept by segments and dense.
 
 from dataclasses import dataclass
 
-from harness.shapes import MergerVisionShape, Shape
-from harness.training.load import Load
+from harness.costs.load import Load
+from harness.costs.shapes import MergerVisionShape, Shape
 
 FLOAT = 4
 """Bytes of a float32 number."""

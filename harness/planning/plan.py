@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.costs import Costs
+from harness.costs.costs import Costs
 
 if TYPE_CHECKING:
-    from harness.evaluation.judge_plan import JudgePlan
+    from harness.planning.judge_plan import JudgePlan
 
 UNKNOWN = "not known before the data are there"
 

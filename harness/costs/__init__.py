@@ -1,0 +1,1 @@
+"""What a step takes and what a device has, free of torch."""
