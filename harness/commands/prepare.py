@@ -76,7 +76,7 @@ def prepare(
     chat = chat_settings(
         judge_url, judge_key_file, judge_workers, max_judge_calls, max_judge_tokens
     )
-    from harness.prepare import prepare as run
+    from harness.data.columns.prepare import prepare as run
 
     prepared = run(spec, chat, out)
     if as_json:

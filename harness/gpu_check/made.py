@@ -8,8 +8,8 @@ from torch import Tensor
 
 from harness.costs.load import Load
 from harness.costs.shapes import LLAVA_7B, LLAVA_13B, Shape, VisionShape, llava_config
-from harness.data.batch import TokenizedPair
-from harness.data.collate import Collator, ImageStore, no_segments, segments_for
+from harness.data.rows.batch import TokenizedPair
+from harness.data.rows.collate import Collator, ImageStore, no_segments, segments_for
 from methods.types import MethodConfig
 
 TINY = Shape(

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from harness.data.batch import TokenizedPair
+from harness.data.rows.batch import TokenizedPair
 
 
 @dataclass(frozen=True)

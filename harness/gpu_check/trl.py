@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from harness.costs.shapes import Shape
-from harness.data.batch import TokenizedPair
+from harness.data.rows.batch import TokenizedPair
 from harness.gpu_check.made import image_id, made_model, made_pairs
 from harness.gpu_check.words import made_processor
 

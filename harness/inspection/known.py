@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from harness.data.columns import GAP, column_file, columns_of, summary_file
-from harness.data.hardness import Summary, data_factor
-from harness.data.preferences import Preferences
-from harness.data.shards import ScoredPair, Shards
+from harness.data.columns.columns import GAP, column_file, columns_of, summary_file
+from harness.data.columns.score_shards import ScoredPair, Shards
+from harness.data.columns.summary import Summary, data_factor
+from harness.data.pairs.preferences import Preferences
 from harness.files.cache import cache_dir
 from harness.llm.messages import ChatSettings
 from harness.settings.spec import HardnessSpec

@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.console import results, visible
-from harness.data.batch import PairTokenizer
-from harness.data.collate import Segments
-from harness.data.columns import GAP
-from harness.data.preferences import PreferencePair, Preferences, open_preferences
-from harness.data.shards import ScoredSide
+from harness.data.columns.columns import GAP
+from harness.data.columns.score_shards import ScoredSide
+from harness.data.pairs.opening import open_preferences
+from harness.data.pairs.preferences import PreferencePair, Preferences
+from harness.data.rows.batch import PairTokenizer
+from harness.data.rows.collate import Segments
 from harness.data.templates import TEMPLATES, Template
 from harness.errors import ConfigError, DataError
 from harness.inspection.known import known_hardness, known_scores

@@ -145,8 +145,8 @@ def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
     source = spec.data.preferences
     if in_world(source) or on_hub(source):
         return None
-    from harness.data.columns import COMPUTABLE
-    from harness.data.preferences import open_preferences, selected_pairs
+    from harness.data.columns.columns import COMPUTABLE
+    from harness.data.pairs.opening import open_preferences, selected_pairs
 
     selected = selected_pairs(spec.data)
     counts = []

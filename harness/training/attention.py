@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface
 
-from harness.data.packing import PackedRow, pack
+from harness.data.rows.packing import PackedRow, pack
 from harness.errors import TrainingError
 from harness.training.attention_dense import dense_attention
 from harness.training.attention_flex import flex_row_attention

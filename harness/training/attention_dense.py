@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.data.packing import PackedRow
+from harness.data.rows.packing import PackedRow
 from harness.training.attention_rows import once_per_row, subtree_ends, with_query_heads
 
 _ALIGNMENT = 16

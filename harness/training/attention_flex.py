@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
-from harness.data.packing import PackedRow
+from harness.data.rows.packing import PackedRow
 from harness.training.attention_rows import once_per_row, subtree_ends
 
 MaskFunction = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from harness.data.packing import PackedRow
+from harness.data.rows.packing import PackedRow
 
 _T = TypeVar("_T")
 _Key = TypeVarTuple("_Key")

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
 
-from harness.data.packing import PackedRow
+from harness.data.rows.packing import PackedRow
 from harness.training.attention_rows import once_per_row
 
 

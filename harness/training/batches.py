@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.data.batch import PairTokens
-from harness.data.collate import Collator
+from harness.data.rows.batch import PairTokens
+from harness.data.rows.collate import Collator
 from harness.training.engine import Processes
 from harness.training.passes import split
 from harness.training.schedule import DataOrder

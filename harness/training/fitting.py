@@ -18,7 +18,7 @@ from harness.settings.spec import RunSpec, TrainingSpec
 from harness.training.engine import Processes
 
 if TYPE_CHECKING:
-    from harness.data.tokenized import TokenizedPairs
+    from harness.data.rows.tokenized import TokenizedPairs
 
 _SAMPLE = 1000
 """Pairs whose lengths stand for those of all."""

@@ -5,9 +5,10 @@ import time
 from pathlib import Path
 
 from harness.console import messages, track
-from harness.data.checks import REPORT
-from harness.data.columns import ensure_columns
-from harness.data.preferences import Preferences, open_preferences, selected_pairs
+from harness.data.columns.columns import ensure_columns
+from harness.data.pairs.checks import REPORT
+from harness.data.pairs.opening import open_preferences, selected_pairs
+from harness.data.pairs.preferences import Preferences
 from harness.errors import Interrupted, TrainingError
 from harness.files.cache import cache_dir
 from harness.launchers.group import Group

@@ -8,7 +8,7 @@ from typing import Any, Generic
 import torch
 from torch import Tensor
 
-from harness.data.batch import PairTokens, ResponseMasks
+from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.errors import TrainingError
 from harness.training.batches import Batches
 from harness.training.checkpoint import Checkpoints

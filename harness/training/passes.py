@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.data.batch import PairTokens, ResponseMasks
+from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.training.engine import Engine
 from harness.training.policy import TokenLogps
 

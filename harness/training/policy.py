@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from harness.data.batch import PairTokens, ResponseMasks
-from harness.data.packing import PackedRow
+from harness.data.rows.batch import PairTokens, ResponseMasks
+from harness.data.rows.packing import PackedRow
 from harness.models.family import family_of
 from harness.models.lora import Lora
 from harness.training.attention import NAME as SEGMENT_ATTENTION

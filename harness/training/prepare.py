@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.data.batch import PairTokenizer
-from harness.data.collate import Collator, ImageStore
-from harness.data.preferences import Preferences
+from harness.data.pairs.preferences import Preferences
+from harness.data.rows.batch import PairTokenizer
+from harness.data.rows.collate import Collator, ImageStore
+from harness.data.rows.tokenized import TokenizedPairs, ensure_tokenized, tokenized_file
 from harness.data.templates import TEMPLATES
-from harness.data.tokenized import TokenizedPairs, ensure_tokenized, tokenized_file
 from harness.errors import Interrupted
 from harness.files.atomic import write_atomically
 from harness.files.cache import cache_dir

@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.data.batch import PairTokens
-from harness.data.collate import ImageStore, Pairs
+from harness.data.rows.batch import PairTokens
+from harness.data.rows.collate import ImageStore, Pairs
 from harness.files.atomic import write_atomically
 from harness.files.sealed import ensure_files
 from harness.training.reference import Ranks

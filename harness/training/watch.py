@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from harness.data.batch import PairTokens
+from harness.data.rows.batch import PairTokens
 from harness.files.atomic import write_atomically
 from harness.training.engine import Processes, StepReport, is_finite
 from harness.training.process import Progress

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.data.collate import Collator, ImageStore, no_segments, segments_for
-from harness.data.columns import ensure_columns, read_columns
+from harness.data.columns.columns import ensure_columns, read_columns
 from harness.data.images import ImageTransform
-from harness.data.preferences import open_preferences
+from harness.data.pairs.opening import open_preferences
+from harness.data.rows.collate import Collator, ImageStore, no_segments, segments_for
 from harness.errors import ConfigError, HarnessError, TrainingError
 from harness.files.atomic import write_atomically
 from harness.files.cache import cache_dir

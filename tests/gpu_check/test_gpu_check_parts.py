@@ -9,7 +9,7 @@ from transformers import AttentionInterface
 
 from harness.costs.devices import Device
 from harness.costs.flops import pair_flops
-from harness.data.packing import Segment
+from harness.data.rows.packing import Segment
 from harness.errors import TrainingError
 from harness.gpu_check import equality
 from harness.gpu_check.engines import TorchEngine

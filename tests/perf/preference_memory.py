@@ -71,13 +71,14 @@ def _jpeg(i: int, side: int) -> bytes:
 
 def step(name: str, folder: Path) -> dict[str, float]:
     """Do one step in this process; return its seconds and this process's peak in MB."""
-    from harness.data.preferences import Preferences
+    from harness.data.pairs.opening import validate
+    from harness.data.pairs.preferences import Preferences
 
     start = time.monotonic()
     if name != "import":
         pairs = Preferences(folder)
         if name == "check":
-            pairs.validate()
+            validate(pairs)
         if name == "epoch":
             assert sum(len(pair.image) > 0 for pair in pairs) == len(pairs)
     return {"seconds": time.monotonic() - start, "peak_mb": _status_mb("VmHWM")}

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 from trl_step import Choices, TrlStep
 
-from harness.data.batch import PairTokens, TokenizedPair
-from harness.data.collate import Collator, no_segments
+from harness.data.rows.batch import PairTokens, TokenizedPair
+from harness.data.rows.collate import Collator, no_segments
 from harness.gpu_check.plain import TwoRows, plain_logps, two_rows
 from harness.training.policy import Policy, TokenLogps, VisionTower
 

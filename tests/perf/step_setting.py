@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.costs.shapes import Shape, VisionShape, llava_config
-from harness.data.batch import TokenizedPair
 from harness.data.images import ImageTransform
+from harness.data.rows.batch import TokenizedPair
 
 PAD_ID, END_ID, UNKNOWN_ID, FIRST_WORD = 0, 2, 4, 10
 PROMPT, QUESTION = 35, 25

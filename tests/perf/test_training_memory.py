@@ -18,8 +18,8 @@ import json, sys
 from pathlib import Path
 from types import SimpleNamespace
 import torch
-from harness.data.batch import TokenizedPair
-from harness.data.tokenized import ensure_tokenized
+from harness.data.rows.batch import TokenizedPair
+from harness.data.rows.tokenized import ensure_tokenized
 from harness.training.reference import ensure_reference
 
 folder, count, length = Path(sys.argv[1]), int(sys.argv[2]), 1500

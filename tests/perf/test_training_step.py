@@ -6,10 +6,10 @@ import pytest
 import torch
 import world_fixture
 
-from harness.data.batch import PairTokenizer
-from harness.data.collate import Collator, ImageStore, no_segments
 from harness.data.images import ImageTransform
-from harness.data.preferences import Preferences
+from harness.data.pairs.preferences import Preferences
+from harness.data.rows.batch import PairTokenizer
+from harness.data.rows.collate import Collator, ImageStore, no_segments
 from harness.data.templates import TEMPLATES
 from harness.registry import load_method
 from harness.settings.resolve import resolve

@@ -49,7 +49,7 @@ def measure(count: int, steps: int = STEPS, made_above: int = MADE_ABOVE) -> dic
 
 def check(folder: Path, count: int, steps: int) -> None:
     """Do what the launcher does: convert and check the pairs, and write the run down."""
-    from harness.data.preferences import open_preferences
+    from harness.data.pairs.opening import open_preferences
     from harness.runs.rundir import RunDir
     from harness.settings.spec import RunSpec
 

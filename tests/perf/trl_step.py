@@ -22,7 +22,7 @@ from unittest import mock
 from step_setting import BETA, Pictures
 from torch import Tensor
 
-from harness.data.batch import TokenizedPair
+from harness.data.rows.batch import TokenizedPair
 
 
 @dataclass(frozen=True)

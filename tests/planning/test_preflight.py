@@ -161,7 +161,7 @@ def test_a_batch_that_the_method_cannot_use_is_told_before_work_starts(tmp_path:
 
 def test_every_method_of_a_call_needs_its_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Where clip_gap could not be computed, DAMA beside DPO would still need it."""
-    monkeypatch.setattr("harness.data.columns.COMPUTABLE", frozenset())
+    monkeypatch.setattr("harness.data.columns.columns.COMPUTABLE", frozenset())
     spec = spec_of(tmp_path)
     dama = spec_of_method(spec, "dama")
     check([spec], tmp_path / "out")

@@ -10,8 +10,8 @@ from torch.utils._pytree import tree_leaves
 
 from harness.costs.load import Load
 from harness.costs.shapes import Shape, VisionShape, llava_config
-from harness.data.batch import PairTokens, ResponseMasks
-from harness.data.packing import pack
+from harness.data.rows.batch import PairTokens, ResponseMasks
+from harness.data.rows.packing import pack
 
 
 class LiveBytes(TorchDispatchMode):

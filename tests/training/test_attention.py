@@ -11,7 +11,7 @@ from made_trees import batches, gradients, language_model, packed_logps
 from torch.nn import functional as F
 from torch.nn.attention.flex_attention import create_mask
 
-from harness.data.packing import pack
+from harness.data.rows.packing import pack
 from harness.errors import TrainingError
 from harness.training import attention, attention_dense, attention_varlen
 from harness.training.attention import use_attention

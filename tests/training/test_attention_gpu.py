@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.data.packing import pack
+from harness.data.rows.packing import pack
 from harness.training.attention import FUNCTIONS, relative_errors, use_attention
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

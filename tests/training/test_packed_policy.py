@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 from two_row_step import assert_equal_steps, in_own_precision, packed_logps, plain_logps
 
-from harness.data.batch import TokenizedPair
-from harness.data.collate import Collator, no_segments
+from harness.data.rows.batch import TokenizedPair
+from harness.data.rows.collate import Collator, no_segments
 from harness.training.policy import Policy, VisionTower
 
 TOKENS, IMAGE = 7, 7

@@ -11,10 +11,10 @@ import torch
 import world_fixture
 from processes import losses, workers
 
-from harness.data.batch import PairTokenizer
-from harness.data.collate import Collator, ImageStore, no_segments
 from harness.data.images import ImageTransform
-from harness.data.preferences import Preferences
+from harness.data.pairs.preferences import Preferences
+from harness.data.rows.batch import PairTokenizer
+from harness.data.rows.collate import Collator, ImageStore, no_segments
 from harness.data.templates import TEMPLATES
 from harness.training.model import load_base
 from harness.training.policy import Policy, VisionTower

@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.data.preferences import Preferences
+from harness.data.pairs.opening import validate
+from harness.data.pairs.preferences import Preferences
 from harness.evaluation.benchmark_data import read_data
 from harness.registry import load_benchmark
 from harness.world import base as base_part
@@ -229,7 +230,7 @@ def test_the_clip_model_is_read_by_open_clip_and_tells_texts_apart(world):
 
 def test_the_pairs_are_valid_and_have_the_columns_of_rlaif_v(world):
     pairs = Preferences(world / "preferences")
-    pairs.validate()
+    validate(pairs)
     assert set(pairs.columns) == {
         *("ds_name", "image", "question", "chosen", "rejected"),
         *("origin_dataset", "origin_split", "idx", "image_path"),

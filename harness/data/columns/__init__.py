@@ -1,0 +1,1 @@
+"""Columns: numbers per pair that a method reads, computed once before training."""

@@ -1,0 +1,164 @@
+"""Score the sub-sentences of all pairs with CLIP, shard by shard."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from filelock import Timeout
+from torch import Tensor
+
+from harness.data.columns.clip import Clip
+from harness.data.columns.score_shards import ScoredPair, ScoredSide, Shards
+from harness.data.columns.splitters import (
+    ByEndpoint,
+    BySentences,
+    NotSplit,
+    Pieces,
+    Splitter,
+    required_model,
+)
+from harness.data.columns.splitting import split_sentences
+from harness.data.images import open_image
+from harness.data.pairs.preferences import Preferences
+from harness.errors import DataError
+from harness.files.locks import FileLock
+from harness.llm.chat import ChatService, ChatSettings
+from harness.settings.spec import HardnessSpec
+
+BATCH_PAIRS = 32
+"""Pairs that CLIP sees together; another number moves the last digit of a cosine."""
+_POLL_S = 0.5
+
+Advance = Callable[[int], object]
+"""Told how many more pairs are done."""
+
+
+def score_missing(
+    pairs: Preferences,
+    shards: Shards,
+    hardness: HardnessSpec,
+    chat: ChatSettings,
+    store: Path,
+    advance: Advance = lambda pairs: None,
+) -> None:
+    """Score all pairs whose shard is not there; processes that do the same share the work.
+
+    Raises:
+        ConfigError: CLIP or the language model cannot be loaded.
+        JudgeError: The endpoint cannot be reached, or another model answers.
+    """
+    waiting = shards.missing()
+    advance(len(pairs) - sum(len(shards.rows(number)) for number in waiting))
+    if not waiting:
+        return
+    shards.lock(0).parent.mkdir(parents=True, exist_ok=True)
+    scorer = Scorer(pairs, hardness, chat, store)
+    while waiting:
+        busy: list[int] = []
+        for number in waiting:
+            try:
+                with FileLock(shards.lock(number), timeout=0):
+                    if shards.file(number).exists():
+                        advance(len(shards.rows(number)))
+                    else:
+                        shards.write(number, scorer.score(shards.rows(number), advance))
+            except Timeout:
+                busy.append(number)
+        if len(busy) == len(waiting):
+            time.sleep(_POLL_S)
+        waiting = busy
+
+
+class Scorer:
+    """CLIP and a splitter, loaded once.
+
+    Raises:
+        ConfigError: One of them cannot be loaded.
+    """
+
+    def __init__(
+        self, pairs: Preferences, hardness: HardnessSpec, chat: ChatSettings, store: Path
+    ) -> None:
+        self._pairs = pairs
+        self._splitter = make_splitter(hardness, chat, store)
+        self._clip = Clip(hardness.clip)
+
+    def score(self, rows: Sequence[int], advance: Advance) -> list[ScoredPair]:
+        """Return the scores of some rows; all of their responses are split first."""
+        responses = [text for row in rows for text in self._pairs.texts(row)[1:]]
+        pieces = self._splitter.split(responses)
+        scored: list[ScoredPair] = []
+        for start in range(0, len(rows), BATCH_PAIRS):
+            stop = min(start + BATCH_PAIRS, len(rows))
+            scored += self._batch(
+                rows[start:stop], responses[2 * start : 2 * stop], pieces[2 * start : 2 * stop]
+            )
+            advance(stop - start)
+        return scored
+
+    def _batch(
+        self, rows: Sequence[int], responses: Sequence[str], pieces: Sequence[Pieces]
+    ) -> list[ScoredPair]:
+        """Score a batch: texts are chosen, rejected, chosen, rejected..., two for each row."""
+        keys, vectors, faults = self._images(rows)
+        texts = [
+            self._clip.fitting(split_sentences(response) if isinstance(one, NotSplit) else one)
+            for response, one in zip(responses, pieces, strict=True)
+        ]
+        encoded = torch.split(
+            self._clip.texts([piece for some in texts for piece in some]), [len(t) for t in texts]
+        )
+        sides = [
+            ScoredSide(
+                pieces=tuple(texts[i]),
+                cosines=_cosines(encoded[i], vectors.get(keys[i // 2])),
+                fault=one.reason if isinstance(one, NotSplit) else None,
+            )
+            for i, one in enumerate(pieces)
+        ]
+        return [
+            ScoredPair(row, self._clip.scale, faults.get(key), sides[2 * i], sides[2 * i + 1])
+            for i, (row, key) in enumerate(zip(rows, keys, strict=True))
+        ]
+
+    def _images(
+        self, rows: Sequence[int]
+    ) -> tuple[list[str], Mapping[str, Tensor], Mapping[str, str]]:
+        """Return every row's key, and by key the vector of the image or what is wrong with it."""
+        keys: list[str] = []
+        contents: dict[str, bytes] = {}
+        for row in rows:
+            pair = self._pairs[row]
+            keys.append(pair.image_key)
+            contents.setdefault(keys[-1], pair.image)
+        readable, faults = [], {}
+        for key, content in contents.items():
+            try:
+                readable.append((key, open_image(content)))
+            except DataError as error:
+                faults[key] = str(error)
+        if not readable:
+            return keys, {}, faults
+        vectors = self._clip.images([image for _, image in readable])
+        return keys, dict(zip([key for key, _ in readable], vectors, strict=True)), faults
+
+
+def _cosines(pieces: Tensor, image: Tensor | None) -> tuple[float, ...]:
+    return () if image is None else tuple((pieces @ image).tolist())
+
+
+def make_splitter(hardness: HardnessSpec, chat: ChatSettings, store: Path) -> Splitter:
+    """Return the splitter of a specification; replies go to `store`.
+
+    Raises:
+        ConfigError: No model is named, it cannot be loaded, or the endpoint has no key.
+    """
+    if hardness.splitter == "sentences":
+        return BySentences()
+    model = required_model(hardness)
+    if hardness.splitter == "endpoint":
+        return ByEndpoint(model, ChatService(chat, store))
+    from harness.data.columns.local_splitter import ByLocalModel
+
+    return ByLocalModel(model, store)

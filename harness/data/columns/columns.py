@@ -1,0 +1,150 @@
+"""Columns: numbers per pair that a method needs and that are computed once, before training."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from harness.data.columns.clip_gap import Advance, score_missing
+from harness.data.columns.score_shards import Shards, key_parts
+from harness.data.columns.summary import Summary, collected
+from harness.data.pairs.preferences import Preferences
+from harness.errors import DataError, MissingColumn
+from harness.files.atomic import write_atomically
+from harness.files.digests import key_of
+from harness.files.locks import FileLock
+from harness.llm.chat import ChatSettings, default_store
+from harness.settings.spec import HardnessSpec
+
+COMPUTABLE = frozenset({"clip_gap"})
+GAP = "clip_gap"
+
+
+def ensure_columns(
+    preferences: Preferences | Path | str,
+    needed: frozenset[str],
+    hardness: HardnessSpec,
+    cache: Path,
+    advance: Advance = lambda pairs: None,
+    chat: ChatSettings | None = None,
+) -> Path | None:
+    """Return a parquet file of the needed columns, one row per pair, or None if there are none.
+
+    A column in the preference data is taken as it is; `clip_gap` is computed otherwise. Beside the
+    file stands `<name>.json`, the summary of clip_gap.
+
+    Args:
+        preferences: The pairs.
+        needed: Names of columns.
+        hardness: How clip_gap is computed.
+        cache: Folder of everything that was computed.
+        advance: Told how many more pairs are done; not called for a column that is there.
+        chat: How to reach a language model that splits; None takes the environment's settings.
+
+    Raises:
+        MissingColumn: A column is neither there nor computable.
+        DataError: Values given are no finite numbers, or pairs have no score.
+    """
+    if not needed:
+        return None
+    pairs = preferences if isinstance(preferences, Preferences) else Preferences(preferences)
+    settings = ChatSettings() if chat is None else chat
+    return columns_of(pairs, needed, hardness, cache, advance, settings)
+
+
+def columns_of(
+    pairs: Preferences,
+    needed: frozenset[str],
+    hardness: HardnessSpec,
+    cache: Path,
+    advance: Advance,
+    chat: ChatSettings,
+) -> Path:
+    """Return the file of `ensure_columns` for one column at least."""
+    given = needed & set(pairs.columns)
+    if unknown := needed - given - COMPUTABLE:
+        raise MissingColumn(
+            f"{pairs.source}: no column {', '.join(map(repr, sorted(unknown)))}, which the method "
+            f"needs, and only {', '.join(map(repr, sorted(COMPUTABLE)))} can be computed. Add it "
+            "to the data."
+        )
+    file = column_file(pairs, needed, hardness, cache)
+    if file.exists():
+        return file
+    computed = None
+    if needed - given:
+        computed = Shards.of(pairs.digest, len(pairs), hardness, cache)
+        score_missing(pairs, computed, hardness, chat, default_store(), advance)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):
+        if not file.exists():
+            _write(file, pairs, sorted(given), computed, hardness)
+    return file
+
+
+def read_columns(file: Path, names: frozenset[str]) -> Mapping[str, Float[Tensor, " all_rows"]]:
+    """Read columns in row order, float32."""
+    table = pq.read_table(file, columns=sorted(names))
+    return {
+        name: torch.tensor(table[name].to_numpy(), dtype=torch.float32)
+        for name in table.column_names
+    }
+
+
+def column_file(
+    pairs: Preferences, needed: frozenset[str], hardness: HardnessSpec, cache: Path
+) -> Path:
+    """Return where columns of these pairs are kept, whether they are there or not."""
+    given = needed & set(pairs.columns)
+    parts = {"data": pairs.digest, "needed": sorted(needed), "given": sorted(given)}
+    if needed - given:
+        parts |= key_parts(pairs.digest, hardness) | {"aggregation": hardness.aggregation}
+        if hardness.splitter != "sentences":
+            parts["unscored"] = hardness.unscored
+    return cache / "columns" / f"{key_of(parts)}.parquet"
+
+
+def summary_file(column: Path) -> Path:
+    """Return where the summary of the clip_gap in a file of columns is kept."""
+    return column.with_suffix(".json")
+
+
+def _write(
+    file: Path,
+    pairs: Preferences,
+    given: list[str],
+    computed: Shards | None,
+    hardness: HardnessSpec,
+) -> None:
+    values = {name: _given(pairs, name) for name in given}
+    summary = None
+    if computed is not None:
+        values[GAP], summary = collected(pairs, computed, hardness)
+    elif GAP in values:
+        summary = Summary.of(values[GAP], {"column of": str(pairs.source)})
+    if summary is not None:
+        write_atomically(summary_file(file), summary.model_dump_json(indent=2) + "\n")
+    partial = file.with_suffix(".partial")
+    pq.write_table(pa.table(values), partial)
+    partial.replace(file)
+
+
+def _given(pairs: Preferences, name: str) -> list[float]:
+    values: list[float] = []
+    for row, value in enumerate(pairs.values(name)):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(
+                f"{pairs.source}: column {name!r} must hold one number in every row, and row {row} "
+                f"holds {value!r}. Repair it, or remove the column to have it computed."
+            )
+        values.append(number)
+    return values

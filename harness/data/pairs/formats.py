@@ -1,0 +1,233 @@
+"""One set of columns for every known format of preference data."""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.data.pairs.records import Kind, Record
+from harness.errors import MissingColumn
+
+Format = Literal["rlaif_v", "rlhf_v", "dama", "plain"]
+"""`rlaif_v`: parquet with a column per text; `rlhf_v`: the texts as JSON in `text`; `dama`: with
+the JSON lists `chosen_logits` and `rejected_logits`; `plain`: any other JSON."""
+
+TEXTS = ("question", "chosen", "rejected")
+FILE, ROW, FAULT = "_file", "_row", "_fault"
+"""Number of the file, row in it, and what is wrong with the row's form."""
+
+_LOGITS = ("chosen_logits", "rejected_logits")
+_REFERENCE = ("reference_logps_chosen", "reference_logps_rejected")
+_SUMS = (0, 3)
+"""Places of both responses' sums in `logps`: sum, mean and tokens of each. Source: DAMA:T:831."""
+_CONSUMED = {*TEXTS, *_LOGITS, "image", "image_path", "text", "logps", "idx"}
+
+
+class _Form(BaseModel):
+    """What every row must have."""
+
+    model_config = ConfigDict(strict=True)
+
+    question: str
+    chosen: str
+    rejected: str
+    image: bytes | None
+    image_path: str | None
+
+
+class _Fault(Exception):
+    """A row has not the form it should have."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of a data set become stored rows."""
+
+    format: Format
+    kinds: Mapping[str, Literal["number", "text"]]
+    """The fields that are kept as they are."""
+    derived: tuple[str, ...]
+    """The columns that are made of JSON fields."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the stored columns."""
+        types = {"number": pa.float64(), "text": pa.string()}
+        return pa.schema(
+            [
+                (FILE, pa.int32()),
+                (ROW, pa.int64()),
+                (FAULT, pa.string()),
+                ("idx", pa.string()),
+                *((name, pa.string()) for name in TEXTS),
+                ("image", pa.large_binary()),
+                ("image_path", pa.string()),
+                *((name, types[kind]) for name, kind in self.kinds.items()),
+                *((name, pa.float64()) for name in self.derived),
+            ]
+        )
+
+    def stored(self, record: Record, file: int, number: int) -> dict[str, Any]:
+        """Return the values of a stored row; `number` is its place in the whole data set."""
+        kept = {name: _as(kind, record.values.get(name)) for name, kind in self.kinds.items()}
+        place = {FILE: file, ROW: record.row, "idx": _identity(record.values, number)}
+        reason = record.fault
+        if reason is None:
+            try:
+                return place | kept | self._derived(record.values) | self._form(record.values)
+            except _Fault as fault:
+                reason = str(fault)
+        return place | kept | dict.fromkeys(TEXTS, "") | {FAULT: _clean(reason)}
+
+    def _form(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        if self.format == "rlhf_v":
+            inner = _json_of(values, "text")
+            if not isinstance(inner, dict):
+                raise _Fault("text: JSON, but no object with question, chosen and rejected")
+            values = {**values, **inner}
+        image, path = _image(values)
+        form = {name: values.get(name) for name in TEXTS} | {"image": image, "image_path": path}
+        try:
+            return _Form.model_validate(form).model_dump()
+        except ValidationError as error:
+            raise _Fault("; ".join(_reason(each) for each in error.errors())) from error
+
+    def _derived(self, values: Mapping[str, Any]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        if "clip_gap" in self.derived:
+            chosen, rejected = (_numbers(values, name) for name in _LOGITS)
+            # Source: DAMA:T:839-840 and 1251.
+            found["clip_gap"] = sum(chosen) - sum(rejected)
+        if _REFERENCE[0] in self.derived:
+            logps = _json_of(values, "logps")
+            logps = logps.get("logps") if isinstance(logps, dict) else logps
+            if not isinstance(logps, list) or len(logps) <= max(_SUMS):
+                raise _Fault("logps: not the list of sum, mean and tokens of both responses")
+            sums = [logps[place] for place in _SUMS]
+            if not all(map(_is_number, sums)):
+                raise _Fault("logps: the sums are not numbers")
+            found |= {name: float(value) for name, value in zip(_REFERENCE, sums, strict=True)}
+        return found
+
+
+def layout_of(source: str, kind: Kind, fields: Mapping[str, set[str]]) -> Layout:
+    """Recognise the format by the names of the fields and the kinds of values they hold.
+
+    Raises:
+        MissingColumn: A field that every format needs is nowhere.
+    """
+    in_text = "text" in fields and not set(TEXTS) <= set(fields)
+    images = ("image",) if kind == "parquet" or "image_path" not in fields else ()
+    needed = (("text",) if in_text else TEXTS) + images
+    if missing := [name for name in needed if name not in fields]:
+        raise MissingColumn(
+            f"{source}: no column {', '.join(map(repr, missing))}; it has {', '.join(fields)}. "
+            f"Preference data need {', '.join((*TEXTS, 'image'))}, or the texts as JSON in 'text'."
+        )
+    kept: dict[str, Literal["number", "text"]] = {}
+    for name, kinds in fields.items():
+        if name not in _CONSUMED and kinds & {"number", "text"}:
+            kept[name] = "number" if "number" in kinds else "text"
+    logits = set(_LOGITS) <= set(fields)
+    derived: tuple[str, ...] = ("clip_gap",) if logits and "clip_gap" not in kept else ()
+    derived += _REFERENCE if "logps" in fields else ()
+    plain: Format = "rlaif_v" if kind == "parquet" else "plain"
+    return Layout("rlhf_v" if in_text else "dama" if logits else plain, kept, derived)
+
+
+def fields_of_schema(schema: pa.Schema) -> dict[str, set[str]]:
+    """Return what the columns of a parquet file hold: `number`, `text` or `other`."""
+    return {field.name: {_kind_of_type(field.type)} for field in schema}
+
+
+def fields_of_records(records: Iterable[Record]) -> dict[str, set[str]]:
+    """Return what the fields of JSON rows hold; goes through all of them."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        for name, value in record.values.items():
+            found.setdefault(name, set()).add(_kind_of_value(value))
+    return found
+
+
+def _kind_of_type(type_: pa.DataType) -> str:
+    if pa.types.is_integer(type_) or pa.types.is_floating(type_):
+        return "number"
+    return "text" if pa.types.is_string(type_) or pa.types.is_large_string(type_) else "other"
+
+
+def _kind_of_value(value: Any) -> str:
+    if _is_number(value):
+        return "number"
+    return "text" if isinstance(value, str) else "other"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _as(kind: str, value: Any) -> float | str | None:
+    """Return a value of the column's kind; anything else is missing."""
+    if kind == "number":
+        return float(value) if _is_number(value) else None
+    return _clean(value) if isinstance(value, str) else None
+
+
+def _clean(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _identity(values: Mapping[str, Any], number: int) -> str:
+    value = values.get("idx")
+    return str(number) if value is None else _clean(str(value))
+
+
+def _image(values: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the bytes of an image, or the path of its file."""
+    image = values.get("image")
+    path = values.get("image_path")
+    if isinstance(image, dict):
+        content = image.get("bytes")
+        content = _decoded(content) if isinstance(content, str) else content
+        return content or None, image.get("path") or (None if content else path)
+    if isinstance(image, str):
+        return (_decoded(image), path) if image.startswith("data:") else (None, image)
+    return image, path
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.partition(",")[2] or text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _Fault(f"image: not base64 ({error})") from error
+
+
+def _json_of(values: Mapping[str, Any], name: str) -> Any:
+    """Return what the JSON text in a field says, or a field that is no text as it is."""
+    value = values.get(name)
+    if value is None:
+        raise _Fault(f"no {name}")
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError) as error:
+        raise _Fault(f"{name}: invalid JSON ({error})") from error
+
+
+def _numbers(values: Mapping[str, Any], name: str) -> list[float]:
+    found = _json_of(values, name)
+    if not isinstance(found, list) or not all(map(_is_number, found)):
+        raise _Fault(f"{name}: not a list of numbers")
+    return found
+
+
+def _reason(error: Any) -> str:
+    name, value = error["loc"][0], error["input"]
+    if value is None:
+        return f"no {name}"
+    if isinstance(value, str):
+        return f"{name} is not valid Unicode"
+    return f"{name} is {type(value).__name__}, not {'bytes' if name == 'image' else 'text'}"

@@ -1,0 +1,162 @@
+"""Token ids of all pairs in one file that is mapped into memory, written once per data set."""
+
+import hashlib
+import itertools
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import tokenizers
+import torch
+import transformers
+from jaxtyping import Int
+from torch import Tensor
+
+from harness.data.pairs.preferences import Preferences
+from harness.data.rows.batch import PairTokenizer, TokenizedPair
+from harness.files.arrow import ArrowFile
+from harness.files.digests import key_of
+from harness.files.sealed import ensure_files
+
+BATCH_ROWS = 1000
+_NAMED_ROWS = 10
+_VERSION = 1
+"""Raise it when the same pairs are to give other tokens or another file."""
+_READ = ("*.json", "*.model", "*.txt", "*.jinja")
+"""Files of a model's folder that may decide how it tokenizes."""
+_SCHEMA = pa.schema(
+    [
+        ("prompt", pa.list_(pa.int32())),
+        ("chosen", pa.list_(pa.int32())),
+        ("rejected", pa.list_(pa.int32())),
+        ("image", pa.binary(32)),
+        ("cut", pa.bool_()),
+    ]
+)
+_log = logging.getLogger(__name__)
+
+
+class TokenizedPairs(ArrowFile):
+    """Pairs by row; a prompt is stored with one image token and read with all of them."""
+
+    def __init__(self, file: Path, image_id: int, image_tokens: int) -> None:
+        super().__init__(file, BATCH_ROWS)
+        self._image_id = image_id
+        self._image_tokens = image_tokens
+
+    def __getitem__(self, row: int) -> TokenizedPair:
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        batch, place = self.batch(row // BATCH_ROWS), row % BATCH_ROWS
+        prompt, chosen, rejected = (
+            _ids(batch.column(name), place) for name in ("prompt", "chosen", "rejected")
+        )
+        self.release(prompt.nbytes + chosen.nbytes + rejected.nbytes)
+        return TokenizedPair(
+            row=row,
+            prompt=self._expanded(prompt),
+            chosen=chosen,
+            rejected=rejected,
+            image_key=batch.column("image")[place].as_py().hex(),
+            cut=batch.column("cut")[place].as_py(),
+        )
+
+    @property
+    def cut_rows(self) -> list[int]:
+        """Rows of which a response lost its end."""
+        rows: list[int] = []
+        for number in range(self.batches):
+            cut = self.batch(number).column("cut").to_pylist()
+            rows += (number * BATCH_ROWS + place for place, was in enumerate(cut) if was)
+        return rows
+
+    def _expanded(self, prompt: Int[Tensor, " stored"]) -> Int[Tensor, " prompt"]:
+        repeats = torch.where(prompt == self._image_id, self._image_tokens, 1)
+        return prompt.repeat_interleave(repeats)
+
+
+def tokenized_file(cache: Path, folder: Path, tokenizer: PairTokenizer, data: str) -> Path:
+    """Return the place of the token ids; its name hashes all that decides them.
+
+    Args:
+        cache: The cache folder.
+        folder: The model's, with the files of its tokenizer.
+        tokenizer: Its template and its limits count.
+        data: Digest of the pairs.
+    """
+    files = sorted({file for pattern in _READ for file in folder.glob(pattern)})
+    content = hashlib.sha256()
+    for file in files:
+        content.update(file.name.encode() + b"\0" + file.read_bytes())
+    parts = {
+        "tokenizer": content.hexdigest(),
+        "versions": [transformers.__version__, tokenizers.__version__, _VERSION],
+        "template": asdict(tokenizer.template),
+        "image_tokens": tokenizer.image_tokens,
+        "max_length": tokenizer.max_length,
+        "data": data,
+    }
+    return cache / "tokenized" / f"{key_of(parts)}.arrow"
+
+
+def ensure_tokenized(
+    preferences: Preferences,
+    tokenizer: PairTokenizer,
+    file: Path,
+    advance: Callable[[int], object] = lambda done: None,
+) -> TokenizedPairs:
+    """Open the token ids of all pairs; write them if they are not there, or damaged.
+
+    `advance` is told how many pairs are done by now.
+
+    Raises:
+        DataError: A pair cannot be tokenized, or the file cannot be written.
+    """
+    ensure_files([file], lambda _, path: _write(preferences, tokenizer, path, advance))
+    pairs = TokenizedPairs(file, tokenizer.image_id, tokenizer.image_tokens)
+    if cut := pairs.cut_rows:
+        _log.warning(
+            "%d of %d pairs have responses that were cut at max_length %d, the first ones in "
+            "rows %s",
+            len(cut),
+            len(pairs),
+            tokenizer.max_length,
+            ", ".join(map(str, cut[:_NAMED_ROWS])),
+        )
+    return pairs
+
+
+def _write(
+    preferences: Preferences,
+    tokenizer: PairTokenizer,
+    path: Path,
+    advance: Callable[[int], object],
+) -> None:
+    waiting = tokenizer.tokenize(preferences)
+    done = 0
+    with pa.OSFile(str(path), "wb") as stream, pa.ipc.new_file(stream, _SCHEMA) as writer:
+        while part := list(itertools.islice(waiting, BATCH_ROWS)):
+            stored = [_stored(pair, tokenizer.image_id) for pair in part]
+            writer.write_batch(pa.RecordBatch.from_pylist(stored, _SCHEMA))
+            done += len(part)
+            advance(done)
+
+
+def _stored(pair: TokenizedPair, image_id: int) -> dict[str, Any]:
+    is_image = pair.prompt == image_id
+    first = torch.arange(len(is_image)) == is_image.int().argmax()
+    return {
+        "prompt": pair.prompt[~is_image | first].numpy(),
+        "chosen": pair.chosen.numpy(),
+        "rejected": pair.rejected.numpy(),
+        "image": bytes.fromhex(pair.image_key),
+        "cut": pair.cut,
+    }
+
+
+def _ids(column: Any, place: int) -> Int[Tensor, " tokens"]:
+    # A copy: the map is read-only, and its pages are given back.
+    return torch.from_numpy(column[place].values.to_numpy(zero_copy_only=False).copy())
