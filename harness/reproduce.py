@@ -107,8 +107,8 @@ def _crosscheck(specs: Sequence[RunSpec], request: Request) -> None:
     Raises:
         ConfigError: There is no key for their judge.
     """
-    from harness.evaluation.annotators import open_service
-    from harness.evaluation.crosscheck import crosscheck
+    from harness.evaluation.crosscheck.crosscheck import crosscheck
+    from harness.evaluation.judging.annotators import open_service
 
     open_service("openai", request.judging)
     evaluation = specs[0].evaluation
@@ -147,7 +147,7 @@ def evaluate_base(spec: RunSpec, out: Path, judging: ChatSettings) -> None:
 def _evaluate(run: RunDir, model: Path, spec: RunSpec, judging: ChatSettings) -> None:
     """Generate the answers to all benchmarks and score them."""
     from harness.evaluation.evaluate import evaluate_all
-    from harness.evaluation.launch import generate
+    from harness.evaluation.generation.launch import generate
 
     data = Path(spec.evaluation.data)
     log = run.logs / "generate.log"

@@ -83,8 +83,8 @@ def score(
 
         typer.echo(to_json(evaluation.scorecard))
     if not as_json:
-        from harness.evaluation.show import print_scorecard
         from harness.registry import load_benchmark
+        from harness.reporting.writers.terminal import print_scorecard
 
         print_scorecard(load_benchmark(benchmark), evaluation.scorecard)
 
@@ -99,7 +99,7 @@ def _print_items(
     """
     from harness.errors import DataError
     from harness.evaluation.score import item_json
-    from harness.evaluation.show import print_items, select
+    from harness.reporting.writers.terminal import print_items, select
 
     items = select(evaluation.items, ids, limit)
     if ids and not items:

@@ -10,21 +10,21 @@ from typing import Any
 from benchmarks.types import Benchmark, Response, Sample, SampleId, Scorecard, Unscored
 from harness.console import messages
 from harness.errors import DataError
-from harness.evaluation.annotate import Annotation, annotate
-from harness.evaluation.annotators import (
+from harness.evaluation.answers.answers import pair, read_responses
+from harness.evaluation.generation.samples import protocol_of
+from harness.evaluation.items import Item, failed
+from harness.evaluation.judging.annotate import Annotation, annotate
+from harness.evaluation.judging.annotators import (
     DEFAULTS,
     Annotators,
     find_annotators,
     open_service,
     takes_runs,
 )
-from harness.evaluation.answers import pair, read_responses
-from harness.evaluation.benchmark_data import read_data
-from harness.evaluation.items import Item, failed
-from harness.evaluation.samples import protocol_of
 from harness.files.atomic import write_atomically
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
+from harness.upstream.reading import read_data
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.types import FAILED_CALL, Benchmark, LLMJudge, Response, Sample, Unscored
-from harness.evaluation.annotators import tagger_of
+from harness.evaluation.judging.annotators import tagger_of
 
 
 @dataclass(frozen=True)

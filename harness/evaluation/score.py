@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchmarks.types import Scorecard
 from harness.errors import ConfigError
-from harness.evaluation.annotators import DEFAULTS, find_annotators
 from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.items import Item, plain
+from harness.evaluation.judging.annotators import DEFAULTS, find_annotators
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 

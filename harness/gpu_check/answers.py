@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from harness.costs.shapes import Shape
-from harness.evaluation.llava import Llava, Question
-from harness.evaluation.prefix import SharedPrefix
+from harness.evaluation.generation.answerer import Llava, Question
+from harness.evaluation.generation.prefix import SharedPrefix
 from harness.gpu_check.made import made_model
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.gpu_check.words import made_processor

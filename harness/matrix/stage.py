@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.evaluation.journal import progress_of, responses_path
+from harness.evaluation.generation.journal import progress_of, responses_path
 from harness.matrix.cells import Cell
 from harness.runs.rundir import RunDir
 from harness.runs.state import base_folder, unfinished_benchmarks

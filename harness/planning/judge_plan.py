@@ -6,9 +6,9 @@ from typing import Any
 
 from benchmarks.types import Benchmark, LLMJudge, Response, Sample
 from harness.errors import DataError
-from harness.evaluation.annotate import Pair, question_about
-from harness.evaluation.annotators import Annotators
-from harness.evaluation.judge import Judge, OpenAIJudge, Question, chat_request
+from harness.evaluation.judging.annotate import Pair, question_about
+from harness.evaluation.judging.annotators import Annotators
+from harness.evaluation.judging.judge import Judge, OpenAIJudge, Question, chat_request
 from harness.llm.messages import ChatRequest, estimated_tokens
 
 ASSUMED_ANSWER = "word " * 120

@@ -226,9 +226,9 @@ def _judged(
     The number is the most calls of benchmarks whose data are not here, by their published samples.
     """
     from benchmarks.types import LLMJudge
-    from harness.evaluation.benchmark_data import read_data
-    from harness.evaluation.samples import decoding_of
+    from harness.evaluation.generation.samples import decoding_of
     from harness.planning.judge_plan import NOTHING, assumed_pairs, judge_plan
+    from harness.upstream.reading import read_data
 
     paid = evaluation.judge.startswith("openai")
     total, known = NOTHING, not paid or not in_world(evaluation.data)

@@ -9,11 +9,12 @@ from pathlib import Path
 from benchmarks.types import Scorecard
 from harness.console import messages, results
 from harness.errors import ConfigError
-from harness.evaluation.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
+from harness.evaluation.crosscheck.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
 from harness.registry import load_benchmark, method_names
-from harness.reporting.ablation_table import write_ablation
 from harness.reporting.compare import RunResult, compare
-from harness.reporting.tables import rich_table, write_tables
+from harness.reporting.tables import write_tables
+from harness.reporting.writers.ablation_table import write_ablation
+from harness.reporting.writers.terminal import rich_table
 from harness.runs.rundir import RunDir
 from harness.runs.state import base_folder, finished
 from harness.settings.ablation import AblationRow

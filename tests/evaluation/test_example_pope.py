@@ -148,7 +148,7 @@ def test_it_is_listed_with_its_package_and_scored_by_the_command(site, data, tmp
 def test_its_questions_are_answered_by_a_model(site, data, tmp_path):
     out = tmp_path / "out"
     made = start(
-        *("harness.evaluation.generate", "--model", make_checkpoint(tmp_path / "model")),
+        *("harness.evaluation.generation.generate", "--model", make_checkpoint(tmp_path / "model")),
         *("--data", data.parent, "--out", out, "--benchmarks", "pope", "--batch-size", "4"),
         *("--template", "vicuna_v1", "--transform", "center_crop", "--max-new-tokens", "3"),
         site=site,

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from harness.errors import ConfigError, DataError
-from harness.evaluation.benchmark_data import read_data
 from harness.evaluation.evaluate import evaluate_all
 from harness.evaluation.score import as_json, score_responses
 from harness.registry import load_benchmark
+from harness.upstream.reading import read_data
 
 ROW = {
     "question_type": "counting",

@@ -5,9 +5,9 @@ import json
 from dataclasses import dataclass
 
 from benchmarks.types import Benchmark, Response, Sample, Token
-from harness.evaluation.annotators import Annotators
 from harness.evaluation.evaluate import evaluate
-from harness.evaluation.judge import OpenAIJudge
+from harness.evaluation.judging.annotators import Annotators
+from harness.evaluation.judging.judge import OpenAIJudge
 from harness.registry import load_benchmark
 
 SIZE = 8

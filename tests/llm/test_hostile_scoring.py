@@ -14,10 +14,10 @@ from chat_server import KEY, MISCHIEF, good, open_chat
 from judged_data import FILES, SIZE, pairs_of, write_case
 
 from harness.errors import DataError, JudgeError
-from harness.evaluation.annotate import question_about
-from harness.evaluation.annotators import Annotators, find_annotators
 from harness.evaluation.evaluate import evaluate
-from harness.evaluation.judge import OpenAIJudge
+from harness.evaluation.judging.annotate import question_about
+from harness.evaluation.judging.annotators import Annotators, find_annotators
+from harness.evaluation.judging.judge import OpenAIJudge
 from harness.planning.judge_plan import JudgePlan, assumed_pairs, judge_plan
 
 WORKERS = 3
@@ -25,7 +25,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from harness.errors import HarnessError
-from harness.evaluation.annotators import find_annotators
+from harness.evaluation.judging.annotators import find_annotators
 from harness.evaluation.evaluate import evaluate
 from harness.evaluation.score import as_json
 from harness.llm.chat import ChatSettings

@@ -12,9 +12,9 @@ from transformers import GenerationConfig, Qwen2_5_VLForConditionalGeneration
 from benchmarks.types import Benchmark, Decoding, Sample
 from harness.data.images import open_image
 from harness.errors import ConfigError, DataError
-from harness.evaluation import generate as generation
-from harness.evaluation.llava import Llava, Question
-from harness.evaluation.prefix import SharedPrefix
+from harness.evaluation.generation import generate as generation
+from harness.evaluation.generation.answerer import Llava, Question
+from harness.evaluation.generation.prefix import SharedPrefix
 from harness.training.model import load_base
 
 QUESTIONS = (

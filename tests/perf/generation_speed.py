@@ -22,14 +22,14 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation" / "generation"))
 from tiny_llava import Shape, make_checkpoint
 
 from benchmarks.types import Decoding, Sample
-from harness.evaluation.journal import Journal
-from harness.evaluation.llava import Llava
-from harness.evaluation.model import JournaledLlava
-from harness.evaluation.samples import GenerationTask
+from harness.evaluation.generation.adapter import JournaledLlava
+from harness.evaluation.generation.answerer import Llava
+from harness.evaluation.generation.journal import Journal
+from harness.evaluation.generation.samples import GenerationTask
 from harness.files.atomic import write_atomically
 
 MIDDLE = Shape(

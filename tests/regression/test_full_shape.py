@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 
 from harness.costs.shapes import IMAGE_TOKEN
 from harness.evaluation.evaluate import evaluate_all
-from harness.evaluation.launch import generate
+from harness.evaluation.generation.launch import generate
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
 from harness.training.checkpoint import latest_checkpoint

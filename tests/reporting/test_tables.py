@@ -10,9 +10,10 @@ from benchmarks.types import Benchmark, Metric, Scorecard
 from harness.errors import ConfigError
 from harness.reporting.compare import RunResult, compare
 from harness.reporting.published import PublishedValue
-from harness.reporting.published_table import published_section
-from harness.reporting.tables import rich_table, write_tables
+from harness.reporting.tables import write_tables
 from harness.reporting.words import escaped
+from harness.reporting.writers.published_table import published_section
+from harness.reporting.writers.terminal import rich_table
 
 
 def nothing(*_arguments):

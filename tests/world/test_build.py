@@ -13,8 +13,8 @@ from PIL import Image
 
 from harness.data.pairs.opening import validate
 from harness.data.pairs.preferences import Preferences
-from harness.evaluation.benchmark_data import read_data
 from harness.registry import load_benchmark
+from harness.upstream.reading import read_data
 from harness.world import base as base_part
 from harness.world import build, clip, preferences, questions
 from harness.world.build import digest, ensure_world

@@ -11,7 +11,7 @@ from question_world import build_world, held_out_scenes
 from benchmarks.mmhal import TYPES
 from benchmarks.types import Response
 from harness.errors import ConfigError
-from harness.evaluation.samples import read_samples
+from harness.evaluation.generation.samples import read_samples
 from harness.registry import load_benchmark
 from harness.world import language
 from harness.world.asked import Asked, asked_from_json, read_asked

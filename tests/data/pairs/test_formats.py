@@ -266,7 +266,7 @@ def test_a_killed_conversion_leaves_nothing_that_counts(write, cache, tmp_path):
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert process.stdout is not None
     for _ in range(3):

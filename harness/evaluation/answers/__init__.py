@@ -1,0 +1,1 @@
+"""Saved answers: read in every known format and matched to samples."""

@@ -1,0 +1,187 @@
+"""File formats of saved answers: ours, those of the published scripts, and lmms-eval's samples.
+
+A format is told by the fields of its first entry, never by the name of the file.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.types import Response, Sample, SampleId
+from harness.errors import ConfigError, DataError
+from harness.evaluation.answers.entries import Entry, response_of, value_of
+
+Entries = Sequence[Entry]
+Reader = Callable[[Entries, Sequence[Sample]], list[Response]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to write answers down."""
+
+    title: str
+    fits: Callable[[Mapping[str, Any]], bool]
+    """Tells the format from the fields of an entry."""
+    read: Reader
+
+
+def find_format(entries: Entries, name: str | None, source: str) -> str:
+    """Return the name of the format that is asked for, or else that of the first entry.
+
+    Raises:
+        ConfigError: There is no such format.
+        DataError: The first entry fits none.
+    """
+    if name is not None:
+        if name not in FORMATS:
+            raise ConfigError(f"there is no format {name!r}. Known: {', '.join(FORMATS)}.")
+        return name
+    first = entries[0].row
+    found = next((name for name, form in FORMATS.items() if form.fits(first)), None)
+    if found is None:
+        fields = ", ".join(repr(field)[:40] for field in list(first)[:8]) or "no field"
+        known = "\n".join(f"  {name}: {form.title}" for name, form in FORMATS.items())
+        raise DataError(
+            f'{source}: expected {{"id": ..., "response": "..."}} or another known format, and the '
+            f"first entry has {fields}. Known formats:\n{known}"
+        )
+    return found
+
+
+def by_fields(id_key: str, *text_keys: str) -> Reader:
+    """Return a reader of entries that name the sample in one field and answer it in another."""
+
+    def read(entries: Entries, _samples: Sequence[Sample]) -> list[Response]:
+        return [
+            response_of(each, value_of(each, id_key), value_of(each, *text_keys))
+            for each in entries
+        ]
+
+    return read
+
+
+def by_place(entries: Entries, samples: Sequence[Sample]) -> list[Response]:
+    """Read a filled-in template: the answers in the order of the questions."""
+    if len(entries) != len(samples):
+        source = entries[0].where.partition(", entry")[0]
+        raise DataError(
+            f"{source}: {len(entries)} answers in the order of the questions, and there are "
+            f"{len(samples)} questions. Keep one entry per question."
+        )
+    for entry, sample in zip(entries, samples, strict=True):
+        asked = entry.row.get("question", sample.question)
+        if asked != sample.question:
+            raise DataError(
+                f"{entry.where}: the question is not the one at this place of the benchmark. "
+                "Keep the order of the published file."
+            )
+    pairs = zip(entries, samples, strict=True)
+    return [
+        response_of(entry, sample.id, value_of(entry, "model_answer")) for entry, sample in pairs
+    ]
+
+
+def by_key(entries: Entries, samples: Sequence[Sample]) -> list[Response]:
+    """Read one JSON object of answers by id, whose keys are text where ids are numbers."""
+    known: dict[str, SampleId] = {str(sample.id): sample.id for sample in samples}
+    return [
+        response_of(each, known.get(each.row["id"], each.row["id"]), value_of(each, "answer of"))
+        for each in entries
+    ]
+
+
+def by_document(entries: Entries, samples: Sequence[Sample]) -> list[Response]:
+    """Read lmms-eval's samples.
+
+    It writes places instead of ids and leaves the documents out, so that the sample is found by an
+    id that the task's own results hold, or else by its place. By place, all samples must be there,
+    and a prompt that is written must hold the question.
+    """
+    known = {sample.id for sample in samples}
+    responses = []
+    for entry in entries:
+        sample_id = _document_id(entry.row, known)
+        if sample_id is None:
+            sample_id = _at_place(entry, len(entries), samples).id
+        responses.append(response_of(entry, sample_id, _generated(entry)))
+    return responses
+
+
+def _document_id(row: Mapping[str, Any], known: set[SampleId]) -> SampleId | None:
+    for part in row.values():
+        if isinstance(part, dict):
+            for key in ("question_id", "image_id", "id"):
+                value = part.get(key)
+                if isinstance(value, str | int) and value in known:
+                    return value
+    return None
+
+
+def _at_place(entry: Entry, count: int, samples: Sequence[Sample]) -> Sample:
+    place = value_of(entry, "doc_id")
+    whole = count == len(samples)
+    if not whole or not isinstance(place, int) or not 0 <= place < len(samples):
+        raise DataError(
+            f"{entry.where}: doc_id {str(place)[:40]!r} is a place, and only a file of all "
+            f"{len(samples)} samples of the benchmark can be read by place; this one has {count}. "
+            "Keep the ids: write the answers as "
+            '{"id": ..., "response": "..."}.'
+        )
+    sample, prompt = samples[place], entry.row.get("input")
+    prompt = prompt[0] if isinstance(prompt, list) and prompt else prompt
+    if isinstance(prompt, str) and sample.question.strip() not in prompt:
+        raise DataError(
+            f"{entry.where}: the prompt does not hold the question at place {place} of the "
+            "benchmark, so the samples are in another order. Write the answers as "
+            '{"id": ..., "response": "..."}.'
+        )
+    return sample
+
+
+def _generated(entry: Entry) -> Any:
+    """Return the text, which lmms-eval wraps in up to two lists."""
+    value = value_of(entry, "filtered_resps", "resps")
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value
+
+
+def _has(*keys: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda row: all(key in row for key in keys)
+
+
+def _is_muffin(row: Mapping[str, Any]) -> bool:
+    inner = row.get("metainfos")
+    named = "image_id" in row or (isinstance(inner, dict) and "image_id" in inner)
+    return named and ("text" in row or "answer" in row)
+
+
+ROWS = {
+    "lmms-eval": Format(
+        'lmms-eval\'s *_samples_*.jsonl, {"doc_id", "filtered_resps"}',
+        lambda row: "doc_id" in row and ("filtered_resps" in row or "resps" in row),
+        by_document,
+    ),
+    "harness": Format(
+        'JSONL or a JSON list (AMBER) of {"id", "response"}',
+        _has("id", "response"),
+        by_fields("id", "response"),
+    ),
+    "mmhal": Format(
+        'MMHal-Bench\'s template: a JSON list with "model_answer"', _has("model_answer"), by_place
+    ),
+    "muffin": Format(
+        'Object HalBench, JSONL of {"image_id", "text" or "answer"} as muffin_vqa.py writes',
+        _is_muffin,
+        by_fields("image_id", "text", "answer"),
+    ),
+    "llava": Format(
+        'LLaVA-Bench, JSONL of {"question_id", "text"}',
+        _has("question_id", "text"),
+        by_fields("question_id", "text"),
+    ),
+}
+"""By the name that `--format` takes; the first that fits is taken."""
+FORMATS = ROWS | {
+    "mm_vet": Format('MM-Vet, a JSON object of {id: "answer"}', _has("id", "answer of"), by_key)
+}

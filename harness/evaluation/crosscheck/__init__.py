@@ -1,0 +1,1 @@
+"""The same answers scored by lmms-eval's own tasks."""

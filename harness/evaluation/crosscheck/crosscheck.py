@@ -1,0 +1,131 @@
+"""Scores of lmms-eval's own tasks for answers that are already there, as a check of our scorers.
+
+lmms-eval judges with another model and reads replies in its own way, so its numbers stand beside
+ours and never among them. It makes a number out of failed judging, even 100.0; here such a score
+is dropped, with the reason.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.files.atomic import write_atomically
+from harness.launchers.lifetime import die_with_parent
+from harness.llm.messages import ChatSettings
+
+LMMS_TASKS = {"mm_vet": "mmvet", "llava_bench": "llava_in_the_wild"}
+"""Names of the benchmarks and of lmms-eval's tasks."""
+JUDGE = "gpt-4o-2024-11-20"
+"""lmms-eval's own choice for both."""
+DEFAULTS = ChatSettings()
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """What lmms-eval's own task says about a run's answers to one benchmark."""
+
+    benchmark: str
+    task: str
+    values: Mapping[str, float]
+    """By the names of our metrics, 0 to 100, in lmms-eval's rounding; empty if dropped."""
+    judge: str
+    lmms_eval: str
+    """Version."""
+    samples: int
+    dropped: str | None = None
+    """Why there are no values."""
+
+
+def crosscheck(
+    run: Path,
+    names: Sequence[str],
+    data: Path,
+    model: str = JUDGE,
+    settings: ChatSettings = DEFAULTS,
+) -> dict[str, CrossCheck]:
+    """Score a run's answers with lmms-eval's tasks, and keep the result in `crosscheck/`.
+
+    Benchmarks that lmms-eval has no such task for are left out. A check that was dropped is tried
+    again; replies that were paid for are not asked again.
+
+    Args:
+        run: Folder of the run.
+        names: Benchmarks.
+        data: Folder that holds the data folder of each benchmark.
+        model: The judge, by its exact name.
+        settings: How the judge is reached, and what may be spent.
+    """
+    wanted = [name for name in names if name in LMMS_TASKS]
+    known = {name: read_crosscheck(run, name) for name in wanted}
+    stale = [name for name, check in known.items() if not _holds(check, model)]
+    if stale:
+        _check(run, stale, data, model, settings)
+    found = {name: read_crosscheck(run, name) for name in wanted}
+    return {name: check for name, check in found.items() if check is not None}
+
+
+def _holds(check: CrossCheck | None, model: str) -> bool:
+    return check is not None and check.dropped is None and check.judge == model
+
+
+def read_crosscheck(run: Path, name: str) -> CrossCheck | None:
+    """Return what an earlier check of the run found, if there was one."""
+    path = crosscheck_path(run, name)
+    return CrossCheck(**json.loads(path.read_text("utf-8"))) if path.exists() else None
+
+
+def crosscheck_path(run: Path, name: str) -> Path:
+    """Return the file of a result."""
+    return run / "crosscheck" / f"{name}.json"
+
+
+def write_crosscheck(run: Path, check: CrossCheck) -> None:
+    """Write a result into the folder of its run."""
+    path = crosscheck_path(run, check.benchmark)
+    write_atomically(path, json.dumps(asdict(check), indent=2, ensure_ascii=False) + "\n")
+
+
+def _check(run: Path, names: Sequence[str], data: Path, model: str, settings: ChatSettings) -> None:
+    """Run lmms-eval in a process of its own, which it may patch as it likes."""
+    log = run / "logs" / "crosscheck.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        crosscheck_path(run, name).unlink(missing_ok=True)
+    arguments = {
+        "--run": run,
+        "--benchmarks": ",".join(names),
+        "--data": data,
+        "--model": model,
+        "--judge-url": settings.base_url,
+        "--key-file": settings.key_file,
+        "--workers": settings.workers,
+        "--max-calls": settings.max_calls,
+        "--max-tokens": settings.max_tokens,
+        "--attempts": settings.attempts,
+    }
+    stated = [f"{flag}={value}" for flag, value in arguments.items() if value is not None]
+    command = [sys.executable, "-m", "harness.evaluation.crosscheck.worker", *stated]
+    with log.open("w", encoding="utf-8") as file:
+        done = subprocess.run(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=_environment(model),
+            check=False,
+            preexec_fn=die_with_parent,  # nobody would read what it goes on to pay for
+        )
+    reason = f"lmms-eval ended with exit code {done.returncode}; see {log.name}"
+    for name in names:
+        if read_crosscheck(run, name) is None:
+            write_crosscheck(run, CrossCheck(name, LMMS_TASKS[name], {}, model, "", 0, reason))
+
+
+def _environment(model: str) -> dict[str, str]:
+    """Return what the tasks read when they are imported."""
+    # The client that they make at import is never used, but wants a key.
+    unused = {"OPENAI_API_KEY": os.environ.get("OPENAI_API_KEY") or "unused"}
+    return os.environ | {"MODEL_VERSION": model, "HF_HUB_OFFLINE": "1"} | unused

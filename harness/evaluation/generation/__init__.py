@@ -1,0 +1,1 @@
+"""Answers: questions in batches through lmms-eval and a model, kept as they come."""

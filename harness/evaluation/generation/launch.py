@@ -1,0 +1,155 @@
+"""Start the process that generates answers, show its progress and report its failure."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from harness.console import messages
+from harness.errors import HarnessError
+from harness.evaluation.generation.generate import unfinished
+from harness.evaluation.generation.journal import progress_of
+from harness.evaluation.generation.samples import protocol_of
+from harness.launchers.lifetime import die_with_parent
+from harness.registry import load_benchmark
+from harness.settings.spec import EvaluationSpec, ModelSpec
+
+TAIL_LINES = 20
+POLL_SECONDS = 0.5
+
+
+def generate(
+    model: str | Path,
+    spec: EvaluationSpec,
+    model_spec: ModelSpec,
+    data: Path,
+    out: Path,
+    log: Path,
+    threads: int | None = None,
+    processes: int = 1,
+) -> None:
+    """Generate the answers of `model` to all benchmarks of `spec` into `out/<benchmark>.jsonl`.
+
+    Returns at once when they are there; continues where a stopped run ended.
+
+    Args:
+        model: Checkpoint folder, or hub id in the local hub cache.
+        spec: Benchmarks, protocol and batch size.
+        model_spec: Template and image transform; its `path` is not read.
+        data: Folder of the benchmarks' data folders.
+        out: Folder of the answers and their journals.
+        log: File that gets the output of the process.
+        threads: CPU threads of each process; by default what torch chooses.
+        processes: How many share the samples, one per GPU.
+
+    Raises:
+        HarnessError: The process failed; the message holds the end of its log.
+    """
+    names = unfinished(out, spec.benchmarks)
+    if not names:
+        return
+    _name_fallbacks(names, spec.protocol)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = _command(str(model), names, spec, model_spec, data, out, processes)
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=_environment(threads),
+            # Else a second call would meet it in the same journals, and on the same GPU.
+            preexec_fn=die_with_parent,
+        )
+        try:
+            _follow(process, out, names)
+        finally:
+            # Reached with a living process only when this one is interrupted.
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if process.returncode != 0:
+        raise HarnessError(
+            f"Generating answers failed with exit code {process.returncode}; the end of {log}:\n"
+            f"{_tail(log)}\n"
+            "Answers up to here are kept: the same command continues. If memory ran out, lower it "
+            "with: --set evaluation.batch_size=1"
+        )
+
+
+def _name_fallbacks(names: Sequence[str], protocol: str) -> None:
+    """Say which benchmarks the protocol says nothing about."""
+    for name in names:
+        used = protocol_of(load_benchmark(name), protocol)
+        if used != protocol:
+            messages.print(
+                f"{name} has no protocol '{protocol}'; it is answered under '{used}'", markup=False
+            )
+
+
+def _command(
+    model: str,
+    names: Sequence[str],
+    spec: EvaluationSpec,
+    model_spec: ModelSpec,
+    data: Path,
+    out: Path,
+    processes: int,
+) -> list[str]:
+    launcher = ["-m"]
+    if processes > 1:
+        launcher = ["-m", "torch.distributed.run", "--standalone"]
+        launcher += ["--nproc-per-node", str(processes), "-m"]
+    arguments = {
+        "--model": model,
+        "--revision": None if Path(model).is_dir() else model_spec.revision,
+        "--data": data,
+        "--out": out,
+        "--benchmarks": ",".join(names),
+        "--template": model_spec.template,
+        "--transform": model_spec.image_transform,
+        "--protocol": spec.protocol,
+        "--batch-size": spec.batch_size,
+        "--max-new-tokens": spec.max_new_tokens,
+    }
+    stated = [f"{flag}={value}" for flag, value in arguments.items() if value is not None]
+    return [sys.executable, *launcher, "harness.evaluation.generation.generate", *stated]
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if threads is not None:
+        environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return environment
+
+
+def _follow(process: subprocess.Popen[bytes], out: Path, names: Sequence[str]) -> None:
+    """Show a progress bar on stderr until the process ends."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("generate", total=None)
+        while process.poll() is None:
+            done, total = progress_of(out, names)
+            progress.update(bar, completed=done, total=total or None)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(POLL_SECONDS)
+        done, total = progress_of(out, names)
+        progress.update(bar, completed=done, total=total or None)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-TAIL_LINES:])

@@ -1,0 +1,1 @@
+"""What judges and taggers say about answers, asked once and kept."""

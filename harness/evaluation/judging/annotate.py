@@ -1,0 +1,232 @@
+"""Ask judge and tagger about every response, and keep what they reply.
+
+Replies are appended to a JSONL file as they come, so that a killed run continues and a second one
+asks nobody.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.types import Benchmark, LLMJudge, Response, Sample, SampleId
+from harness.console import Tracker, track
+from harness.errors import ConfigError, JudgeError
+from harness.evaluation.judging.annotators import Annotators, tagged_json, tagger_of
+from harness.evaluation.judging.judge import Judge, OpenAIJudge, Question, ReplayJudge
+from harness.evaluation.judging.replies import appending, keep_only, read_journal, row
+from harness.llm.budget import Spent
+
+QUIET_S = 2.0
+"""Seconds before progress is shown."""
+
+Pair = tuple[Sample, Response]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """How the responses to one benchmark are annotated."""
+
+    benchmark: Benchmark[Any]
+    annotators: Annotators
+
+    def needed(self, sample: Sample, response: Response) -> bool:
+        """Tell whether anybody is asked about a response."""
+        annotator = self.benchmark.annotator
+        if isinstance(annotator, LLMJudge):
+            return annotator.needed(sample, response)
+        return annotator is not None and self.benchmark.request(sample, response) != ""
+
+    def replies(self, sample: Sample, response: Response) -> list[str]:
+        """Ask about one response; the tagger's reply follows the judge's.
+
+        Raises:
+            ConfigError: The benchmark needs a judge, and none was named.
+            JudgeError: The judge did not answer.
+        """
+        judge, annotator = self.annotators.judge, self.benchmark.annotator
+        replies = judge.recorded(sample.id) if isinstance(judge, ReplayJudge) else []
+        if isinstance(annotator, LLMJudge):
+            if judge is None:
+                raise ConfigError(
+                    f"benchmark '{self.benchmark.name}' needs a judge ({annotator.model}). "
+                    "Choose one with --judge openai or --judge replay:FILE."
+                )
+            replies = judge.replies(question_about(self.benchmark, annotator, sample, response))
+        tagger = tagger_of(self.benchmark)
+        if tagger is None or self._ends_tagged(replies):
+            return replies
+        texts = tagger.texts(response, replies)
+        return [*replies, tagged_json(self.annotators.tagger(tagger.name), texts)]
+
+    def _ends_tagged(self, replies: Sequence[str]) -> bool:
+        """Tell whether the last recorded reply is a tagger's."""
+        annotator = self.benchmark.annotator
+        if isinstance(annotator, LLMJudge) and not any(map(annotator.readable, replies[:-1])):
+            return False
+        return bool(replies) and is_tagged(replies[-1])
+
+    def key(self, sample: Sample, response: Response) -> str:
+        """Return a hash of everything that decides the replies."""
+        parts = (
+            self.annotators.describe(self.benchmark),
+            self.benchmark.name,
+            repr(sample.id),
+            self.benchmark.request(sample, response),
+            response.text,
+        )
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def question_about(
+    benchmark: Benchmark[Any], annotator: LLMJudge, sample: Sample, response: Response
+) -> Question:
+    """Return what a judge is told about one response."""
+    return Question(
+        benchmark=benchmark.name,
+        annotator=annotator,
+        sample=sample,
+        response=response,
+        request=lambda: benchmark.request(sample, response),
+    )
+
+
+def is_tagged(reply: str) -> bool:
+    """Tell whether a reply is a tagger's: a JSON list of lists of [text, tag, lemma]."""
+    try:
+        texts = json.loads(reply)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(texts, list) and all(
+        isinstance(text, list) and all(isinstance(t, list) and len(t) == 3 for t in text)
+        for text in texts
+    )
+
+
+def annotate(
+    annotation: Annotation, pairs: Sequence[Pair], journal: Path | None
+) -> dict[SampleId, list[str]]:
+    """Return the replies about every response; none where nobody is asked.
+
+    Args:
+        annotation: Whom to ask, and about which benchmark.
+        pairs: Samples with their responses.
+        journal: File of replies to continue and extend; None keeps nothing. Recorded replies are
+            not recorded again.
+    """
+    replies: dict[SampleId, list[str]] = {sample.id: [] for sample, _ in pairs}
+    asked = [pair for pair in pairs if annotation.needed(*pair)]
+    if journal is None or isinstance(annotation.annotators.judge, ReplayJudge):
+        for pair, answer in _ask(annotation, asked):
+            replies[pair[0].id] = answer
+        return replies
+    keys = {sample.id: annotation.key(sample, response) for sample, response in asked}
+    known = read_journal(journal)
+    with appending(journal) as write:
+        missing = [pair for pair in asked if keys[pair[0].id] not in known]
+        for (sample, _), answer in _ask(annotation, missing):
+            known[keys[sample.id]] = answer
+            write(row(sample.id, keys[sample.id], answer))
+    if len(known) > len(keys):
+        # Rows about earlier answers go, so that the file can be replayed: one row per sample.
+        keep_only(journal, (row(each, key, known[key]) for each, key in keys.items()))
+    return replies | {sample_id: known[key] for sample_id, key in keys.items()}
+
+
+def _ask(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, list[str]]]:
+    """Yield replies as they come, and say how many are missing when the judge fails."""
+    judge, name, done = annotation.annotators.judge, annotation.benchmark.name, 0
+    with _Progress(f"{name}: replies", len(pairs), judge) as advance:
+        try:
+            for answered in _answers(annotation, pairs):
+                yield answered
+                done += 1
+                advance()
+        except JudgeError as error:
+            if isinstance(judge, ReplayJudge):
+                raise
+            raise JudgeError(
+                f"{error} Replies about {len(pairs) - done} of {len(pairs)} responses to "
+                f"'{name}' are missing, so there is no score. Run the same command again: what "
+                "was answered is kept and not paid twice."
+            ) from error
+
+
+def _answers(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, list[str]]]:
+    """Yield replies, several questions at a time where the judge allows it.
+
+    After a failure nothing new is asked; the questions in flight are finished first.
+    """
+    judge = annotation.annotators.judge
+    if judge is None or judge.concurrency == 1:
+        for pair in pairs:
+            yield pair, annotation.replies(*pair)
+        return
+    failure: Exception | None = None
+    with ThreadPoolExecutor(judge.concurrency) as pool:
+        futures = {pool.submit(annotation.replies, *pair): pair for pair in pairs}
+        try:
+            for future in as_completed(futures):
+                try:
+                    answer = future.result()
+                except CancelledError:
+                    continue
+                except Exception as error:
+                    failure = failure or error
+                    _cancel(futures)
+                else:
+                    yield futures[future], answer
+        except BaseException:
+            _cancel(futures)
+            if isinstance(judge, OpenAIJudge):
+                judge.service.stop()
+            raise
+    if failure is not None:
+        raise failure
+
+
+def _cancel(futures: Iterable[Future[list[str]]]) -> None:
+    for future in futures:
+        future.cancel()
+
+
+class _Progress:
+    """Progress that stays silent about work that is done at once."""
+
+    def __init__(self, description: str, total: int, judge: Judge | None) -> None:
+        self._description, self._total = description, total
+        self._service = judge.service if isinstance(judge, OpenAIJudge) else None
+        self._before = self._service.spent if self._service else Spent()
+        self._start, self._done = time.monotonic(), 0
+        self._stack = ExitStack()
+        self._tracker: Tracker | None = None
+
+    def __enter__(self) -> "_Progress":
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def __call__(self) -> None:
+        self._done += 1
+        seconds = time.monotonic() - self._start
+        if self._tracker is not None:
+            self._tracker.advance(1, self._note(seconds))
+        elif seconds > QUIET_S:
+            self._tracker = self._stack.enter_context(track(self._description, self._total))
+            self._tracker.advance(self._done, self._note(seconds))
+
+    def _note(self, seconds: float) -> str:
+        """Say what was paid; nothing where nothing is paid for."""
+        if self._service is None:
+            return ""
+        spent, before = self._service.spent, self._before
+        paid = spent.calls - before.calls
+        recalled = spent.recalled - before.recalled
+        return f"{paid / seconds:.1f} calls/s, {paid} paid, {recalled} recalled"

@@ -1,0 +1,156 @@
+"""From the words of the command line to a judge and a tagger."""
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.types import Benchmark, LLMJudge, NounTagger, Token
+from harness.errors import ConfigError
+from harness.evaluation.judging.judge import Judge, OpenAIJudge, OracleJudge, ReplayJudge
+from harness.evaluation.tagging.nouns import PhraseTagger, SpacyTagger, Tagger, find_nltk
+from harness.llm.messages import ChatSettings
+
+if TYPE_CHECKING:
+    from harness.llm.chat import ChatService
+    from harness.world.oracle import Oracle
+
+DEFAULTS = ChatSettings()
+
+
+@dataclass(frozen=True)
+class OracleTagger:
+    """The tiny world's tagger, which knows its whole lexicon."""
+
+    oracle: "Oracle"
+    name: str = "oracle (tiny world)"
+
+    def tag(self, texts: Sequence[str]) -> list[list[Token]]:
+        """Return the tokens of each text."""
+        return self.oracle.tag(texts)
+
+
+@dataclass(frozen=True)
+class Annotators:
+    """Who answers what a benchmark asks; None where nobody was named."""
+
+    judge: Judge | None
+    taggers: dict[str, Tagger]
+    """By the name that a benchmark's NounTagger has."""
+
+    def describe(self, benchmark: Benchmark[Any]) -> str:
+        """Return judge and tagger of a benchmark as shown on its scorecard."""
+        annotator = benchmark.annotator
+        names = []
+        if isinstance(annotator, LLMJudge) and self.judge is not None:
+            names.append(self.judge.name(annotator))
+        tagger = tagger_of(benchmark)
+        if tagger is not None:
+            names.append(f"tagger: {self.tagger(tagger.name).name}")
+        return "; ".join(names) or "none"
+
+    def tagger(self, name: str) -> Tagger:
+        """Return the tagger that a benchmark asks for.
+
+        Raises:
+            ConfigError: There is no such tagger.
+        """
+        if name not in self.taggers:
+            known = ", ".join(sorted(self.taggers))
+            raise ConfigError(f"there is no tagger {name!r}. A benchmark can ask for: {known}.")
+        return self.taggers[name]
+
+
+def tagger_of(benchmark: Benchmark[Any]) -> NounTagger | None:
+    """Return the benchmark's tagger, alone or behind its judge."""
+    annotator = benchmark.annotator
+    return annotator.tagger if isinstance(annotator, LLMJudge) else annotator
+
+
+def find_annotators(
+    judge: str | None,
+    data: Path,
+    settings: ChatSettings = DEFAULTS,
+    runs: int = 1,
+    service: "ChatService | None" = None,
+) -> Annotators:
+    """Return the judge that is named and the taggers that go with it.
+
+    Args:
+        judge: `oracle`, `openai`, `openai:MODEL` or `replay:FILE`.
+        data: Folder of the benchmark's data, beside which NLTK's data may lie.
+        settings: How `openai` is reached.
+        runs: How often `openai` judges every response.
+        service: From `open_service`, so that several benchmarks share one budget.
+
+    Raises:
+        ConfigError: There is no such judge, or it needs a key and has none.
+    """
+    kind, _, argument = (judge or "").partition(":")
+    if runs != 1 and kind != "openai":
+        raise ConfigError(f"--judge-runs {runs} goes with --judge openai, not with {judge!r}.")
+    if kind == "oracle":
+        return _oracle(data)
+    if kind == "openai":
+        service = service or open_service(judge, settings)
+        return Annotators(OpenAIJudge(argument or None, service, runs), _taggers(data))
+    if kind == "replay" and argument:
+        return Annotators(ReplayJudge(Path(argument)), _taggers(data))
+    if judge is None:
+        return Annotators(None, _taggers(data))
+    raise ConfigError(
+        f"there is no judge {judge!r}. Choose oracle, openai, openai:MODEL or replay:FILE."
+    )
+
+
+def open_service(judge: str | None, settings: ChatSettings = DEFAULTS) -> "ChatService | None":
+    """Return the way to the model that `openai` names; None for every other judge.
+
+    Raises:
+        ConfigError: There is no key.
+    """
+    if (judge or "").partition(":")[0] != "openai":
+        return None
+    from harness.llm.chat import ChatService, default_store
+
+    return ChatService(settings, default_store())
+
+
+def takes_runs(benchmark: Benchmark[Any]) -> bool:
+    """Tell whether a benchmark reads several runs of its judge."""
+    return isinstance(benchmark.annotator, LLMJudge) and benchmark.annotator.several_runs
+
+
+def _oracle(data: Path) -> Annotators:
+    world = _world_of(data)
+    from harness.world.oracle import Oracle
+
+    oracle = Oracle(world)
+    tagger = OracleTagger(oracle)
+    return Annotators(OracleJudge(oracle), {"nltk": tagger, "en_core_web_trf": tagger})
+
+
+def _world_of(data: Path) -> Path:
+    """Return the world folder above a benchmark's data."""
+    for folder in (data, *data.parents):
+        if (folder / "benchmarks").is_dir() and (folder / "base").exists():
+            return folder
+    raise ConfigError(
+        f"the oracle judges the tiny world only, and {data} does not belong to one. "
+        "Choose another judge with --judge openai or --judge replay:FILE."
+    )
+
+
+def _taggers(data: Path) -> dict[str, Tagger]:
+    nltk = find_nltk(data)
+    model = "en_core_web_trf"
+    installed = all(map(importlib.util.find_spec, ("spacy", model)))
+    phrases: Tagger = SpacyTagger(model) if installed else PhraseTagger(nltk)
+    return {"nltk": nltk, model: phrases}
+
+
+def tagged_json(tagger: Tagger, texts: Sequence[str]) -> str:
+    """Return the tagger's reply as JSON: one list of [text, tag, lemma] per text."""
+    return json.dumps(tagger.tag(texts), ensure_ascii=False)

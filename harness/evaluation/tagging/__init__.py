@@ -1,0 +1,1 @@
+"""Nouns and lemmas, as the published scripts find them."""

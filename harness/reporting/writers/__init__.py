@@ -1,0 +1,1 @@
+"""Tables of results, a file for each kind of page."""

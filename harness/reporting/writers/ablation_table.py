@@ -1,0 +1,58 @@
+"""The ablation table of a method: the rows in the order its preset gives, and what each changes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.types import Benchmark
+from harness.files.atomic import write_atomically
+from harness.reporting.compare import Comparison, RunResult, compare
+from harness.reporting.words import escaped
+from harness.reporting.writers.markdown import legend, runs_table, settings, unreadable_replies
+from harness.reporting.writers.records import csv_text, run_records
+
+Changes = Mapping[str, Sequence[str]]
+"""By label of a row: what it has other than the method, a line each; none for the method itself."""
+
+
+def write_ablation(
+    runs: Sequence[RunResult],
+    title: str,
+    stem: Path,
+    benchmarks: Sequence[Benchmark[Any]],
+    changes: Changes,
+) -> Comparison:
+    """Write `<stem>.md` and `<stem>.csv`, each replaced as a whole, and return the rows."""
+    comparison = compare(runs, runs[0].size, benchmarks)
+    records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
+    text = ablation_markdown(comparison, title, benchmarks, changes)
+    write_atomically(stem.with_name(f"{stem.name}.csv"), csv_text(records))
+    write_atomically(stem.with_name(f"{stem.name}.md"), text)
+    return comparison
+
+
+def ablation_markdown(
+    comparison: Comparison, title: str, benchmarks: Sequence[Benchmark[Any]], changes: Changes
+) -> str:
+    """Return the document: the table, what its numbers mean, and what each row is."""
+    parts = [
+        f"# {escaped(title)}, size {escaped(comparison.size)}",
+        runs_table(comparison),
+        "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
+    ]
+    if unreadable := unreadable_replies(comparison):
+        parts.append("## Unreadable judge replies and empty answers")
+        parts.append("\n".join(f"- {line}" for line in unreadable))
+    parts.append("## Rows")
+    parts += [_row(row.label, row.runs, changes) for row in comparison.rows]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(label: str, runs: Sequence[RunResult], changes: Changes) -> str:
+    facts = [
+        f"seed {run.seed}, {name}: {value}"
+        for run in runs
+        for name, value in run.provenance.items()
+    ]
+    lines = [*changes.get(label, ()), *facts]
+    return "\n".join([f"### {escaped(label)}", "", *(f"- {escaped(line)}" for line in lines)])

@@ -1,0 +1,112 @@
+"""The comparison as Markdown: the table of runs, what its numbers mean, and published numbers."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from benchmarks.types import Benchmark
+from harness.reporting.compare import Cell, Comparison, Row, settings_of
+from harness.reporting.words import MISSING, benchmark_name, escaped, estimate, grid, header
+from harness.reporting.writers.published_table import published_section
+
+
+def comparison_markdown(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> str:
+    """Return the whole document of one size."""
+    parts = [
+        f"# Comparison, size {escaped(comparison.size)}",
+        runs_table(comparison),
+        "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
+    ]
+    if unreadable := unreadable_replies(comparison):
+        parts.append("## Unreadable judge replies and empty answers")
+        causes = [f"{name}: {cause}" for name, cause in _causes(comparison, benchmarks)]
+        parts.append("\n".join(f"- {line}" for line in [*unreadable, *causes]))
+    parts.append("## Published numbers")
+    parts.append(published_section(comparison, benchmarks))
+    return "\n\n".join(parts) + "\n"
+
+
+def runs_table(comparison: Comparison) -> str:
+    """Return one row per method; the best value of a column is bold."""
+    headers = ["Method", "Seeds", *(escaped(column.header) for column in comparison.columns)]
+    return grid(headers, [_run_row(comparison, row) for row in comparison.rows])
+
+
+def _run_row(comparison: Comparison, row: Row) -> list[str]:
+    cells = []
+    for column in comparison.columns:
+        cell = row.cells.get(column)
+        text = MISSING if cell is None else cell_text(cell, column.metric.unit, len(row.runs))
+        cells.append(f"**{text}**" if comparison.is_best(row, column) else text)
+    return [escaped(row.label), str(len(row.runs)), *cells]
+
+
+def cell_text(cell: Cell, unit: str, runs: int) -> str:
+    """Return the mean with its interval, the number of seeds if some lack it, † if unreadable."""
+    text = estimate(cell.official, unit)
+    if cell.official.count != runs:
+        text += f" (n={cell.official.count})"
+    return f"{text} †" if cell.unscored else text
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """Return what bold, ± and † stand for, as far as they occur."""
+    cells = [cell for row in comparison.rows for cell in row.cells.values()]
+    notes = ["Numbers count as the published scripts count. Bold: best of the rows above."]
+    if any(cell.official.half_width is not None for cell in cells):
+        notes.append("±: half-width of the 95 % interval of the mean over seeds (Student's t).")
+    if any(cell.unscored for cell in cells):
+        notes.append("†: holds unreadable judge replies, listed below.")
+    return notes
+
+
+def settings(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> list[str]:
+    """Return judge, data version and protocol of every benchmark, by the mark of its columns."""
+    runs = [run for row in comparison.rows for run in row.runs]
+    lines = []
+    for benchmark in benchmarks:
+        shown = {
+            column.setting: column.mark
+            for column in comparison.columns
+            if column.benchmark == benchmark.name
+        }
+        for setting in settings_of(runs, benchmark.name):
+            name = f"{benchmark_name(benchmark.name)} {shown.get(setting, '')}".strip()
+            lines.append(
+                f"{escaped(name)}: judge {escaped(setting.judge)}; data "
+                f"`{setting.data}`; protocol {escaped(setting.protocol)}"
+            )
+    return lines
+
+
+def _causes(
+    comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield what the published script makes of unreadable replies, where there are any."""
+    for benchmark in benchmarks:
+        if any(
+            cell.unscored and column.benchmark == benchmark.name
+            for row in comparison.rows
+            for column, cell in row.cells.items()
+        ):
+            cause = f"unreadable replies {benchmark.unreadable}."
+            yield escaped(benchmark_name(benchmark.name)), escaped(cause)
+
+
+def unreadable_replies(comparison: Comparison) -> list[str]:
+    """Return one line per method and metric whose samples were not all answered and judged."""
+    lines = []
+    for row in comparison.rows:
+        for column, cell in row.cells.items():
+            if not cell.unscored and not cell.empty:
+                continue
+            careful = (
+                f"; {estimate(cell.careful, column.metric.unit)} without the unreadable ones"
+                if cell.unscored and cell.careful
+                else ""
+            )
+            name = f"{header(column.benchmark, column.metric)} {column.mark}".strip()
+            lines.append(
+                f"{escaped(row.label)}, {escaped(name)}: {cell.unscored} of {cell.samples} replies "
+                f"unreadable, {cell.empty} answers empty{careful}"
+            )
+    return lines

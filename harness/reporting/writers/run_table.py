@@ -1,0 +1,92 @@
+"""The table of one method: every metric of every benchmark, seed by seed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.types import Benchmark, Metric, Scorecard
+from harness.reporting.compare import Row, RunResult, Setting, cell_of, settings_of
+from harness.reporting.words import (
+    MISSING,
+    benchmark_name,
+    escaped,
+    estimate,
+    grid,
+    metric_name,
+    number,
+)
+from harness.reporting.writers.remarks import remarks
+
+
+def run_markdown(row: Row, size: str, benchmarks: Sequence[Benchmark[Any]]) -> str:
+    """Return the document of one method at one size."""
+    parts = [f"# {escaped(row.label)}, size {escaped(size)}"]
+    for benchmark in benchmarks:
+        for setting in settings_of(row.runs, benchmark.name):
+            parts += _section(row.runs, benchmark, setting)
+    provenance = {f"seed {run.seed}": run.provenance for run in row.runs if run.provenance}
+    if provenance:
+        parts += ["## Provenance", _provenance(provenance)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(
+    runs: Sequence[RunResult], benchmark: Benchmark[Any], setting: Setting
+) -> tuple[str, str, str]:
+    cards = {
+        run.seed: card
+        for run in runs
+        if (card := run.scorecards.get(benchmark.name)) and Setting.of(card) == setting
+    }
+    headers = ["Metric", *(f"seed {seed}" for seed in cards), "mean", "without unreadable"]
+    lines = [_line(metric, list(cards.values())) for metric in benchmark.metrics]
+    counts = "; ".join(
+        f"seed {seed}: "
+        + ", ".join(f"{count} {escaped(name)}" for name, count in card.counts.items())
+        for seed, card in cards.items()
+    )
+    facts = [
+        f"judge {escaped(setting.judge)}",
+        f"data `{setting.data}`",
+        f"protocol {escaped(setting.protocol)}",
+        counts,
+        *_remarks(benchmark, cards),
+    ]
+    return (
+        f"## {escaped(benchmark_name(benchmark.name))}",
+        grid(headers, lines),
+        "\n".join(f"- {fact}" for fact in facts),
+    )
+
+
+def _remarks(benchmark: Benchmark[Any], cards: Mapping[int, Scorecard]) -> list[str]:
+    """Return every sentence once, with the seeds that it holds for."""
+    seeds: dict[str, list[str]] = {}
+    for seed, card in cards.items():
+        for sentence in remarks(benchmark, card):
+            seeds.setdefault(sentence, []).append(str(seed))
+    return [
+        f"seed {', '.join(held)}: {escaped(sentence)}"
+        if len(held) < len(cards)
+        else escaped(sentence)
+        for sentence, held in seeds.items()
+    ]
+
+
+def _line(metric: Metric, cards: Sequence[Scorecard]) -> list[str]:
+    arrow = "↑" if metric.higher_is_better else "↓"
+    seeds = [
+        number(card.official[metric.name], metric.unit) if metric.name in card.official else MISSING
+        for card in cards
+    ]
+    cell = cell_of(cards, metric.name)
+    mean = estimate(cell.official, metric.unit) if cell else MISSING
+    careful = estimate(cell.careful, metric.unit) if cell and cell.careful else MISSING
+    return [escaped(f"{metric_name(metric.name)} {arrow}"), *seeds, mean, careful]
+
+
+def _provenance(provenance: Mapping[str, Mapping[str, str]]) -> str:
+    return "\n".join(
+        f"- {seed}, {escaped(name)}: {escaped(value)}"
+        for seed, facts in provenance.items()
+        for name, value in facts.items()
+    )

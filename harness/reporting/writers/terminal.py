@@ -1,0 +1,131 @@
+"""Scorecards and items for people: tables on stdout that a pager can take."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.types import Benchmark, Scorecard, Unscored
+from harness.console import print_table, results, visible
+from harness.evaluation.items import Item, plain
+from harness.reporting.compare import Comparison
+from harness.reporting.words import MISSING
+from harness.reporting.writers.markdown import cell_text
+from harness.reporting.writers.remarks import remarks, shown
+
+CHUNK = 200
+"""Items that are laid out together; their columns do not depend on what is in them."""
+REPLY, ANSWER = 240, 1200
+"""Characters shown of a judge's reply and of an answer; `--json` gives all of them."""
+BAD = "bold red"
+
+
+def print_scorecard(benchmark: Benchmark[Any], card: Scorecard) -> None:
+    """Print every metric as the published script counts and over readable replies only."""
+    columns = (card.official, card.careful)
+    rows = [
+        (name, *(shown(column[name]) if name in column else "-" for column in columns))
+        for name in dict.fromkeys([*card.official, *card.careful])
+    ]
+    title = visible(f"{card.benchmark}, {card.judge or 'no judge'}")
+    print_table(title, ("metric", "official", "careful"), rows)
+    results.print(", ".join(f"{count} {name}" for name, count in card.counts.items()))
+    for sentence in remarks(benchmark, card):
+        results.print(sentence, markup=False)
+
+
+def print_items(items: Iterable[Item]) -> None:
+    """Print one row per item: the answer, what was found in it, and the judge's replies."""
+    rest = iter(items)
+    while chunk := list(islice(rest, CHUNK)):
+        table = Table("id", "answer", "found", "replies", show_lines=True, expand=True)
+        for column, ratio in zip(table.columns, (2, 8, 6, 5), strict=True):
+            column.ratio = ratio
+            column.overflow = "fold"
+        for item in chunk:
+            table.add_row(*_cells(item))
+        results.print(table)
+
+
+def _cells(item: Item) -> tuple[Text, Text, Text, Text]:
+    found, bad = _found(item.score)
+    answer = Text(visible(_short(item.response.text, ANSWER)) or "(empty)")
+    answer.highlight_words(bad, style=BAD, case_sensitive=False)
+    name = "\n".join(filter(None, (str(item.sample.id), item.sample.category)))
+    replies = "\n".join(_short(reply, REPLY) for reply in item.replies if not _is_data(reply))
+    return Text(visible(_short(name, REPLY))), answer, found, Text(visible(replies))
+
+
+def _found(score: Any) -> tuple[Text, list[str]]:
+    """Return the fields of a score, and the words of those that are called hallucinated."""
+    if isinstance(score, Unscored):
+        text = Text(visible(f"unscored: {score.reason}"), style="yellow")
+        if score.counted_as is not None:
+            text.append(f"\ncounted as: {_words(_fields(score.counted_as).values())}")
+        return text, []
+    fields = _fields(score)
+    text = Text()
+    bad: list[str] = []
+    for name, value in fields.items():
+        wrong = name == "hallucinated" or value in ("wrong", "hallucinated")
+        line = visible(_words([value])) or "-"
+        text.append(f"{name}: ", style="bold")
+        text.append(f"{line}\n", style=BAD if wrong and line != "-" else "")
+        if name == "hallucinated" and isinstance(value, list):
+            bad += [str(word) for word in value]
+    text.rstrip()
+    return text, bad
+
+
+def _fields(score: Any) -> Mapping[str, Any]:
+    """Return the fields of a score as JSON; a score of another kind stands alone."""
+    value = plain(score)
+    return value if isinstance(value, dict) else {"score": value}
+
+
+def _words(values: Iterable[Any]) -> str:
+    return ", ".join(_flat(values))
+
+
+def _flat(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _flat(value)
+        elif value != "":
+            yield str(value)
+
+
+def _short(text: str, length: int) -> str:
+    """Cut a text, and say of how many characters."""
+    return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
+
+
+def _is_data(reply: str) -> bool:
+    """Tell whether a reply is a tagger's JSON, whose result stands among what was found."""
+    return reply.startswith("[[")
+
+
+def select(items: Sequence[Item], ids: Sequence[str], limit: int | None) -> list[Item]:
+    """Return the items with these ids (text or number), and not more than `limit` of them."""
+    wanted = set(ids)
+    chosen = (item for item in items if not wanted or str(item.sample.id) in wanted)
+    return list(islice(chosen, limit))
+
+
+def rich_table(comparison: Comparison, title: str = "Comparison") -> Table:
+    """Return the rows of runs for a terminal."""
+    table = Table(title=escape(f"{title}, size {comparison.size}"))
+    table.add_column("Method")
+    for column in comparison.columns:
+        table.add_column(column.header, justify="right")
+    for row in comparison.rows:
+        cells = []
+        for column in comparison.columns:
+            cell = row.cells.get(column)
+            text = cell_text(cell, column.metric.unit, len(row.runs)) if cell else MISSING
+            cells.append(f"[bold]{text}[/bold]" if comparison.is_best(row, column) else text)
+        table.add_row(escape(row.label), *cells)
+    return table
