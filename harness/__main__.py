@@ -17,7 +17,7 @@ class _Terminated(BaseException):
 
 def main() -> None:
     """Run the command line; what a user can act on is printed without a traceback."""
-    from harness.cli import app
+    from harness.commands.app import app
 
     signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options import AsJson, examples, print_json
+from harness.commands.options.common import AsJson, examples, print_json
 
 app = typer.Typer()
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None)

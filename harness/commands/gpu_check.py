@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from harness.commands.options import examples
+from harness.commands.options.common import examples
 
 app = typer.Typer()
 

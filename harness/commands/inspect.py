@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.hardness import (
+from harness.commands.options.columns import (
     AggregationName,
     ClipName,
     Data,
@@ -16,7 +16,7 @@ from harness.commands.hardness import (
     Where,
     data_spec,
 )
-from harness.commands.options import examples
+from harness.commands.options.common import examples
 
 app = typer.Typer()
 inspect = typer.Typer(no_args_is_help=True, rich_markup_mode=None)

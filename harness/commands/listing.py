@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.options import AsJson, Out, examples, print_json
+from harness.commands.options.common import AsJson, Out, examples, print_json
 
 if TYPE_CHECKING:
     from harness.registry import Entry

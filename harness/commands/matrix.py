@@ -5,16 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.commands.judging import (
-    JudgeKeyFile,
-    JudgeUrl,
-    JudgeWorkers,
-    MaxJudgeCalls,
-    MaxJudgeTokens,
-    chat_settings,
-)
-from harness.commands.machines import Hostfile, LauncherName, Sbatch
-from harness.commands.options import (
+from harness.commands.options.common import (
     Devices,
     MaxBadRows,
     Out,
@@ -24,6 +15,15 @@ from harness.commands.options import (
     seed_numbers,
     with_bad_rows,
 )
+from harness.commands.options.judging import (
+    JudgeKeyFile,
+    JudgeUrl,
+    JudgeWorkers,
+    MaxJudgeCalls,
+    MaxJudgeTokens,
+    chat_settings,
+)
+from harness.commands.options.machines import Hostfile, LauncherName, Sbatch
 
 app = typer.Typer()
 

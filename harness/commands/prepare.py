@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.hardness import (
+from harness.commands.options.columns import (
     AggregationName,
     ClipName,
     Data,
@@ -16,7 +16,8 @@ from harness.commands.hardness import (
     Where,
     data_spec,
 )
-from harness.commands.judging import (
+from harness.commands.options.common import AsJson, examples
+from harness.commands.options.judging import (
     JudgeKeyFile,
     JudgeUrl,
     JudgeWorkers,
@@ -24,7 +25,6 @@ from harness.commands.judging import (
     MaxJudgeTokens,
     chat_settings,
 )
-from harness.commands.options import AsJson, examples
 
 app = typer.Typer()
 

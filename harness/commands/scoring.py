@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.judging import (
+from harness.commands.options.common import AsJson, examples
+from harness.commands.options.judging import (
     Judge,
     JudgeKeyFile,
     JudgeRuns,
@@ -15,7 +16,6 @@ from harness.commands.judging import (
     MaxJudgeTokens,
     chat_settings,
 )
-from harness.commands.options import AsJson, examples
 
 if TYPE_CHECKING:
     from harness.evaluation.evaluate import Evaluation

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.settings.spec import TrainingSpec
-from harness.training.engine import Engine, Processes, StepReport
+from harness.training.step.engine import Engine, Processes, StepReport
 
 EngineName = Literal["deepspeed", "torch", "none"]
 SAID: dict[EngineName, str] = {

@@ -13,8 +13,8 @@ from harness.costs.shapes import Shape
 from harness.errors import TrainingError
 from harness.gpu_check.made import PAD, TINY, MadeImages, collator, made_model, made_pairs
 from harness.gpu_check.plain import plain_logps, two_rows
-from harness.training.attention import FUNCTIONS, TOLERANCE, relative_errors
-from harness.training.policy import Policy, VisionTower
+from harness.training.attention.choose import FUNCTIONS, TOLERANCE, relative_errors
+from harness.training.step.policy import Policy, VisionTower
 
 PAIRS = 3
 LAYER_BOUND = 3e-2

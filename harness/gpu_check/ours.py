@@ -18,14 +18,14 @@ from harness.gpu_check.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.registry import load_method
 from harness.settings.spec import TrainingSpec
-from harness.training.batches import Batches
-from harness.training.engine import Processes
 from harness.training.fitting import checkpoint_layers
 from harness.training.loop import Loop
-from harness.training.policy import Policy, VisionTower
+from harness.training.precomputed.reference import ReferenceLogps, ensure_reference
 from harness.training.process import Progress
-from harness.training.reference import ReferenceLogps, ensure_reference
-from harness.training.schedule import DataOrder, LearningRate
+from harness.training.step.batches import Batches
+from harness.training.step.engine import Processes
+from harness.training.step.policy import Policy, VisionTower
+from harness.training.step.schedule import DataOrder, LearningRate
 from harness.training.watch import Watch
 
 METHODS = ("dpo", "rlhf_v", "dama")

@@ -28,7 +28,7 @@ from harness.gpu_check.ours import Amounts, Ours, training_spec
 from harness.gpu_check.report import show
 from harness.gpu_check.rows import Measured
 from harness.registry import find
-from harness.training.attention import use_attention
+from harness.training.attention.choose import use_attention
 
 FOLDER = Path("results/perf")
 _TOKENS = 64

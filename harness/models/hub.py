@@ -9,7 +9,7 @@ from harness.files.atomic import write_atomically
 from harness.files.cache import cache_dir
 from harness.files.hub_names import MIRROR
 from harness.files.locks import FileLock
-from harness.models.original_layout import is_original
+from harness.models.original.layout import is_original
 from harness.models.reading import read_object
 
 _FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")

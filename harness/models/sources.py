@@ -7,7 +7,7 @@ from typing import NamedTuple
 from harness.errors import DataError
 from harness.files.hub_names import MIRROR, on_hub
 from harness.models import hub
-from harness.models.original_layout import is_original
+from harness.models.original.layout import is_original
 from harness.models.reading import read_object
 from harness.models.verify import check_model
 from harness.settings.spec import ModelSpec
@@ -49,7 +49,7 @@ def located_model(model: ModelSpec) -> ModelSource:
     config, _ = read_object(found.folder / "config.json")
     if config is None or not is_original(config):
         return found
-    from harness.models.original_llava import converted
+    from harness.models.original.convert import converted
 
     return found._replace(folder=converted(found.folder, config, lambda name: find(name).folder))
 

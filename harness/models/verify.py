@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.models.catalog import FAMILIES
 from harness.models.headers import read_weights
-from harness.models.original_layout import is_original, original_problems
+from harness.models.original.layout import is_original, original_problems
 from harness.models.reading import object_problems, read_object, tokenizer_problems
 from harness.models.weight_shapes import section, weight_problems
 

@@ -20,7 +20,7 @@ from harness.settings.spec import RunSpec
 from harness.training.failure import CONTINUES, Log, failure
 from harness.training.follow import Followed
 from harness.training.process import CUT_FILE, ERROR_FILE, LOG_FILE, PROGRESS_FILE, STOP_FILE
-from harness.training.schedule import DataOrder
+from harness.training.step.schedule import DataOrder
 
 LOCAL = LocalLauncher()
 

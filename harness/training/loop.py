@@ -10,14 +10,14 @@ from torch import Tensor
 
 from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.errors import TrainingError
-from harness.training.batches import Batches
-from harness.training.checkpoint import Checkpoints
-from harness.training.engine import Engine, Processes, StepReport
+from harness.training.checkpoints.checkpoint import Checkpoints
 from harness.training.metrics import MetricsLog, reduced
-from harness.training.passes import Passes, Share
-from harness.training.policy import TokenLogps
-from harness.training.reference import ReferenceLogps
-from harness.training.schedule import LearningRate, seeded
+from harness.training.precomputed.reference import ReferenceLogps
+from harness.training.step.batches import Batches
+from harness.training.step.engine import Engine, Processes, StepReport
+from harness.training.step.passes import Passes, Share
+from harness.training.step.policy import TokenLogps
+from harness.training.step.schedule import LearningRate, seeded
 from harness.training.watch import Watch
 from methods.types import Config, LossOutput, Method, PairBatch, ResponseLogps, State
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from harness.training.engine import Processes
+from harness.training.step.engine import Processes
 
 
 class MetricsLog:

@@ -11,9 +11,9 @@ import torch
 
 from harness.data.rows.batch import PairTokens
 from harness.files.atomic import write_atomically
-from harness.training.engine import Processes, StepReport, is_finite
 from harness.training.process import Progress
-from harness.training.schedule import DataOrder
+from harness.training.step.engine import Processes, StepReport, is_finite
+from harness.training.step.schedule import DataOrder
 
 DIVERGENCE_FILE = "divergence.json"
 """In the run folder: the step that ended a run, and the pairs of its batch."""

@@ -19,22 +19,21 @@ from harness.errors import ConfigError, HarnessError, TrainingError
 from harness.files.atomic import write_atomically
 from harness.files.cache import cache_dir
 from harness.launchers.lifetime import die_with_parent
+from harness.models.base import load_base, write_model
 from harness.models.catalog import check_template
 from harness.models.lora import Lora
 from harness.models.sources import located_model
 from harness.registry import load_method
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
-from harness.training.attention import use_attention
-from harness.training.batches import Batches
-from harness.training.checkpoint import Checkpoints
-from harness.training.engine import Engine, Processes, dtype_of
+from harness.training.attention.choose import use_attention
+from harness.training.checkpoints.checkpoint import Checkpoints
 from harness.training.fitting import note_session, use_checkpointing, useful_flops
 from harness.training.loop import Loop
 from harness.training.metrics import MetricsLog
-from harness.training.model import load_base, write_model
-from harness.training.policy import Policy, VisionTower
-from harness.training.prepare import Preparation
+from harness.training.precomputed.preparation import Preparation
+from harness.training.precomputed.reference import ReferenceLogps
+from harness.training.precomputed.vision_cache import VisionCache
 from harness.training.process import (
     ERROR_FILE,
     PROGRESS_FILE,
@@ -42,11 +41,12 @@ from harness.training.process import (
     Progress,
     StopRequest,
 )
-from harness.training.reference import ReferenceLogps
-from harness.training.schedule import DataOrder, LearningRate
-from harness.training.vision_cache import VisionCache
+from harness.training.step.batches import Batches
+from harness.training.step.engine import Engine, Processes, dtype_of
+from harness.training.step.policy import Policy, VisionTower
+from harness.training.step.schedule import DataOrder, LearningRate
+from harness.training.step.wide_products import wide_products
 from harness.training.watch import Watch
-from harness.training.wide_products import wide_products
 
 _SAID_OF_A_DISK = (
     "A file could not be read or written: {error}. Free some space or mend the folder; the same "

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from harness.cli import app
+from harness.commands.app import app
 
 ROOT = Path(__file__).parents[2]
 GROUP = get_command(app)

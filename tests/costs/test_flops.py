@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness.costs.flops import pair_flops, reference_flops, step_flops, tower_flops
 from harness.costs.load import Load
 from harness.costs.shapes import LLAVA_7B
-from harness.training.policy import Policy
+from harness.training.step.policy import Policy
 
 TERA = 1e12
 

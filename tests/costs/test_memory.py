@@ -142,6 +142,6 @@ def test_the_plain_step_holds_more_of_everything():
 
 def test_the_head_keeps_as_many_rows_as_the_policy_does():
     from harness.costs.activations import HEAD_ROWS
-    from harness.training import policy
+    from harness.training.step import policy
 
     assert policy._HEAD_ROWS == HEAD_ROWS

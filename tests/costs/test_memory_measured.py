@@ -12,7 +12,7 @@ from harness.costs.load import Load
 from harness.costs.memory import Setting, memory
 from harness.costs.shapes import Shape
 from harness.settings.spec import TrainingSpec
-from harness.training.policy import Policy, VisionTower
+from harness.training.step.policy import Policy, VisionTower
 
 TOLERANCE = 0.1
 

@@ -15,7 +15,7 @@ from harness.gpu_check import equality
 from harness.gpu_check.engines import TorchEngine
 from harness.gpu_check.made import RESPONSES, TINY, collator, load_of, made_pairs
 from harness.gpu_check.rows import Measured
-from harness.training.attention_segments import segment_attention
+from harness.training.attention.segments import segment_attention
 
 CPU = torch.device("cpu")
 

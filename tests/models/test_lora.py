@@ -8,10 +8,10 @@ from made_pairs import batch_of, square_rows
 from transformers import LlavaForConditionalGeneration
 
 from harness.data.templates import TEMPLATES
+from harness.models.base import load_base, write_model
 from harness.models.lora import TARGETS, Lora
 from harness.settings.spec import ModelSpec
-from harness.training.model import load_base, write_model
-from harness.training.policy import Policy, VisionTower
+from harness.training.step.policy import Policy, VisionTower
 
 LORA = Lora(rank=4, alpha=6.0)
 

@@ -15,7 +15,7 @@ from harness.errors import ConfigError, DataError
 from harness.evaluation.generation import generate as generation
 from harness.evaluation.generation.answerer import Llava, Question
 from harness.evaluation.generation.prefix import SharedPrefix
-from harness.training.model import load_base
+from harness.models.base import load_base
 
 QUESTIONS = (
     "What is in the picture?",

@@ -14,9 +14,9 @@ from harness.data.rows.batch import PairTokenizer
 from harness.data.templates import TEMPLATES
 from harness.errors import ConfigError, DataError
 from harness.inspection.pair import read_tokenizer, segment_lines
+from harness.models.base import load_base
 from harness.models.family import family_of, load_family
-from harness.training.model import load_base
-from harness.training.policy import Policy, VisionTower
+from harness.training.step.policy import Policy, VisionTower
 
 TEMPLATE = TEMPLATES["qwen2_5_vl"]
 

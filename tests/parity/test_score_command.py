@@ -7,7 +7,7 @@ import pytest
 from score_cases import ERROR, RECORDED, lines, llava_bench, mm_vet, mmhal, object_halbench
 from typer.testing import CliRunner
 
-from harness.cli import app
+from harness.commands.app import app
 from harness.errors import HarnessError
 
 

@@ -23,7 +23,7 @@ from trl_step import Choices, TrlStep
 from harness.data.rows.batch import PairTokens, TokenizedPair
 from harness.data.rows.collate import Collator, no_segments
 from harness.gpu_check.plain import TwoRows, plain_logps, two_rows
-from harness.training.policy import Policy, TokenLogps, VisionTower
+from harness.training.step.policy import Policy, TokenLogps, VisionTower
 
 LADDER = (
     "released",

@@ -20,7 +20,7 @@ from types import SimpleNamespace
 import torch
 from harness.data.rows.batch import TokenizedPair
 from harness.data.rows.tokenized import ensure_tokenized
-from harness.training.reference import ensure_reference
+from harness.training.precomputed.reference import ensure_reference
 
 folder, count, length = Path(sys.argv[1]), int(sys.argv[2]), 1500
 ids = torch.arange(length, dtype=torch.int32)

@@ -11,12 +11,12 @@ from harness.data.pairs.preferences import Preferences
 from harness.data.rows.batch import PairTokenizer
 from harness.data.rows.collate import Collator, ImageStore, no_segments
 from harness.data.templates import TEMPLATES
+from harness.models.base import load_base
 from harness.registry import load_method
 from harness.settings.resolve import resolve
 from harness.training.loop import Step, pair_batch
-from harness.training.model import load_base
-from harness.training.policy import Policy, TokenLogps, VisionTower
-from harness.training.schedule import seeded
+from harness.training.step.policy import Policy, TokenLogps, VisionTower
+from harness.training.step.schedule import seeded
 
 PAIRS = 16
 RATE = 1e-3
@@ -25,7 +25,7 @@ RATE = 1e-3
 @pytest.fixture
 def processes(monkeypatch):
     """One process that is its own group, as the launcher starts it for one device."""
-    from harness.training.engine import Processes
+    from harness.training.step.engine import Processes
 
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
     for name, value in (alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}).items():
@@ -58,7 +58,7 @@ def tokens(llava, tmp_path):
 
 def test_training_step(benchmark, processes, llava, tokens, tmp_path):
     """The loss starts at log 2, where policy and reference are one, and a step lowers it."""
-    from harness.training.engine import Engine
+    from harness.training.step.engine import Engine
 
     spec = resolve("dama", "tiny").spec
     method = load_method("dama")

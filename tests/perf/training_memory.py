@@ -85,9 +85,9 @@ def train(folder: Path, made: bool) -> dict[str, float]:
     import torch
 
     from harness.runs.rundir import RunDir
-    from harness.training.engine import Processes
     from harness.training.metrics import read_rows
-    from harness.training.prepare import Preparation
+    from harness.training.precomputed.preparation import Preparation
+    from harness.training.step.engine import Processes
     from harness.training.worker import Worker
 
     seconds: dict[str, float] = {}

@@ -27,10 +27,10 @@ from harness.evaluation.evaluate import evaluate_all
 from harness.evaluation.generation.launch import generate
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
-from harness.training.checkpoint import latest_checkpoint
+from harness.training.checkpoints.checkpoint import latest_checkpoint
 from harness.training.launch import train
 from harness.training.metrics import read_rows
-from harness.training.wide_products import wide_products
+from harness.training.step.wide_products import wide_products
 
 pytestmark = [pytest.mark.world, pytest.mark.processes, pytest.mark.timeout(900)]
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaModel
 from two_row_step import in_own_precision
 
-import harness.training.attention  # noqa: F401 (makes the names of packed attention known)
+import harness.training.attention.choose  # noqa: F401 (makes the names of packed attention known)
 
 VOCABULARY = 7
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from harness.runs.rundir import RunDir
-from harness.training.engine import Processes
 from harness.training.metrics import MetricsLog
+from harness.training.step.engine import Processes
 from harness.training.worker import Worker
 
 

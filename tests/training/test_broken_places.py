@@ -22,11 +22,11 @@ SETTINGS = {"save_every": 5}
 PROGRAM = """
 import sys
 from pathlib import Path
-import harness.__main__, harness.cli
+import harness.__main__, harness.commands.app
 from harness.runs.rundir import RunDir
 from harness.training.launch import train
 run = RunDir(Path(sys.argv[1]))
-harness.cli.app = lambda **_: train(run, run.read_spec())
+harness.commands.app.app = lambda **_: train(run, run.read_spec())
 harness.__main__.main()
 """
 BYTES = 40_000

@@ -5,7 +5,7 @@ import json
 import pytest
 from processes import losses, workers
 
-from harness.training.checkpoint import latest_checkpoint
+from harness.training.checkpoints.checkpoint import latest_checkpoint
 
 pytestmark = pytest.mark.processes
 

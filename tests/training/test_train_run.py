@@ -122,11 +122,11 @@ def test_kill_minus_nine_and_again_gives_the_same_numbers(runs, make_run):
 MAIN = """
 import sys
 from pathlib import Path
-import harness.__main__, harness.cli
+import harness.__main__, harness.commands.app
 from harness.runs.rundir import RunDir
 from harness.training.launch import train
 run = RunDir(Path(sys.argv[1]))
-harness.cli.app = lambda **_: train(run, run.read_spec())
+harness.commands.app.app = lambda **_: train(run, run.read_spec())
 harness.__main__.main()
 """
 """The program with nothing but the training of one run as its command."""

@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
-from harness.training.engine import StepReport
 from harness.training.process import Progress
-from harness.training.schedule import DataOrder
+from harness.training.step.engine import StepReport
+from harness.training.step.schedule import DataOrder
 from harness.training.watch import DIVERGENCE_FILE, MEASURED, Watch
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from made_trees import batches, gradients, language_model, packed_logps, plain_logps
 
 from harness.data.rows.packing import pack
-from harness.training.attention_dense import row_mask
+from harness.training.attention.dense import row_mask
 
 WRONG = 0.01
 """Relative; what is right is right to 1e-9."""

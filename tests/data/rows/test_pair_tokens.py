@@ -12,8 +12,8 @@ from harness.data.rows.batch import PairTokenizer
 from harness.data.rows.collate import Collator, ImageStore, no_segments, segments_for
 from harness.data.templates import TEMPLATES
 from harness.errors import DataError
-from harness.training.model import load_base
-from harness.training.policy import Policy, VisionTower
+from harness.models.base import load_base
+from harness.training.step.policy import Policy, VisionTower
 from methods.rlhf_v import RLHFVConfig
 
 TEMPLATE = TEMPLATES["vicuna_v1"]
@@ -159,7 +159,7 @@ def test_head_in_chunks_equals_the_head_at_once(model, monkeypatch):
     hidden = torch.randn(50, 32, generator=torch.Generator().manual_seed(0))
     targets = torch.arange(50)
     at_once = policy.head(hidden, targets)
-    monkeypatch.setattr("harness.training.policy._HEAD_ROWS", 16)
+    monkeypatch.setattr("harness.training.step.policy._HEAD_ROWS", 16)
     torch.testing.assert_close(policy.head(hidden, targets), at_once)
 
 

@@ -16,7 +16,7 @@ from harness.data.rows.batch import PairTokenizer
 from harness.data.rows.tokenized import ensure_tokenized, tokenized_file
 from harness.data.templates import TEMPLATES
 from harness.errors import DataError
-from harness.training.model import load_base
+from harness.models.base import load_base
 
 COUNT = 1030
 """More than one batch of the file."""
@@ -153,7 +153,7 @@ from harness.data import templates
 from harness.data.rows import tokenized
 from harness.data.rows import batch
 from harness.data.pairs import preferences
-from harness.training import model
+from harness.models import base as model
 base, pairs, target = sys.argv[1:]
 read = model.load_base(Path(base), torch.float32)
 tokenizer = batch.PairTokenizer(

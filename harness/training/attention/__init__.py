@@ -1,0 +1,1 @@
+"""Attention over packed rows: one kernel per device, checked against each other."""

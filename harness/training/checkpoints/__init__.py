@@ -1,0 +1,1 @@
+"""What is needed to go on with a run, and how other ranks read it."""

@@ -1,0 +1,156 @@
+"""What is computed once before the first step and kept in the cache: the worker's share of it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from harness.data.pairs.preferences import Preferences
+from harness.data.rows.batch import PairTokenizer
+from harness.data.rows.collate import Collator, ImageStore
+from harness.data.rows.tokenized import TokenizedPairs, ensure_tokenized, tokenized_file
+from harness.data.templates import TEMPLATES
+from harness.errors import Interrupted
+from harness.files.atomic import write_atomically
+from harness.files.cache import cache_dir
+from harness.models.base import BaseModel, model_digest
+from harness.runs.rundir import RunDir
+from harness.settings.spec import RunSpec
+from harness.training.precomputed.reference import (
+    Logps,
+    ReferenceKey,
+    ReferenceLogps,
+    ensure_reference,
+)
+from harness.training.precomputed.vision_cache import VisionCache, VisionKey, ensure_vision_cache
+from harness.training.process import CUT_FILE, Progress, StopRequest
+from harness.training.step.engine import Processes
+from harness.training.step.policy import Policy, VisionTower
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What all stages read and whom they tell.
+
+    Every stage may raise Interrupted: the run was asked to stop, and what is done is kept.
+    """
+
+    run: RunDir
+    spec: RunSpec
+    folder: Path
+    """The base model's."""
+    base: BaseModel
+    preferences: Preferences
+    processes: Processes
+    progress: Progress
+    stop: StopRequest
+
+    def tokenized(self) -> TokenizedPairs:
+        """Return the token ids of all pairs; note in the run's folder which were cut."""
+        tokenizer = PairTokenizer(
+            self.base.processor,
+            TEMPLATES[self.spec.model.template],
+            self.base.image_tokens,
+            self.spec.data.max_length,
+        )
+        file = tokenized_file(cache_dir(), self.folder, tokenizer, self.preferences.digest)
+        told = self._stage("tokenized pairs")
+        # The first rank writes it, so that its progress is seen.
+        if self.processes.rank > 0:
+            self.processes.barrier()
+        pairs = ensure_tokenized(
+            self.preferences, tokenizer, file, lambda done: told(done, len(self.preferences))
+        )
+        if self.processes.rank == 0:
+            self.processes.barrier()
+            if cut := pairs.cut_rows:
+                write_atomically(self.run.path / CUT_FILE, json.dumps(cut))
+        return pairs
+
+    def vision(self, tower: VisionTower, pairs: TokenizedPairs, images: ImageStore) -> VisionCache:
+        """Return the tower with as many features kept as `training.vision_cache_gb` allows."""
+        bound = self.spec.training.vision_cache_gb
+        if not bound:
+            return VisionCache(tower)
+        key = VisionKey(
+            model=model_digest(self.folder),
+            data=self.preferences.digest,
+            image_transform=self.spec.model.image_transform,
+            dtype=self.spec.training.precision,
+            device=self.processes.device.type,
+            torch=torch.__version__,
+        )
+        return ensure_vision_cache(
+            key,
+            cache_dir(),
+            tower,
+            pairs,
+            images,
+            bound,
+            self.processes,
+            self.progress.warn,
+            self.processes.device,
+            self._stage("image features"),
+        )
+
+    def reference(
+        self, policy: Policy, attention: str, vision: VisionCache, collate: Collator
+    ) -> ReferenceLogps:
+        """Return the base model's log-probabilities; `policy` still has the base's weights."""
+        model, training, pairs = self.spec.model, self.spec.training, len(self.preferences)
+        key = ReferenceKey(
+            model=model_digest(self.folder),
+            data=self.preferences.digest,
+            pairs=pairs,
+            template=model.template,
+            image_transform=model.image_transform,
+            dtype=training.precision,
+            max_length=self.spec.data.max_length,
+            device=self.processes.device.type,
+            attention=attention,
+            torch=torch.__version__,
+        )
+        told = self._stage("reference log-probabilities")
+        return ensure_reference(
+            key.folder(cache_dir()),
+            pairs,
+            training.batch_pairs // self.processes.count,
+            self._logps(policy, vision, collate),
+            self.processes,
+            lambda done: told(done, pairs),
+        )
+
+    def _stage(self, name: str) -> Callable[[int, int], None]:
+        """Return what is told how far a stage is; it ends the run when that was asked to stop."""
+
+        def advance(done: int, total: int) -> None:
+            self._stop_if_asked()
+            self.progress.advance(name, done, total)
+
+        return advance
+
+    def _stop_if_asked(self) -> None:
+        if self.stop.asked():
+            raise Interrupted("stopped before the first step")
+
+    def _logps(self, policy: Policy, vision: VisionCache, collate: Collator) -> Logps:
+        @torch.no_grad()
+        def logps(rows: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+            self._stop_if_asked()
+            tokens = collate(rows).to(self.processes.device)
+            found = policy(tokens, vision.features(tokens))
+            return [
+                (chosen[in_chosen], rejected[in_rejected])
+                for chosen, in_chosen, rejected, in_rejected in zip(
+                    found.chosen,
+                    tokens.chosen.mask,
+                    found.rejected,
+                    tokens.rejected.mask,
+                    strict=True,
+                )
+            ]
+
+        return logps

@@ -1,0 +1,161 @@
+"""Log-probabilities of the reference model, computed once for all methods, seeds and epochs."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from harness.files.atomic import write_atomically
+from harness.files.sealed import ensure_files
+from harness.training.step.policy import TokenLogps
+
+SHARD_PAIRS = 512
+_OPEN_SHARDS = 16
+_SIDES = ("chosen", "rejected")
+
+Logps = Callable[[Sequence[int]], list[tuple[Tensor, Tensor]]]
+"""Maps rows to the unpadded log-probabilities of both responses of each."""
+
+
+class Ranks(Protocol):
+    """This process among those of the run."""
+
+    @property
+    def rank(self) -> int:
+        """From zero."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        ...
+
+
+class ReferenceKey(NamedTuple):
+    """Everything that the numbers depend on."""
+
+    model: str
+    data: str
+    pairs: int
+    template: str
+    image_transform: str
+    dtype: str
+    max_length: int
+    device: str
+    attention: str
+    torch: str
+
+    def folder(self, cache: Path) -> Path:
+        """Return the place of the log-probabilities in the cache; the key is written into it."""
+        text = json.dumps(self._asdict(), sort_keys=True, indent=2)
+        folder = cache / "reference" / hashlib.sha256(text.encode()).hexdigest()[:16]
+        if not (folder / "key.json").exists():
+            write_atomically(folder / "key.json", text + "\n")
+        return folder
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """An open file: the values of all responses of a side in a row, and where each begins."""
+
+    values: dict[str, Any]
+    starts: dict[str, list[int]]
+
+    @classmethod
+    def open(cls, file: Path) -> "_Shard":
+        # A slice reads from the memory map when it is asked for.
+        stored: Any = safe_open(str(file), framework="pt")
+        return cls(
+            values={side: stored.get_slice(side) for side in _SIDES},
+            starts={side: stored.get_tensor(f"{side}_starts").tolist() for side in _SIDES},
+        )
+
+    def logps(self, side: str, place: int) -> Float[Tensor, " tokens"]:
+        first, end = self.starts[side][place : place + 2]
+        found: Tensor = self.values[side][first:end]
+        return found
+
+
+class ReferenceLogps:
+    """Per-token log-probabilities of all pairs in nats, read from the disk when asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._open = lru_cache(_OPEN_SHARDS)(lambda number: _Shard.open(_file(folder, number)))
+
+    def of(self, rows: Sequence[int], width: int) -> TokenLogps:
+        """Return both responses of these rows, padded with zeros to `width` tokens."""
+        return TokenLogps(*(self._padded(side, rows, width) for side in _SIDES))
+
+    def _padded(self, side: str, rows: Sequence[int], width: int) -> Float[Tensor, "pairs tokens"]:
+        values = torch.zeros(len(rows), width)
+        for i, row in enumerate(rows):
+            number, place = divmod(row, SHARD_PAIRS)
+            logps = self._open(number).logps(side, place)
+            values[i, : len(logps)] = logps
+        return values
+
+
+def ensure_reference(
+    folder: Path,
+    pairs: int,
+    batch_pairs: int,
+    logps: Logps,
+    ranks: Ranks,
+    advance: Callable[[int], object] = lambda done: None,
+) -> ReferenceLogps:
+    """Return the cached log-probabilities, after computing those that are missing or damaged.
+
+    The ranks, and other runs that want the same, share the work by files of 512 pairs. What is
+    done stays done, whatever happens to a process. There is no collective in this.
+
+    Args:
+        folder: That of the key.
+        pairs: How many there are.
+        batch_pairs: How many go through the model at once. The numbers depend on it by rounding.
+        logps: Computes them.
+        ranks: This process among those that start together.
+        advance: Told how many pairs are done by now; also while this process waits for another. It
+            may raise to stop.
+    """
+
+    def make(number: int, path: Path) -> None:
+        save_file(_shard(range(pairs)[_rows(number)], batch_pairs, logps), path)
+
+    ensure_files(
+        [_file(folder, number) for number in range(-(-pairs // SHARD_PAIRS))],
+        make,
+        ranks.rank,
+        ranks.count,
+        lambda shards: advance(min(pairs, shards * SHARD_PAIRS)),
+    )
+    return ReferenceLogps(folder)
+
+
+def _shard(rows: Sequence[int], batch_pairs: int, logps: Logps) -> dict[str, Tensor]:
+    found: list[tuple[Tensor, Tensor]] = []
+    for first in range(0, len(rows), batch_pairs):
+        found += logps(rows[first : first + batch_pairs])
+    tensors: dict[str, Tensor] = {}
+    for i, side in enumerate(_SIDES):
+        responses = [pair[i].float().cpu() for pair in found]
+        tensors[side] = torch.cat(responses)
+        lengths = torch.tensor([0, *map(len, responses)], dtype=torch.int64)
+        tensors[f"{side}_starts"] = lengths.cumsum(0)
+    return tensors
+
+
+def _rows(number: int) -> slice:
+    return slice(number * SHARD_PAIRS, (number + 1) * SHARD_PAIRS)
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:06d}.safetensors"

@@ -1,0 +1,1 @@
+"""One step: passes over packed rows, the engine, the schedule."""

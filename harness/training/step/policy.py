@@ -1,0 +1,136 @@
+"""A model as the training step sees it: a frozen vision tower and a rest that is trained."""
+
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from harness.data.rows.batch import PairTokens, ResponseMasks
+from harness.data.rows.packing import PackedRow
+from harness.models.family import family_of
+from harness.models.lora import Lora
+from harness.training.attention.choose import NAME as SEGMENT_ATTENTION
+
+_HEAD_ROWS = 2048
+
+
+class TokenLogps(NamedTuple):
+    """Log-probabilities of the response tokens in nats, zero outside the masks."""
+
+    chosen: Float[Tensor, "pairs tokens"]
+    rejected: Float[Tensor, "pairs tokens"]
+
+
+class VisionTower:
+    """The frozen image encoder. It stays out of the engine, which would cut its weights up."""
+
+    def __init__(self, model: Any, device: torch.device) -> None:
+        self._family = family_of(model)
+        self._config = model.config
+        self._tower = self._family.tower(model).requires_grad_(False).eval().to(device)
+
+    @torch.no_grad()
+    def features(self, images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images tokens d"]:
+        """Encode distinct images; the projector, which may be trained, comes after."""
+        return self._family.features(self._tower, self._config, images)
+
+
+class LogpsHead(nn.Module):
+    """The language-model head, which returns log-probabilities of given tokens.
+
+    Under ZeRO-3 a weight is whole only inside its own module's forward, so the head cannot be a
+    function that reads `lm_head.weight`.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight = linear.weight
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens d"], targets: Float[Tensor, " tokens"]
+    ) -> Float[Tensor, " tokens"]:
+        """Return log-probabilities, at least in float32.
+
+        The logits are float32 also in bfloat16 runs: their rounding alone would be as large as
+        early reward gaps. They exist for one chunk of tokens at a time.
+        """
+        if hidden.shape[0] <= _HEAD_ROWS:
+            return self._logps(hidden, targets)
+        chunks = zip(torch.split(hidden, _HEAD_ROWS), torch.split(targets, _HEAD_ROWS), strict=True)
+        return torch.cat(
+            [checkpoint(self._logps, rows, ids, use_reentrant=False) for rows, ids in chunks]
+        )
+
+    def _logps(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        wide = torch.promote_types(hidden.dtype, torch.float32)
+        logits = F.linear(hidden.to(wide), self.weight.to(wide))
+        return -F.cross_entropy(logits, targets, reduction="none")
+
+
+class Policy(nn.Module):
+    """Projector, language model and head: everything that is trained, whole or by adapters.
+
+    Args:
+        model: The whole model, as transformers loads it.
+        lora: The adapters to train in place of decoder and head; the projector is always whole.
+        attention: What `use_attention` returned.
+    """
+
+    def __init__(
+        self, model: Any, lora: Lora | None = None, attention: str = SEGMENT_ATTENTION
+    ) -> None:
+        super().__init__()
+        self._family = family_of(model)
+        self.projector, self.language_model, head = self._family.trained(model)
+        self.language_model.config._attn_implementation = attention
+        self.head = LogpsHead(head)
+        self._positions, self._needed = 0, torch.empty(0, dtype=torch.long)
+        last = self.language_model.layers[-1].mlp
+        last.register_forward_pre_hook(self._needed_rows)
+        last.register_forward_hook(self._in_their_places)
+        if lora:
+            lora.add_to(self.language_model)
+            self.head.requires_grad_(False)
+
+    def forward(self, batch: PairTokens, features: Float[Tensor, "images tokens d"]) -> TokenLogps:
+        """Return the log-probability of every response token of the batch."""
+        row = batch.packed
+        self._positions, self._needed = row.positions, torch.unique(row.predicting)
+        positions = self._family.positions(row.position_ids, row.input_ids < 0, features.shape[1])
+        hidden = self.language_model(
+            inputs_embeds=self._embedded(row, features).unsqueeze(0),
+            position_ids=positions.unsqueeze(-2),
+            use_cache=False,
+            packed_row=row,
+        ).last_hidden_state[0]
+        logps = self.head(hidden.index_select(0, row.predicting), row.targets)
+        return TokenLogps(_placed(logps, batch.chosen), _placed(logps, batch.rejected))
+
+    def _needed_rows(self, _mlp: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        """Let the last MLP run only where a logit follows: nothing reads its other outputs."""
+        return (inputs[0].index_select(1, self._needed),)
+
+    def _in_their_places(self, _mlp: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        whole = output.new_zeros(1, self._positions, output.shape[2])
+        return whole.index_copy(1, self._needed, output)
+
+    def _embedded(self, row: PackedRow, features: Tensor) -> Float[Tensor, "positions d"]:
+        embedded = self.language_model.embed_tokens(row.input_ids.clamp(min=0))
+        projected = self.projector(features).flatten(0, 1).to(embedded.dtype)
+        at_image = row.input_ids < 0
+        slots = -1 - row.input_ids[at_image]
+        whole: Tensor = embedded.masked_scatter(
+            at_image.unsqueeze(-1), projected.index_select(0, slots)
+        )
+        if torch.is_grad_enabled() and not whole.requires_grad:
+            # Reentrant checkpointing gives a layer gradients only where its input has one.
+            whole.requires_grad_()
+        return whole
+
+
+def _placed(logps: Tensor, side: ResponseMasks) -> Float[Tensor, "pairs tokens"]:
+    found = logps.index_select(0, side.places.flatten()).view(side.places.shape)
+    return torch.where(side.mask, found, 0.0)

@@ -1,0 +1,82 @@
+"""Learning rate and data order."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import ConfigError
+from harness.training.step.schedule import DataOrder, LearningRate, seeded
+
+
+def order(**changes):
+    values = {"pairs": 10, "batch_pairs": 4, "epochs": 2, "shuffle": True, "seed": 0}
+    return DataOrder(**(values | changes))
+
+
+def test_rate_rises_to_the_peak_and_falls_along_half_a_cosine():
+    """Warm-up 2 of 10 steps: 0, 1/2, 1; then (1 + cos(pi * k / 8)) / 2, at k = 4 one half."""
+    rate = LearningRate(peak=1.0, warmup_steps=2, total_steps=10, shape="cosine")
+    assert [rate.at(step) for step in (0, 1, 2)] == [0.0, 0.5, 1.0]
+    assert rate.at(6) == pytest.approx(0.5)
+    assert rate.at(10) == pytest.approx(0.0)
+
+
+def test_constant_rate_stays_at_the_peak_after_warm_up():
+    rate = LearningRate(peak=2.0, warmup_steps=1, total_steps=5, shape="constant")
+    assert [rate.at(step) for step in range(5)] == [0.0, 2.0, 2.0, 2.0, 2.0]
+
+
+def test_rates_equal_those_of_transformers():
+    import torch
+    from transformers import get_cosine_schedule_with_warmup
+
+    adam = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=3e-4)
+    theirs = get_cosine_schedule_with_warmup(adam, num_warmup_steps=3, num_training_steps=17)
+    ours = LearningRate(peak=3e-4, warmup_steps=3, total_steps=17, shape="cosine")
+    for step in range(17):
+        assert ours.at(step) == pytest.approx(theirs.get_last_lr()[0], abs=1e-12)
+        adam.step()
+        theirs.step()
+
+
+def test_file_order_takes_pairs_one_after_another_and_drops_the_rest():
+    plain = order(shuffle=False)
+    assert plain.total_steps == 4
+    assert [plain.rows(step, 0, 1) for step in range(3)] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [0, 1, 2, 3],
+    ]
+
+
+def test_half_an_epoch_is_half_of_the_steps():
+    """10 pairs in batches of 2 are 5 steps; half of them rounds to 2."""
+    assert order(batch_pairs=2, epochs=0.5).total_steps == 2
+
+
+def test_too_few_pairs_for_one_batch_are_refused():
+    with pytest.raises(ConfigError, match=r"3 pairs do not fill one batch of 4"):
+        order(pairs=3)
+
+
+@given(seed=st.integers(0, 2**31), step=st.integers(0, 40), ranks=st.sampled_from([1, 2, 4, 8]))
+def test_ranks_together_hold_the_global_batch_in_order(seed, step, ranks):
+    shuffled = order(pairs=37, batch_pairs=8, seed=seed)
+    together = [row for rank in range(ranks) for row in shuffled.rows(step, rank, ranks)]
+    assert together == shuffled.rows(step, 0, 1)
+
+
+@given(seed=st.integers(0, 2**31), epoch=st.integers(0, 5))
+def test_an_epoch_holds_no_pair_twice_and_differs_from_the_next(seed, epoch):
+    shuffled = order(pairs=40, batch_pairs=8, seed=seed)
+    first, second = (
+        [row for step in range(5) for row in shuffled.rows(5 * number + step, 0, 1)]
+        for number in (epoch, epoch + 1)
+    )
+    assert sorted(first) == list(range(40))
+    assert first != second
+
+
+def test_generators_depend_on_seed_and_step_only():
+    assert seeded(1, 2).initial_seed() == seeded(1, 2).initial_seed()
+    assert len({seeded(seed, step).initial_seed() for seed in (0, 1) for step in (0, 1)}) == 4
