@@ -23,6 +23,13 @@ class MethodConfig(BaseModel):
         default=True, description="New order of the pairs every epoch; false keeps file order."
     )
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **arguments: object) -> None:
+        """Keep `name` free: it stands for the method itself among its values in run.yaml."""
+        super().__pydantic_init_subclass__(**arguments)
+        if "name" in cls.model_fields:
+            raise TypeError(f"{cls.__name__}: a field of a method may not be called 'name'")
+
     @property
     def per_device(self) -> bool:
         """Whether the loss depends on how the batch is shared between devices."""

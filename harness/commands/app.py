@@ -1,12 +1,59 @@
-"""The command line: all commands under one program. Importing it imports nothing heavy."""
+"""The command line: all commands under one program, each loaded when it is asked for.
+
+So `--help` and `list` need none of what the other commands import.
+"""
+
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from harness.commands import data, gpu_check, inspect, listing, matrix, prepare, runs, scoring
 from harness.commands.options.common import examples
+
+COMMANDS = {
+    "reproduce": ("runs", "Train, evaluate on all benchmarks and print the comparison table."),
+    "plan": ("runs", "Check everything and print what a run would do and cost."),
+    "show": ("runs", "Print every value of a run, its source, and open questions."),
+    "matrix": ("matrix", "Run or submit every method, size and seed, and compare them."),
+    "score": ("scoring", "Score saved answers; no model and no GPU needed."),
+    "prepare": ("prepare", "Compute a column of preference data."),
+    "inspect": ("inspect", "Look at preference pairs."),
+    "data": ("data", "Fetch, verify and list the benchmarks' published files."),
+    "list": ("listing", "List the methods, benchmarks, sizes or runs there are."),
+    "gpu-check": (
+        "gpu_check",
+        "Measure the steps of all methods and the answers on this machine's GPU.",
+    ),
+}
+"""By name: the file of `harness.commands` that holds it, and what it does in one line."""
+
+
+class Commands(TyperGroup):
+    """The commands by their names."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the help text."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import the file of a command and return it; None where there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        file, _ = COMMANDS[cmd_name]
+        commands = import_module(f"harness.commands.{file}").app
+        return get_group(commands).commands[cmd_name]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
 
 app = typer.Typer(
     name="harness",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,7 +71,3 @@ app = typer.Typer(
 )
 def harness() -> None:
     """Reproduce alignment methods for multimodal models, from preference data to the table."""
-
-
-for commands in (runs, matrix, scoring, prepare, inspect, data, listing, gpu_check):
-    app.add_typer(commands.app)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options.common import AsJson, examples, print_json
+from harness.commands.options.common import AsJson, commands, examples, print_json
 
-app = typer.Typer()
-data = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = commands()
+data = commands()
 app.add_typer(data, name="data", help="Fetch, verify and list the benchmarks' published files.")
 
 Benchmark = Annotated[

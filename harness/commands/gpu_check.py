@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from harness.commands.options.common import examples
+from harness.commands.options.common import commands, examples
 
-app = typer.Typer()
+app = commands()
 
 
 @app.command(

@@ -5,21 +5,13 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options.columns import (
-    AggregationName,
-    ClipName,
-    Data,
-    MaxBadRows,
-    SplitterModel,
-    SplitterName,
-    UnscoredRule,
-    Where,
-    data_spec,
-)
-from harness.commands.options.common import examples
+from harness.commands.options.columns import DATA
+from harness.commands.options.common import commands, examples
+from harness.commands.options.from_model import given
+from harness.settings.spec import DataSpec
 
-app = typer.Typer()
-inspect = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = commands()
+inspect = commands()
 app.add_typer(inspect, name="inspect", help="Look at preference pairs.")
 
 
@@ -44,8 +36,9 @@ class Order(StrEnum):
         "--model llava-hf/llava-1.5-7b-hf",
     )
 )
+@given(spec=DATA)
 def pair(
-    data: Data,
+    spec: DataSpec,
     index: Annotated[int, typer.Option("--index", min=0, help="Number of the pair, from zero.")],
     rule: Annotated[
         Rule | None, typer.Option("--rule", help="One rule only. Default: both.")
@@ -64,23 +57,14 @@ def pair(
     template: Annotated[
         str, typer.Option("--template", help="Conversation template of the prompt.")
     ] = "vicuna_v1",
-    where: Where = None,
-    max_bad_rows: MaxBadRows = 0,
-    clip: ClipName = None,
-    splitter: SplitterName = "sentences",
-    splitter_model: SplitterModel = None,
-    aggregation: AggregationName = None,
-    unscored: UnscoredRule = "stop",
 ) -> None:
     """Show a pair with the changed tokens coloured, and its hardness if that was prepared."""
-    spec = data_spec(
-        data, where, max_bad_rows, clip, splitter, splitter_model, aggregation, unscored
-    )
     from harness.inspection.pair import print_pair, tokenizer_reference
+    from harness.world.places import locate_data
 
-    reference = tokenizer_reference(model, data)
+    reference = tokenizer_reference(model, spec.preferences)
     rules = [each.value for each in Rule if rule in (None, each)]
-    print_pair(spec, index, rules, min_match, reference, template)
+    print_pair(locate_data(spec), index, rules, min_match, reference, template)
 
 
 @inspect.command(
@@ -89,22 +73,14 @@ def pair(
         "inspect hardness --data pairs.parquet --order easy",
     )
 )
+@given(spec=DATA)
 def hardness(
-    data: Data,
+    spec: DataSpec,
     top: Annotated[int, typer.Option("--top", min=1, help="How many pairs.")] = 20,
     order: Annotated[Order, typer.Option("--order", help="Hardest or easiest first.")] = Order.HARD,
-    where: Where = None,
-    max_bad_rows: MaxBadRows = 0,
-    clip: ClipName = None,
-    splitter: SplitterName = "sentences",
-    splitter_model: SplitterModel = None,
-    aggregation: AggregationName = None,
-    unscored: UnscoredRule = "stop",
 ) -> None:
     """Show pairs by clip_gap; hard is where CLIP hardly prefers the chosen response."""
-    spec = data_spec(
-        data, where, max_bad_rows, clip, splitter, splitter_model, aggregation, unscored
-    )
     from harness.inspection.hardness import print_by_hardness
+    from harness.world.places import locate_data
 
-    print_by_hardness(spec, top, hard_first=order is Order.HARD)
+    print_by_hardness(locate_data(spec), top, hard_first=order is Order.HARD)

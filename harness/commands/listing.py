@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.options.common import AsJson, Out, examples, print_json
+from harness.commands.options.common import AsJson, commands, examples, print_json
 
 if TYPE_CHECKING:
     from harness.registry import Entry
 
-app = typer.Typer()
+app = commands()
 
 Row = Mapping[str, str]
 
@@ -36,7 +36,9 @@ class Listed(StrEnum):
 )
 def list_names(
     what: Annotated[Listed, typer.Argument(help="What to list.")],
-    out: Out = Path("results"),
+    out: Annotated[Path, typer.Option("--out", help="Folder that holds runs/ and tables/.")] = Path(
+        "results"
+    ),
     as_json: AsJson = False,
 ) -> None:
     """List the methods, benchmarks, sizes or runs there are."""

@@ -5,28 +5,14 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options.columns import (
-    AggregationName,
-    ClipName,
-    Data,
-    MaxBadRows,
-    SplitterModel,
-    SplitterName,
-    UnscoredRule,
-    Where,
-    data_spec,
-)
-from harness.commands.options.common import AsJson, examples
-from harness.commands.options.judging import (
-    JudgeKeyFile,
-    JudgeUrl,
-    JudgeWorkers,
-    MaxJudgeCalls,
-    MaxJudgeTokens,
-    chat_settings,
-)
+from harness.commands.options.columns import DATA
+from harness.commands.options.common import AsJson, commands, examples
+from harness.commands.options.from_model import given
+from harness.commands.options.judging import JUDGING
+from harness.llm.messages import ChatSettings
+from harness.settings.spec import DataSpec
 
-app = typer.Typer()
+app = commands()
 
 
 @app.command(
@@ -38,18 +24,13 @@ app = typer.Typer()
         "--judge-url http://localhost:8000/v1",
     )
 )
+@given(spec=DATA, judging=JUDGING)
 def prepare(
-    data: Data,
+    spec: DataSpec,
+    judging: ChatSettings,
     columns: Annotated[
         str, typer.Option("--columns", help="What to compute: clip_gap.")
     ] = "clip_gap",
-    where: Where = None,
-    max_bad_rows: MaxBadRows = 0,
-    clip: ClipName = None,
-    splitter: SplitterName = "sentences",
-    splitter_model: SplitterModel = None,
-    aggregation: AggregationName = None,
-    unscored: UnscoredRule = "stop",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -58,11 +39,6 @@ def prepare(
             "Default: the cache, where a run finds the column.",
         ),
     ] = None,
-    judge_url: JudgeUrl = None,
-    judge_key_file: JudgeKeyFile = None,
-    judge_workers: JudgeWorkers = 8,
-    max_judge_calls: MaxJudgeCalls = None,
-    max_judge_tokens: MaxJudgeTokens = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute a column of preference data; the same command continues after an interruption."""
@@ -70,15 +46,10 @@ def prepare(
         raise typer.BadParameter(
             f"{columns!r}: only clip_gap can be computed.", param_hint="--columns"
         )
-    spec = data_spec(
-        data, where, max_bad_rows, clip, splitter, splitter_model, aggregation, unscored
-    )
-    chat = chat_settings(
-        judge_url, judge_key_file, judge_workers, max_judge_calls, max_judge_tokens
-    )
     from harness.data.columns.prepare import prepare as run
+    from harness.world.places import locate_data
 
-    prepared = run(spec, chat, out)
+    prepared = run(locate_data(spec), judging, out)
     if as_json:
         typer.echo(prepared.as_json())
     else:

@@ -1,43 +1,20 @@
-"""`reproduce` and `show`: one run, from words to a request."""
+"""`reproduce`, `plan` and `show`: one run, from words to a request."""
 
 import json
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from harness.commands.options.common import (
-    AsJson,
-    Devices,
-    MaxBadRows,
-    Method,
-    Out,
-    Overrides,
-    Seeds,
-    Size,
-    Variant,
-    examples,
-    print_json,
-    seed_numbers,
-    with_bad_rows,
-)
-from harness.commands.options.judging import (
-    JudgeKeyFile,
-    JudgeUrl,
-    JudgeWorkers,
-    MaxJudgeCalls,
-    MaxJudgeTokens,
-    chat_settings,
-)
-from harness.commands.options.machines import Hostfile, LauncherName, Sbatch
+from harness.commands.options.common import AsJson, commands, examples, print_json
+from harness.commands.options.from_model import given
+from harness.commands.options.judging import JUDGING
+from harness.commands.options.runs import REQUEST, MaxBadRows, completed
+from harness.llm.messages import ChatSettings
+from harness.settings.request import Request
 
-app = typer.Typer()
+app = commands()
 
-Crosscheck = Annotated[
-    bool,
-    typer.Option("--crosscheck", help="Also score with lmms-eval's own tasks, where it has them."),
-]
 PlannedDevices = Annotated[
     str | None,
     typer.Option(
@@ -45,9 +22,6 @@ PlannedDevices = Annotated[
         metavar="N|NxNAME",
         help="How many of this machine's, or of which kind, as 4xA100-80GB.",
     ),
-]
-Ablate = Annotated[
-    bool, typer.Option("--ablate", help="Run and print the method's ablation table instead.")
 ]
 
 
@@ -62,52 +36,15 @@ Ablate = Annotated[
         "reproduce --method dama --size 7b --launcher slurm --sbatch gres=gpu:4",
     )
 )
-def reproduce(
-    method: Method,
-    size: Size = "tiny",
-    variant: Variant = None,
-    seeds: Seeds = "0",
-    overrides: Overrides = None,
-    devices: Devices = None,
-    launcher: LauncherName = "local",
-    hostfile: Hostfile = None,
-    sbatch: Sbatch = None,
-    ablate: Ablate = False,
-    crosscheck: Crosscheck = False,
-    max_bad_rows: MaxBadRows = None,
-    judge_url: JudgeUrl = None,
-    judge_key_file: JudgeKeyFile = None,
-    judge_workers: JudgeWorkers = 8,
-    max_judge_calls: MaxJudgeCalls = None,
-    max_judge_tokens: MaxJudgeTokens = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="The same as the command plan.")
-    ] = False,
-    out: Out = Path("results"),
-) -> None:
+@given(request=REQUEST, judging=JUDGING)
+def reproduce(request: Request, judging: ChatSettings, max_bad_rows: MaxBadRows = None) -> None:
     """Train, evaluate on all benchmarks and print the comparison table.
 
     The same command continues an interrupted run and skips what is done.
     """
-    _run(
-        method=method,
-        size=size,
-        variant=variant,
-        seeds=seed_numbers(seeds),
-        overrides=with_bad_rows(overrides, max_bad_rows),
-        devices=devices,
-        launcher=launcher,
-        hostfile=hostfile,
-        sbatch=tuple(sbatch or ()),
-        words=tuple(sys.argv[1:]),
-        ablate=ablate,
-        judging=chat_settings(
-            judge_url, judge_key_file, judge_workers, max_judge_calls, max_judge_tokens
-        ),
-        crosscheck=crosscheck,
-        dry_run=dry_run,
-        out=out,
-    )
+    from harness.reproduce.reproduce import reproduce as run
+
+    run(completed(request, max_bad_rows, judging=judging, words=tuple(sys.argv[1:])))
 
 
 @app.command(
@@ -117,17 +54,15 @@ def reproduce(
         "plan --method dama --ablate --seeds 0,1,2",
     )
 )
+@given(
+    request=REQUEST.only(("method", "size", "variant", "seeds", "overrides", "ablate", "out")),
+    judging=JUDGING,
+)
 def plan(
-    method: Method,
-    size: Size = "tiny",
-    variant: Variant = None,
-    seeds: Seeds = "0",
-    overrides: Overrides = None,
+    request: Request,
+    judging: ChatSettings,
     devices: PlannedDevices = None,
-    ablate: Ablate = False,
     max_bad_rows: MaxBadRows = None,
-    judge_key_file: JudgeKeyFile = None,
-    out: Out = Path("results"),
 ) -> None:
     """Check everything and print what a run would do and cost.
 
@@ -135,20 +70,8 @@ def plan(
     known before it is there.
     """
     from harness.planning.show import print_plan
-    from harness.settings.request import Request
 
-    request = Request(
-        method=method,
-        size=size,
-        variant=variant,
-        seeds=seed_numbers(seeds),
-        overrides=with_bad_rows(overrides, max_bad_rows),
-        ablate=ablate,
-        judging=chat_settings(judge_key_file=judge_key_file),
-        dry_run=True,
-        out=out,
-    )
-    print_plan(request, devices)
+    print_plan(completed(request, max_bad_rows, judging=judging, dry_run=True), devices)
 
 
 @app.command(
@@ -158,19 +81,13 @@ def plan(
         "show --method dpo --set method.beta=0.2",
     )
 )
-def show(
-    method: Method,
-    size: Size = "tiny",
-    variant: Variant = None,
-    overrides: Overrides = None,
-    as_json: AsJson = False,
-) -> None:
+@given(request=REQUEST.only(("method", "size", "variant", "overrides")))
+def show(request: Request, as_json: AsJson = False) -> None:
     """Print every value of a run, its source, and open questions."""
     from harness.settings.preset_files import read_preset
     from harness.settings.resolve import resolve
 
-    resolved = resolve(method, size, variant, overrides or ())
-    questions = read_preset(method, size).open_questions
+    resolved = resolve(request.method, request.size, request.variant, request.overrides)
     origins = {
         key: {"value": origin.value, "source": origin.source}
         for key, origin in resolved.origins.items()
@@ -181,15 +98,8 @@ def show(
     from harness.console import print_questions, print_table
 
     rows = [[key, _text(row["value"]), row["source"]] for key, row in origins.items()]
-    print_table(f"{resolved.spec.label} {size}", ("key", "value", "source"), rows)
-    print_questions(questions)
-
-
-def _run(**values: Any) -> None:
-    from harness.reproduce import reproduce as run
-    from harness.settings.request import Request
-
-    run(Request(**values))
+    print_table(f"{resolved.spec.label} {request.size}", ("key", "value", "source"), rows)
+    print_questions(read_preset(request.method, request.size).open_questions)
 
 
 def _text(value: object) -> str:

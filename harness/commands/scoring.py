@@ -5,22 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.options.common import AsJson, examples
-from harness.commands.options.judging import (
-    Judge,
-    JudgeKeyFile,
-    JudgeRuns,
-    JudgeUrl,
-    JudgeWorkers,
-    MaxJudgeCalls,
-    MaxJudgeTokens,
-    chat_settings,
-)
+from harness.commands.options.common import AsJson, commands, examples
+from harness.commands.options.from_model import given
+from harness.commands.options.judging import JUDGING, Judge, JudgeRuns
+from harness.llm.messages import ChatSettings
 
 if TYPE_CHECKING:
     from harness.evaluation.evaluate import Evaluation
 
-app = typer.Typer()
+app = commands()
 
 
 @app.command(
@@ -30,6 +23,7 @@ app = typer.Typer()
         "score --benchmark mmhal --responses answers.json --judge replay:replies.jsonl --per-item",
     )
 )
+@given(judging=JUDGING)
 def score(
     benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="See: list benchmarks.")],
     responses: Annotated[
@@ -39,17 +33,13 @@ def score(
             "lmms-eval's *_samples_*.jsonl."
         ),
     ],
+    judging: ChatSettings,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder of the benchmark's own files. Default: data/benchmarks/NAME."),
     ] = None,
     judge: Judge = None,
-    judge_url: JudgeUrl = None,
-    judge_key_file: JudgeKeyFile = None,
-    judge_workers: JudgeWorkers = 8,
     judge_runs: JudgeRuns = 1,
-    max_judge_calls: MaxJudgeCalls = None,
-    max_judge_tokens: MaxJudgeTokens = None,
     form: Annotated[
         str | None,
         typer.Option(
@@ -71,10 +61,7 @@ def score(
     """Score saved answers; no model and no GPU needed."""
     from harness.evaluation.score import Asking, evaluate_responses
 
-    settings = chat_settings(
-        judge_url, judge_key_file, judge_workers, max_judge_calls, max_judge_tokens
-    )
-    asking = Asking(judge, settings, judge_runs)
+    asking = Asking(judge, judging, judge_runs)
     evaluation = evaluate_responses(benchmark, responses, data, asking, form)
     if per_item or limit or ids:
         _print_items(evaluation, ids or [], limit, as_json)

@@ -1,8 +1,6 @@
 """From the words of a request to a launcher, and to the number of processes."""
 
-import re
 import sys
-from collections.abc import Sequence
 
 from harness.errors import ConfigError
 from harness.launchers.hostfile import HostfileLauncher
@@ -10,11 +8,11 @@ from harness.launchers.launcher import Launcher
 from harness.launchers.local import LocalLauncher
 from harness.launchers.sbatch import Job, parse_options, submit
 from harness.launchers.slurm import SlurmLauncher, in_allocation
+from harness.settings.overrides import parse_overrides
 from harness.settings.request import Request
 
 FOLDER = "slurm"
 """Below the output folder: scripts and outputs of jobs."""
-_DEVICES = re.compile(r"\s*training\.devices\s*=\s*([0-9]+)\s*")
 
 
 def submits(request: Request) -> bool:
@@ -49,7 +47,7 @@ def with_devices(request: Request, launcher: Launcher) -> Request:
     Raises:
         ConfigError: It states another number than they have.
     """
-    have, stated = launcher.processes, _stated(request.overrides, request.devices)
+    have, stated = launcher.processes, _stated(request)
     if have is None or stated == have:
         return request
     if stated is not None:
@@ -71,8 +69,8 @@ def submit_request(request: Request) -> Job:
     )
 
 
-def _stated(overrides: Sequence[str], devices: int | None) -> int | None:
-    if devices is not None:
-        return devices
-    found = [match for text in overrides if (match := _DEVICES.fullmatch(text))]
-    return int(found[-1][1]) if found else None
+def _stated(request: Request) -> int | None:
+    if request.devices is not None:
+        return request.devices
+    found = parse_overrides(request.overrides).get("training.devices")
+    return found if isinstance(found, int) else None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field
+
 ASSUMED_REPLY = 512
 """Tokens that a reply is taken to need where nothing limits it, before it is there."""
 
@@ -41,24 +43,37 @@ class ChatReply:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True)
-class ChatSettings:
+class ChatSettings(BaseModel):
     """How to reach the service and what may be spent; nothing here decides a number."""
 
-    base_url: str | None = None
-    """Address up to and including `/v1`; None takes OPENAI_BASE_URL, or else OpenAI's."""
-    key_file: Path | None = None
-    """File that holds the key alone; None takes OPENAI_API_KEY."""
-    workers: int = 8
-    """Calls at the same time."""
-    max_calls: int | None = None
-    max_tokens: int | None = None
-    attempts: int = 8
-    """Tries of one call while the network or the service fails."""
-    timeout: float = 120
-    """Seconds without a byte from the service after which a try has failed."""
-    longest_wait: float = 60
-    """Seconds between two tries, at most, whatever the service asks for."""
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str | None = Field(
+        default=None,
+        description="OpenAI-compatible endpoint, such as http://localhost:8000/v1. "
+        "Default: OPENAI_BASE_URL, or OpenAI's own.",
+    )
+    key_file: Path | None = Field(
+        default=None, description="File that holds the key alone. Default: OPENAI_API_KEY."
+    )
+    workers: int = Field(default=8, gt=0, description="Calls to the judge at the same time.")
+    max_calls: int | None = Field(
+        default=None, ge=0, description="Stop before paying for more calls than this."
+    )
+    max_tokens: int | None = Field(
+        default=None, ge=0, description="Stop before paying for more tokens than this."
+    )
+    attempts: int = Field(
+        default=8, gt=0, description="Tries of one call while the network or the service fails."
+    )
+    timeout: float = Field(
+        default=120, gt=0, description="Seconds of silence after which a try has failed."
+    )
+    longest_wait: float = Field(
+        default=60,
+        ge=0,
+        description="Seconds between two tries, at most, whatever the service asks for.",
+    )
 
 
 def estimated_tokens(*texts: str) -> int:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import Field
@@ -10,12 +10,12 @@ from pydantic import Field
 from harness.errors import ConfigError, HarnessError, PreflightError
 from harness.files.digests import short_hash
 from harness.planning import preflight
-from harness.runs.rundir import RunDir, run_name
-from harness.runs.state import finished
+from harness.runs.rundir import run_name
+from harness.runs.state import Run
 from harness.settings.request import Request
-from harness.settings.resolve import resolve
+from harness.settings.resolve import specs_of
 from harness.settings.spec import RunSpec, Strict
-from harness.world.places import in_world, locate_spec
+from harness.world.places import are_built, locate_spec
 
 FOLDER = "matrix"
 """Below the output folder: a log, a note and a lock of every cell."""
@@ -52,12 +52,12 @@ class Cell:
 
     request: Request
     """Of its method and size, with all seeds."""
-    spec: RunSpec
+    run: Run
 
     @property
-    def run(self) -> RunDir:
-        """The folder of the run."""
-        return RunDir.at(self.request.out / "runs", self.spec)
+    def spec(self) -> RunSpec:
+        """The run's specification, its places as far located as those of `run`."""
+        return self.run.located
 
     @property
     def label(self) -> str:
@@ -93,7 +93,7 @@ def resolved(request: MatrixRequest) -> list[Cell]:
     problems = []
     for part in request.parts():
         try:
-            specs = [_spec(part, seed) for seed in part.seeds]
+            specs = specs_of(part)
         except HarnessError as error:
             named = f"{part.method}:{part.variant}: " if part.variant else ""
             problems.append(f"{named}{error}")
@@ -101,7 +101,7 @@ def resolved(request: MatrixRequest) -> list[Cell]:
         for spec in specs:
             if run_name(spec) in cells:
                 problems.append(f"{spec.label} {spec.size} is asked for twice.")
-            cells[run_name(spec)] = Cell(part, spec)
+            cells[run_name(spec)] = Cell(part, Run(spec, spec, part.out))
     if problems:
         raise ConfigError(_listed(dict.fromkeys(problems)))
     return list(cells.values())
@@ -109,15 +109,14 @@ def resolved(request: MatrixRequest) -> list[Cell]:
 
 def located(cells: Sequence[Cell]) -> list[Cell]:
     """Return the cells with every place of their runs located; this builds the tiny world."""
-    return [Cell(cell.request, locate_spec(cell.spec)) for cell in cells]
+    return [
+        replace(cell, run=replace(cell.run, located=locate_spec(cell.run.spec))) for cell in cells
+    ]
 
 
 def there(cells: Sequence[Cell]) -> list[Cell]:
     """Return the cells with their places located where nothing has to be built for it."""
-    from harness.world.build import world_is_built
-
-    built = world_is_built()
-    return [cell if _uses_world(cell.spec) and not built else located([cell])[0] for cell in cells]
+    return [located([cell])[0] if are_built([cell.spec]) else cell for cell in cells]
 
 
 def check(cells: Sequence[Cell], *, one_machine: bool = True) -> None:
@@ -132,7 +131,7 @@ def check(cells: Sequence[Cell], *, one_machine: bool = True) -> None:
     """
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        if not finished(cell.run):
+        if not cell.run.finished:
             groups.setdefault(_shared_parts(cell.spec), []).append(cell)
     problems = []
     for group in groups.values():
@@ -162,18 +161,6 @@ def reproduce_command(cell: Cell, words: Sequence[str] = ()) -> list[str]:
 
 def _listed(problems: Iterable[str]) -> str:
     return "The matrix cannot start:" + "".join(f"\n- {problem}" for problem in problems)
-
-
-def _spec(part: Request, seed: int) -> RunSpec:
-    found = resolve(
-        part.method, part.size, part.variant, part.overrides, seed=seed, devices=part.devices
-    )
-    return found.spec
-
-
-def _uses_world(spec: RunSpec) -> bool:
-    places = (spec.model.path, spec.data.preferences, spec.data.hardness.clip, spec.evaluation.data)
-    return any(map(in_world, places))
 
 
 def _shared_parts(spec: RunSpec) -> str:

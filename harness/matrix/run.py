@@ -21,8 +21,8 @@ from harness.matrix.state import Standing, State
 from harness.matrix.view import shown
 from harness.matrix.work import Work
 from harness.reporting.collect import print_joint_comparison
+from harness.runs.state import Run
 from harness.settings.request import Request
-from harness.settings.spec import RunSpec
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -101,11 +101,11 @@ def _outcome(standing: Standing) -> str:
 
 def _print_comparisons(standings: Sequence[Standing]) -> None:
     """Print the comparison of every size that has finished cells, over all its methods."""
-    sizes: dict[str, list[tuple[Request, RunSpec]]] = {}
+    sizes: dict[str, list[tuple[Request, Run]]] = {}
     for standing in standings:
         if standing.state is State.DONE:
             cell = standing.cell
-            sizes.setdefault(cell.spec.size, []).append((cell.request, cell.spec))
+            sizes.setdefault(cell.spec.size, []).append((cell.request, cell.run))
     for finished in sizes.values():
         print_joint_comparison(finished)
 

@@ -9,7 +9,7 @@ from typing import Any
 from harness.evaluation.generation.journal import progress_of, responses_path
 from harness.matrix.cells import Cell
 from harness.runs.rundir import RunDir
-from harness.runs.state import base_folder, unfinished_benchmarks
+from harness.runs.state import unfinished_benchmarks
 from harness.settings.spec import RunSpec
 from harness.training.process import PROGRESS_FILE
 
@@ -30,10 +30,10 @@ class Stage:
 
 def stage_of(cell: Cell) -> Stage:
     """Return what the process of a cell is at."""
-    run, spec = cell.run, cell.spec
+    run, spec = cell.run.folder, cell.spec
     if run.model.exists():
         return _evaluation(run, spec)
-    base = RunDir(base_folder(spec, cell.request.out))
+    base = cell.run.base
     if unfinished_benchmarks(base, spec) and not run.metrics.exists():
         stage = _evaluation(base, spec)
         return Stage(f"base model: {stage.name}", stage.amount)

@@ -19,7 +19,6 @@ from harness.matrix.cells import Cell
 from harness.matrix.queue import job_state, submitted_job
 from harness.matrix.stage import stage_of
 from harness.matrix.state import Standing, State, read_note, reason, write_note
-from harness.runs.state import finished
 
 POLL_S = 0.5
 _GRACE_S = 900.0
@@ -85,7 +84,7 @@ class Work:
         """Notice which cells others have, without taking any up."""
         for standing in self.standings:
             if standing.state is State.QUEUED:
-                _notice_others(standing, (standing.cell.claim, standing.cell.run.lock))
+                _notice_others(standing, (standing.cell.claim, standing.cell.run.folder.lock))
 
     def step(self) -> bool:
         """See who ended, start whom there is room for; return whether anything is left."""
@@ -122,7 +121,7 @@ class Work:
         if standing.state in (State.QUEUED, State.ELSEWHERE):
             if note != self._before[cell.label] and note.get("state") == State.FAILED:
                 standing.become(State.FAILED, note["told"])
-            elif not _notice_others(standing, (cell.run.lock,)):
+            elif not _notice_others(standing, (cell.run.folder.lock,)):
                 self._start(standing, claim)
                 return
         claim.release()
@@ -158,11 +157,11 @@ class Work:
         standing, cell = process.standing, process.standing.cell
         log = _text_from(cell, process.log_start)
         job = submitted_job(log) if self._submits else None
-        if code == 0 and finished(cell.run):
+        if code == 0 and cell.run.finished:
             standing.become(State.DONE, f"{(time.monotonic() - process.began) / 60:.1f} min")
         elif code == 0 and job:
             standing.submit(job, "in the queue")
-        elif in_use(cell.run.lock):
+        elif in_use(cell.run.folder.lock):
             _is_elsewhere(standing)  # somebody's `reproduce` was quicker
         else:
             standing.become(State.FAILED, reason(log))
@@ -193,7 +192,7 @@ class Work:
 
 def _notice_end(standing: Standing) -> None:
     try:
-        if finished(standing.cell.run):
+        if standing.cell.run.finished:
             note = read_note(standing.cell)
             standing.become(State.DONE, note["told"] if note.get("state") == State.DONE else "")
     except HarnessError as error:

@@ -12,16 +12,18 @@ from harness.costs.devices import Devices, names_devices, parse_devices
 from harness.errors import PreflightError
 from harness.planning import preflight
 from harness.planning.plan import Plan
-from harness.settings.preset_files import read_preset
+from harness.settings.overrides import parse_overrides
+from harness.settings.preset_files import METHOD, read_preset
 from harness.settings.request import Request
-from harness.settings.resolve import CONFIG, resolve
+from harness.settings.resolve import specs_of
 from harness.settings.spec import RunSpec, Strict
 
 if TYPE_CHECKING:
     from harness.settings.ablation import AblationRow
 
-_ASKS_METHOD = ("method.", "config.", "training.batch_pairs=")
-"""How `--set` begins where the method may refuse the value."""
+_BEGIN = f"{METHOD}."
+_ASKS_METHOD = (_BEGIN, "training.batch_pairs")
+"""How a key of `--set` begins where the method may refuse the value."""
 
 
 def print_plan(request: Request, devices: str | None = None) -> None:
@@ -74,19 +76,7 @@ def _specs(request: Request) -> tuple[list[RunSpec], bool]:
         _print_rows(rows)
         return [spec for row in rows for spec in row.specs], False
     config = _written_config(request)
-    specs = [
-        resolve(
-            request.method,
-            request.size,
-            request.variant,
-            request.overrides,
-            seed=seed,
-            devices=request.devices,
-            config=config,
-        ).spec
-        for seed in request.seeds
-    ]
-    return specs, config is not None
+    return specs_of(request, config=config), config is not None
 
 
 def _written_config(request: Request) -> type[BaseModel] | None:
@@ -98,16 +88,15 @@ def _written_config(request: Request) -> type[BaseModel] | None:
     """
     entry = registry.find(request.method, registry.methods(), "method")
     if entry.distribution != registry.BUILT_IN or any(
-        override.strip().startswith(_ASKS_METHOD) for override in request.overrides
+        key.startswith(_ASKS_METHOD) for key in parse_overrides(request.overrides)
     ):
         return None
     preset = read_preset(request.method, request.size)
     values = {**preset.values, **preset.variant(request.variant)[1]}
-    begin = f"{CONFIG}."
     fields: dict[str, Any] = {
-        key.removeprefix(begin): (Any, origin.value)
+        key.removeprefix(_BEGIN): (Any, origin.value)
         for key, origin in values.items()
-        if key.startswith(begin)
+        if key.startswith(_BEGIN)
     }
     return create_model("WrittenConfig", __base__=Strict, **fields)
 

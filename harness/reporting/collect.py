@@ -1,9 +1,10 @@
-"""Which runs are finished, and how they stand side by side."""
+"""Which runs stand side by side, and what they and their tables say."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.types import Scorecard
@@ -12,78 +13,81 @@ from harness.errors import ConfigError
 from harness.evaluation.crosscheck.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
 from harness.registry import load_benchmark, method_names
 from harness.reporting.compare import RunResult, compare
+from harness.reporting.provenance import provenance
 from harness.reporting.tables import write_tables
 from harness.reporting.writers.ablation_table import write_ablation
 from harness.reporting.writers.terminal import rich_table
 from harness.runs.rundir import RunDir
-from harness.runs.state import base_folder, finished
+from harness.runs.state import Run
 from harness.settings.ablation import AblationRow
 from harness.settings.preset_files import read_preset, sizes
 from harness.settings.request import Request
-from harness.settings.resolve import resolve
-from harness.settings.spec import RunSpec
+from harness.settings.resolve import specs_of
 from harness.world.places import locate_spec
 
 
-def print_comparison(request: Request, specs: Sequence[RunSpec]) -> None:
+def print_comparison(request: Request, runs: Sequence[Run]) -> None:
     """Write the tables of the size and print the comparison.
 
     Beside the runs of the request stand the base model and every finished run of another method
     that follows its preset to the letter, with the seeds of the request.
     """
-    print_joint_comparison([(request, spec) for spec in specs])
+    print_joint_comparison([(request, run) for run in runs])
 
 
-def print_joint_comparison(asked: Sequence[tuple[Request, RunSpec]]) -> None:
+def print_joint_comparison(asked: Sequence[tuple[Request, Run]]) -> None:
     """Do the same for the runs of several requests, of one size and with the same seeds."""
-    (request, spec), *_ = asked
+    (request, run), *_ = asked
     tables = request.out / "tables"
-    runs = [_base_result(spec, request.out), *(_own_result(*one) for one in asked)]
-    folders = [RunDir(base_folder(spec, request.out))]
-    folders += [RunDir.at(request.out / "runs", spec) for _, spec in asked]
-    checked = [(run, _checks(folder)) for run, folder in zip(runs, folders, strict=True)]
-    runs += _other_results(request, {run.label for run in runs})
-    benchmarks = [load_benchmark(name) for name in spec.evaluation.benchmarks]
-    write_tables(runs, request.size, tables, benchmarks, checked=checked)
+    found = [_base_result(run), *(_own_result(*one) for one in asked)]
+    folders = [run.base, *(run.folder for _, run in asked)]
+    checked = [(result, _checks(folder)) for result, folder in zip(found, folders, strict=True)]
+    found += _other_results(request, {result.label for result in found})
+    benchmarks = [load_benchmark(name) for name in run.spec.evaluation.benchmarks]
+    write_tables(found, request.size, tables, benchmarks, checked=checked)
     messages.print(f"{tables / f'comparison-{request.size}.md'}", markup=False)
-    results.print(rich_table(compare(runs, request.size, benchmarks)))
+    results.print(rich_table(compare(found, request.size, benchmarks)))
 
 
-def _checks(run: RunDir) -> dict[str, CrossCheck]:
+def _checks(folder: RunDir) -> dict[str, CrossCheck]:
     """Return what lmms-eval's own tasks said about a run, if they were asked."""
-    found = {name: read_crosscheck(run.path, name) for name in LMMS_TASKS}
+    found = {name: read_crosscheck(folder.path, name) for name in LMMS_TASKS}
     return {name: check for name, check in found.items() if check is not None}
 
 
-def print_ablation(request: Request, rows: Sequence[AblationRow]) -> None:
-    """Write and print the ablation table: the base model, then the rows in their order."""
-    first, changed = rows[0].specs[0], _changed(request)
-    base = replace(
-        _base_result(first, request.out),
-        provenance={"run": base_folder(first, request.out).name},
-    )
-    runs = [base, *_row_results(request, rows)]
+def print_ablation(request: Request, rows: Sequence[AblationRow], runs: Sequence[Run]) -> None:
+    """Write and print the ablation table: the base model, then the rows in their order.
+
+    Args:
+        request: What was asked for.
+        rows: The rows of the table.
+        runs: The runs of all rows, one after the other.
+    """
+    found = [_base_result(runs[0]), *_row_results(request, rows, runs)]
     asked, _ = read_preset(request.method, request.size).variant(request.variant)
+    changed = _changed(request)
     variant = _variant(asked, changed)
     title = " ".join(part for part in ("Ablation of", request.method, variant) if part)
     parts = ("ablation", request.method, variant, request.size)
     stem = request.out / "tables" / "-".join(part for part in parts if part)
-    benchmarks = [load_benchmark(name) for name in first.evaluation.benchmarks]
+    benchmarks = [load_benchmark(name) for name in runs[0].spec.evaluation.benchmarks]
     changes = {row.label: _told(row, changed) for row in rows}
-    comparison = write_ablation(runs, title, stem, benchmarks, changes)
+    comparison = write_ablation(found, title, stem, benchmarks, changes)
     messages.print(f"{stem}.md", markup=False)
     results.print(rich_table(comparison, title))
 
 
-def _row_results(request: Request, rows: Sequence[AblationRow]) -> Iterator[RunResult]:
+def _row_results(
+    request: Request, rows: Sequence[AblationRow], runs: Sequence[Run]
+) -> Iterator[RunResult]:
     """Yield the runs; in the CSV one that the row changes has the row's label for a variant."""
+    rest = iter(runs)
     for place, row in enumerate(rows, start=1):
-        for spec in row.specs:
-            run = RunDir.at(request.out / "runs", spec)
-            ordinary = spec.method != request.method or not row.changes
-            variant = spec.variant if ordinary else row.label
-            result = _result(run, spec, row.label, _variant(variant, _changed(request)))
-            yield replace(result, place=place, provenance={"run": run.path.name})
+        for run in islice(rest, len(row.specs)):
+            ordinary = run.spec.method != request.method or not row.changes
+            variant = run.spec.variant if ordinary else row.label
+            result = _result(run, row.label, _variant(variant, _changed(request)))
+            yield replace(result, place=place)
 
 
 def _told(row: AblationRow, changed: Sequence[str]) -> list[str]:
@@ -91,11 +95,10 @@ def _told(row: AblationRow, changed: Sequence[str]) -> list[str]:
     return [*(own or [f"{row.specs[0].label} as its preset says"]), *changed]
 
 
-def _own_result(request: Request, spec: RunSpec) -> RunResult:
+def _own_result(request: Request, run: Run) -> RunResult:
     changed = _changed(request)
-    run = RunDir.at(request.out / "runs", spec)
-    label = f"{spec.label} ({', '.join(changed)})" if changed else spec.label
-    return _result(run, spec, label, _variant(spec.variant, changed))
+    label = f"{run.spec.label} ({', '.join(changed)})" if changed else run.spec.label
+    return _result(run, label, _variant(run.spec.variant, changed))
 
 
 def _variant(variant: str | None, changed: Sequence[str]) -> str | None:
@@ -104,47 +107,59 @@ def _variant(variant: str | None, changed: Sequence[str]) -> str | None:
     return "-".join(mark for mark in (variant, hashed) if mark) or None
 
 
+def _short_hash(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:6]
+
+
 def _changed(request: Request) -> list[str]:
     devices = [] if request.devices is None else [f"devices={request.devices}"]
     return [*request.overrides, *devices]
 
 
-def _short_hash(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:6]
-
-
 def _other_results(request: Request, present: set[str]) -> Iterator[RunResult]:
+    plain = request.model_copy(update={"overrides": (), "devices": None})
     for method in method_names():
         if request.size not in sizes(method):
             continue
         for variant in (None, *read_preset(method, request.size).variants):
-            for seed in request.seeds:
-                spec = locate_spec(resolve(method, request.size, variant, seed=seed).spec)
-                run = RunDir.at(request.out / "runs", spec)
-                if spec.label not in present and run.path.exists() and finished(run):
-                    yield _result(run, spec, spec.label, variant)
+            for spec in specs_of(plain.model_copy(update={"method": method, "variant": variant})):
+                run = Run(spec, locate_spec(spec), request.out)
+                if spec.label not in present and run.folder.path.exists() and run.finished:
+                    yield _result(run, spec.label, variant)
 
 
-def _base_result(spec: RunSpec, out: Path) -> RunResult:
-    run = RunDir(base_folder(spec, out))
-    cards = _scorecards(run, spec)
-    return RunResult("base", "base", None, spec.size, 0, cards)
+def _base_result(run: Run) -> RunResult:
+    size = run.spec.size
+    return RunResult(
+        "base", "base", None, size, 0, _scorecards(run.base, run), provenance(run.base)
+    )
 
 
-def _result(run: RunDir, spec: RunSpec, label: str, variant: str | None) -> RunResult:
-    cards = _scorecards(run, spec)
-    return RunResult(label, spec.method, variant, spec.size, spec.seed, cards)
+def _result(run: Run, label: str, variant: str | None) -> RunResult:
+    spec, folder = run.spec, run.folder
+    return RunResult(
+        label,
+        spec.method,
+        variant,
+        spec.size,
+        spec.seed,
+        _scorecards(folder, run),
+        provenance(folder),
+    )
 
 
-def _scorecards(run: RunDir, spec: RunSpec) -> dict[str, Scorecard]:
-    cards = {}
-    for name in spec.evaluation.benchmarks:
-        file = run.scorecards / f"{name}.json"
-        try:
-            cards[name] = Scorecard(**json.loads(file.read_text("utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigError(
-                f"{file} is not a scorecard ({error}). Remove it, and the same command scores "
-                "the answers again."
-            ) from error
-    return cards
+def _scorecards(folder: RunDir, run: Run) -> dict[str, Scorecard]:
+    return {
+        name: _scorecard(folder.scorecards / f"{name}.json")
+        for name in run.spec.evaluation.benchmarks
+    }
+
+
+def _scorecard(file: Path) -> Scorecard:
+    try:
+        return Scorecard(**json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{file} is not a scorecard ({error}). Remove it, and the same command scores "
+            "the answers again."
+        ) from error

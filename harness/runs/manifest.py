@@ -17,12 +17,16 @@ from harness.files.atomic import write_atomically
 from harness.files.digests import sha256
 from harness.settings.spec import Strict
 
+ROOT = Path(__file__).parents[2]
+SOURCES = ("harness", "methods", "benchmarks")
+"""Packages below it."""
+
 
 class Code(Strict):
     """State of the source checkout."""
 
     commit: str | None = Field(description="None outside a git checkout.")
-    dirty: bool | None = Field(description="True when files differ from the commit.")
+    dirty: bool | None = Field(description="True when sources differ from the commit.")
 
 
 class Hardware(Strict):
@@ -55,7 +59,7 @@ class Manifest(Strict):
             python=platform.python_version(),
             platform=platform.platform(),
             packages=_packages(),
-            code=_code(Path(__file__).parent),
+            code=code_of(ROOT),
             hardware=Hardware(
                 processor=_processor(), cores=os.cpu_count() or 1, gpus=tuple(gpus())
             ),
@@ -73,20 +77,28 @@ def _packages() -> dict[str, str]:
     return dict(sorted((dist.name, dist.version) for dist in metadata.distributions()))
 
 
-def _code(folder: Path) -> Code:
+def code_of(root: Path) -> Code:
+    """Return the commit of a checkout, and whether its sources differ from it.
+
+    Sources are those of all packages that make a number; what else lies in the checkout, as tables,
+    does not count. A folder that merely lies inside somebody's checkout has no commit.
+    """
+    if _git(root, "ls-files", "--error-unmatch", "--", f"{SOURCES[0]}/__init__.py") is None:
+        return Code(commit=None, dirty=None)
+    commit = _git(root, "rev-parse", "HEAD")
+    status = _git(root, "status", "--porcelain", "--", *SOURCES)
+    return Code(commit=commit, dirty=None if status is None else bool(status))
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Return what git answers, None where it cannot."""
     git = shutil.which("git")
     if git is None:
-        return Code(commit=None, dirty=None)
-    answers = [
-        subprocess.run(
-            [git, "-C", str(folder), *arguments], capture_output=True, text=True, check=False
-        )
-        for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "."))
-    ]
-    if any(answer.returncode for answer in answers):
-        return Code(commit=None, dirty=None)
-    commit, status = (answer.stdout.strip() for answer in answers)
-    return Code(commit=commit, dirty=bool(status))
+        return None
+    answer = subprocess.run(
+        [git, "-C", str(root), *arguments], capture_output=True, text=True, check=False
+    )
+    return None if answer.returncode else answer.stdout.strip()
 
 
 def _processor() -> str:

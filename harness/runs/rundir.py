@@ -13,7 +13,7 @@ from harness.console import messages
 from harness.errors import ConfigError, DataError, PreflightError
 from harness.files.atomic import write_atomically
 from harness.files.locks import FileLock
-from harness.settings.spec import RunSpec
+from harness.settings.spec import RunSpec, file_form
 
 _LOOK_S = 0.5
 """Who only looks whether a run is in use (`in_use`) lets go of it sooner than this."""
@@ -96,7 +96,7 @@ class RunDir:
         run.path.mkdir(parents=True, exist_ok=True)
         if not run.spec_file.exists():
             run._write_spec(spec)
-        elif differences := _differences(run.read_spec().identity(), spec.identity()):
+        elif differences := _differences(run.read_spec(), spec):
             listed = "\n  ".join(differences)
             raise ConfigError(
                 f"{run.spec_file} is not the run that was asked for:\n  {listed}\n"
@@ -111,8 +111,8 @@ class RunDir:
             DataError: The file is missing or is not a specification.
         """
         try:
-            return RunSpec.model_validate(yaml.safe_load(self.spec_file.read_text("utf-8")))
-        except (OSError, yaml.YAMLError, ValueError) as error:
+            return RunSpec.from_file(yaml.safe_load(self.spec_file.read_text("utf-8")))
+        except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
             raise DataError(
                 f"{self.spec_file} cannot be read as a run: {error}. "
                 "Move the folder away to start this run anew."
@@ -124,7 +124,7 @@ class RunDir:
             self._write_spec(spec)
 
     def _write_spec(self, spec: RunSpec) -> None:
-        text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
+        text = yaml.safe_dump(spec.as_file(), sort_keys=False)
         write_atomically(self.spec_file, text)
 
     @property
@@ -162,14 +162,17 @@ def run_name(spec: RunSpec) -> str:
     return "-".join(part for part in parts if part)
 
 
-def _differences(
+def _differences(present: RunSpec, wanted: RunSpec) -> list[str]:
+    """Return what tells two runs apart, a line for every value."""
+    return list(_unequal(file_form(present.identity()), file_form(wanted.identity())))
+
+
+def _unequal(
     present: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ""
-) -> list[str]:
-    lines = []
+) -> Iterator[str]:
     for key in sorted(present.keys() | wanted.keys()):
         here, asked = present.get(key), wanted.get(key)
         if isinstance(here, dict) and isinstance(asked, dict):
-            lines += _differences(here, asked, f"{prefix}{key}.")
+            yield from _unequal(here, asked, f"{prefix}{key}.")
         elif here != asked:
-            lines.append(f"{prefix}{key}: {here!r} there, {asked!r} asked for")
-    return lines
+            yield f"{prefix}{key}: {here!r} there, {asked!r} asked for"

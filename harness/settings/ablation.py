@@ -6,9 +6,8 @@ from harness.errors import ConfigError
 from harness.registry import load_method
 from harness.settings.preset_files import Ablation, Origin, read_preset
 from harness.settings.request import Request
-from harness.settings.resolve import known_keys, parse_override, resolve
+from harness.settings.resolve import known_keys, resolve, specs_of
 from harness.settings.spec import RunSpec
-from harness.world.places import locate_spec
 
 
 @dataclass(frozen=True)
@@ -19,10 +18,6 @@ class AblationRow:
     specs: tuple[RunSpec, ...]
     changes: tuple[tuple[str, Origin], ...]
     """What the row has other than the method asked for, with the source of that reading."""
-
-    def located(self) -> "AblationRow":
-        """Return the row with every place of its runs located."""
-        return AblationRow(self.label, tuple(map(locate_spec, self.specs)), self.changes)
 
 
 def ablation_rows(request: Request) -> tuple[AblationRow, ...]:
@@ -43,29 +38,17 @@ def ablation_rows(request: Request) -> tuple[AblationRow, ...]:
 
 
 def _row(label: str, ablation: Ablation, request: Request) -> AblationRow:
-    method, variant, overrides = request.method, request.variant, request.overrides
-    changes = tuple(ablation.values.items())
-    if ablation.method:
-        method, variant = str(ablation.method.value), None
-        overrides = _shared(request, method)
-        changes = (("method", ablation.method),)
-    specs = tuple(
-        resolve(
-            method,
-            request.size,
-            variant,
-            overrides,
-            seed=seed,
-            devices=request.devices,
-            ablation=ablation.values,
-        ).spec
-        for seed in request.seeds
-    )
-    return AblationRow(label, specs, changes)
+    if ablation.method is None:
+        specs = specs_of(request, ablation=ablation.values)
+        return AblationRow(label, tuple(specs), tuple(ablation.values.items()))
+    method = str(ablation.method.value)
+    other = request.model_copy(update={"method": method, "variant": None, "overrides": ()})
+    specs = specs_of(other, ablation=_shared(request, method))
+    return AblationRow(label, tuple(specs), (("method", ablation.method),))
 
 
-def _shared(request: Request, method: str) -> tuple[str, ...]:
-    """Return the overrides that another method knows as well."""
-    asked = known_keys(load_method(request.method).config)
+def _shared(request: Request, method: str) -> dict[str, Origin]:
+    """Return what the call replaced and another method knows as well."""
+    asked = resolve(request.method, request.size, request.variant, request.overrides)
     known = known_keys(load_method(method).config)
-    return tuple(text for text in request.overrides if parse_override(text, asked)[0] in known)
+    return {key: origin for key, origin in asked.overridden.items() if key in known}

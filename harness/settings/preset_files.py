@@ -1,16 +1,14 @@
 """Read preset files: every leaf a value with its source.
 
 A preset is a YAML file `<method>-<size>.yaml` whose leaves are `{value: ..., source: "..."}`. Its
-sections are `config` (the method's own values) and those of `RunSpec`. Beside them may stand:
+sections are those of `RunSpec`; `method` holds the method's own values. Beside them may stand:
 
 - `extends`: one or more files whose values lie below, the last one lowest;
 - `variants`: values that lie above when that variant is asked for, and `default_variant`: a name
   for what the preset is without any;
 - `ablations`: the rows of the method's ablation table in order, each with values that lie above the
-  variant, or with the `method` whose own preset is that row;
+  variant, or with a `method` that has a value itself: the one whose own preset is that row;
 - `open_questions`: what no source settles about these values.
-
-In messages, in `show` and in `--set` the section `config` is called `method`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,10 +22,9 @@ from harness import registry
 from harness.errors import ConfigError
 
 BUILT_IN = "methods.presets"
-SECTIONS = {"config": "method"} | {
-    name: name for name in ("model", "data", "training", "evaluation")
-}
-"""Sections of a file, and what users call them."""
+METHOD = "method"
+SECTIONS = (METHOD, "model", "data", "training", "evaluation")
+"""Sections of a file, as in `--set` and `show`."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +152,11 @@ def _own(tree: dict[str, Any], where: str) -> Preset:
 
 
 def _ablation(tree: Mapping[str, Any], where: str) -> Ablation:
-    sections = dict(tree)
-    method = dict(_leaves(sections.pop("method", {}), "method", where)).get("method")
-    if method and sections:
+    values = _flat(tree, where)
+    method = values.pop(METHOD, None)
+    if method and values:
         raise ConfigError(f"{where}: give another method or other values, not both.")
-    return Ablation(method, _flat(sections, where))
+    return Ablation(method, values)
 
 
 def _tree(text: str, where: str) -> dict[str, Any]:
@@ -173,13 +170,14 @@ def _tree(text: str, where: str) -> dict[str, Any]:
 
 
 def _flat(tree: Mapping[str, Any], where: str) -> dict[str, Origin]:
-    return {
-        key: origin
-        for section, below in tree.items()
-        for key, origin in _leaves(
-            below, registry.find(section, SECTIONS, f"section in {where}:"), where
-        )
-    }
+    flat: dict[str, Origin] = {}
+    for section, below in tree.items():
+        if section not in SECTIONS:
+            raise ConfigError(
+                f"Unknown section in {where}: {section!r}. {registry.hint(str(section), SECTIONS)}"
+            )
+        flat.update(_leaves(below, section, where))
+    return flat
 
 
 def _leaves(node: Any, key: str, where: str) -> Iterator[tuple[str, Origin]]:

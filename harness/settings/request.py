@@ -12,24 +12,39 @@ from harness.settings.spec import Strict
 class Request(Strict):
     """One call of `reproduce`."""
 
-    method: str
-    size: str = "tiny"
-    variant: str | None = None
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
-    overrides: tuple[str, ...] = Field(default=(), description="As `key=value`, last one counts.")
-    devices: int | None = Field(default=None, gt=0, description="None: as the preset says.")
-    launcher: Literal["local", "hostfile", "slurm"] = "local"
-    hostfile: Path | None = Field(default=None, description="Hosts and their slots.")
-    sbatch: tuple[str, ...] = Field(default=(), description="Options of sbatch, as `key=value`.")
+    method: str = Field(description="See: list methods.")
+    size: str = Field(default="tiny", description="See: list sizes.")
+    variant: str | None = Field(default=None, description="A variant of the preset.")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=(0,), min_length=1, description="Numbers, separated by commas."
+    )
+    overrides: tuple[str, ...] = Field(
+        default=(), description="Replace a value of the preset; repeatable, the last one counts."
+    )
+    devices: int | None = Field(
+        default=None, gt=0, description="Training processes, one per device."
+    )
+    launcher: Literal["local", "hostfile", "slurm"] = Field(
+        default="local", description="local, hostfile or slurm: where to train."
+    )
+    hostfile: Path | None = Field(
+        default=None, description="Hosts for hostfile, as lines: node1 slots=4"
+    )
+    sbatch: tuple[str, ...] = Field(
+        default=(), description="Option of sbatch for slurm; repeatable."
+    )
     words: tuple[str, ...] = Field(
         default=(), description="The command line of this call, for a job that repeats it."
     )
-    ablate: bool = Field(default=False, description="All rows of the method's ablation table.")
-    crosscheck: bool = Field(
-        default=False, description="Also score with lmms-eval's own mmvet and llava_in_the_wild."
+    ablate: bool = Field(
+        default=False, description="Run and print the method's ablation table instead."
     )
-    dry_run: bool = Field(default=False, description="Check and print the plan, then end.")
+    crosscheck: bool = Field(
+        default=False,
+        description="Also score with lmms-eval's own tasks, where it has them.",
+    )
+    dry_run: bool = Field(default=False, description="The same as the command plan.")
     judging: ChatSettings = Field(
         default=ChatSettings(), description="How the judge is reached and what it may cost."
     )
-    out: Path = Field(default=Path("results"), description="Holds runs/ and tables/.")
+    out: Path = Field(default=Path("results"), description="Folder that holds runs/ and tables/.")

@@ -9,16 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from harness import registry
 from harness.errors import ConfigError
-from harness.settings.preset_files import SECTIONS, Origin, read_preset
+from harness.settings.overrides import parse_overrides
+from harness.settings.preset_files import METHOD, SECTIONS, Origin, read_preset
+from harness.settings.request import Request
 from harness.settings.spec import RunSpec
 
-CONFIG = SECTIONS["config"]
+OVERRIDE = "--set"
+"""Source of a value that a call replaced."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,33 @@ class Resolved:
 
     spec: RunSpec
     origins: Mapping[str, Origin]
+
+    @property
+    def overridden(self) -> dict[str, Origin]:
+        """The values that the call replaced."""
+        return {key: origin for key, origin in self.origins.items() if origin.source == OVERRIDE}
+
+
+def specs_of(
+    request: Request,
+    *,
+    ablation: Mapping[str, Origin] | None = None,
+    config: type[BaseModel] | None = None,
+) -> list[RunSpec]:
+    """Return the specification of every seed of a request, see `resolve`."""
+    return [
+        resolve(
+            request.method,
+            request.size,
+            request.variant,
+            request.overrides,
+            seed=seed,
+            devices=request.devices,
+            ablation=ablation,
+            config=config,
+        ).spec
+        for seed in request.seeds
+    ]
 
 
 def resolve(
@@ -56,9 +85,9 @@ def resolve(
     values = {**preset.values, **above, **(ablation or {})}
     for key in values:
         _require(key, known, title)
-    for override in overrides:
-        key, value = parse_override(override, known)
-        values[key] = Origin(value, "--set")
+    for key, value in parse_overrides(overrides).items():
+        _require(key, known, OVERRIDE)
+        values[key] = Origin(value, OVERRIDE)
     if devices is not None:
         values["training.devices"] = Origin(devices, "--devices")
     run = {"method": method, "size": size, "variant": variant, "seed": seed}
@@ -68,25 +97,11 @@ def resolve(
 
 def known_keys(config: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return the field of every dotted key that a preset or `--set` may give."""
-    keys = dict(_fields(config, CONFIG))
-    for section in SECTIONS.values():
-        if section != CONFIG:
+    keys = dict(_fields(config, METHOD))
+    for section in SECTIONS:
+        if section != METHOD:
             keys.update(_fields(RunSpec.model_fields[section].annotation, section))
     return keys
-
-
-def parse_override(text: str, known: Mapping[str, FieldInfo]) -> tuple[str, Any]:
-    """Split `key=value`: the value is YAML, the key one of the known ones."""
-    key, equals, value = text.partition("=")
-    section, dot, rest = key.strip().partition(".")
-    key = f"{SECTIONS.get(section, section)}{dot}{rest}"
-    if not equals:
-        raise ConfigError(f"--set {text}: write key=value, for example --set training.epochs=2.")
-    _require(key, known, f"--set {text}")
-    try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text}: the value is not YAML: {error}") from error
 
 
 def _require(key: str, known: Mapping[str, FieldInfo], where: str) -> None:
@@ -113,12 +128,12 @@ def _checked(
     settings: dict[str, Any] = {}
     per_device = False
     try:
-        checked = config.model_validate(tree.pop(CONFIG, {}))
+        checked = config.model_validate(tree.pop(METHOD, {}))
         settings = checked.model_dump(mode="json")
         # What stands for a method's configuration without importing it says nothing of devices.
         per_device = bool(getattr(checked, "per_device", False))
     except ValidationError as error:
-        wrong += _problems(error, f"{CONFIG}.", values)
+        wrong += _problems(error, f"{METHOD}.", values)
     try:
         spec = RunSpec.model_validate({**tree, **run, "config": settings, "per_device": per_device})
     except ValidationError as error:
@@ -167,7 +182,7 @@ def _origins(
     spec: RunSpec, values: Mapping[str, Origin], known: Mapping[str, FieldInfo]
 ) -> Iterator[tuple[str, Origin]]:
     tree = spec.model_dump(mode="json")
-    tree[CONFIG] = tree["config"]
+    tree[METHOD] = tree["config"]
     for key, info in known.items():
         value: Any = tree
         for part in key.split("."):

@@ -199,6 +199,25 @@ class RunSpec(Strict):
         """Method with its variant, as shown in tables."""
         return f"{self.method} {self.variant}" if self.variant else self.method
 
+    def as_file(self) -> dict[str, Any]:
+        """Return the content of run.yaml: `method` holds the method's name and its values."""
+        return file_form(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_file(cls, content: Mapping[str, Any]) -> Self:
+        """Read what `as_file` returned, or what stood in run.yaml before it.
+
+        There `method` was the name, and `config` held the values.
+
+        Raises:
+            ValueError: It is no specification.
+        """
+        values = dict(content)
+        if isinstance(values.get("method"), Mapping):
+            config = dict(values["method"])
+            values |= {"method": config.pop("name", None), "config": config}
+        return cls.model_validate(values)
+
     def identity(self) -> dict[str, Any]:
         """Return all values that tell runs apart.
 
@@ -223,3 +242,12 @@ class RunSpec(Strict):
     def digest(self) -> str:
         """Return 12 hex digits over the identity."""
         return short_hash(self.identity())
+
+
+def file_form(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of a specification with the method's own below `method`, beside its name."""
+    return {
+        key: {"name": value, **values["config"]} if key == "method" else value
+        for key, value in values.items()
+        if key != "config"
+    }

@@ -14,6 +14,7 @@ from harness.files.cache import cache_dir
 from harness.launchers.group import Group
 from harness.launchers.launcher import Launcher
 from harness.launchers.local import LocalLauncher
+from harness.llm.messages import ChatSettings
 from harness.registry import load_method
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
@@ -23,14 +24,26 @@ from harness.training.process import CUT_FILE, ERROR_FILE, LOG_FILE, PROGRESS_FI
 from harness.training.step.schedule import DataOrder
 
 LOCAL = LocalLauncher()
+ENVIRONMENT = ChatSettings()
 
 _POLL_S = 0.2
 _GRACE_S = 600.0
 """As long as a checkpoint may take; who kills sooner finds the one before."""
 
 
-def train(run: RunDir, spec: RunSpec, launcher: Launcher = LOCAL) -> None:
+def train(
+    run: RunDir,
+    spec: RunSpec,
+    launcher: Launcher = LOCAL,
+    chat: ChatSettings = ENVIRONMENT,
+) -> None:
     """Train the model of a run, or go on where it was interrupted; do nothing if it is there.
+
+    Args:
+        run: Its folder.
+        spec: Its specification, every place located.
+        launcher: What starts the processes.
+        chat: How a language model is reached that splits responses for a column.
 
     Raises:
         DataError: The preference data cannot be trained on.
@@ -38,7 +51,7 @@ def train(run: RunDir, spec: RunSpec, launcher: Launcher = LOCAL) -> None:
     """
     if run.model.exists():
         return
-    preferences = prepare(run, spec)
+    preferences = prepare(run, spec, chat)
     order = DataOrder(
         len(preferences), spec.training.batch_pairs, spec.training.epochs, False, spec.seed
     )
@@ -68,7 +81,7 @@ def _tell_cut_responses(run: RunDir, spec: RunSpec) -> None:
         )
 
 
-def prepare(run: RunDir, spec: RunSpec) -> Preferences:
+def prepare(run: RunDir, spec: RunSpec, chat: ChatSettings = ENVIRONMENT) -> Preferences:
     """Check every pair before the first step, and compute the columns that the method needs."""
     needed = load_method(spec.method).columns
     selected = selected_pairs(spec.data)
@@ -80,7 +93,9 @@ def prepare(run: RunDir, spec: RunSpec) -> Preferences:
         messages.print(f"{left_out} pairs are left out: {run.path / REPORT}", markup=False)
     if needed:
         with track(f"compute {', '.join(sorted(needed))}", len(preferences)) as tracker:
-            ensure_columns(preferences, needed, spec.data.hardness, cache_dir(), tracker.advance)
+            ensure_columns(
+                preferences, needed, spec.data.hardness, cache_dir(), tracker.advance, chat
+            )
     return preferences
 
 

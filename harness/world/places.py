@@ -4,9 +4,11 @@
 (a local path, a name on the hub) stays as it is written.
 """
 
+from collections.abc import Iterable
+
 from harness.errors import ConfigError
 from harness.registry import hint
-from harness.settings.spec import RunSpec
+from harness.settings.spec import DataSpec, RunSpec
 
 WORLD = "world:"
 PARTS = ("base", "clip", "preferences", "benchmarks")
@@ -29,21 +31,33 @@ def locate(reference: str) -> str:
     return str(ensure_world() / part)
 
 
+def are_built(specs: Iterable[RunSpec]) -> bool:
+    """Say whether everything that specifications name of the tiny world is there already."""
+    from harness.world.build import world_is_built
+
+    return world_is_built() or not any(map(_uses_world, specs))
+
+
+def _uses_world(spec: RunSpec) -> bool:
+    places = (spec.model.path, spec.data.preferences, spec.data.hardness.clip, spec.evaluation.data)
+    return any(map(in_world, places))
+
+
+def locate_data(data: DataSpec) -> DataSpec:
+    """Return the specification of pairs with every place located."""
+    clip = data.hardness.clip
+    if in_world(clip):
+        clip = f"local-dir:{locate(clip)}"  # how open_clip is told to read a folder
+    hardness = data.hardness.model_copy(update={"clip": clip})
+    return data.model_copy(update={"preferences": locate(data.preferences), "hardness": hardness})
+
+
 def locate_spec(spec: RunSpec) -> RunSpec:
     """Return the specification with every place located."""
-    hardness, data = spec.data.hardness, spec.data
-    clip = locate(hardness.clip)
-    if in_world(hardness.clip):
-        clip = f"local-dir:{clip}"  # how open_clip is told to read a folder
     return spec.model_copy(
         update={
             "model": spec.model.model_copy(update={"path": locate(spec.model.path)}),
-            "data": data.model_copy(
-                update={
-                    "preferences": locate(data.preferences),
-                    "hardness": hardness.model_copy(update={"clip": clip}),
-                }
-            ),
+            "data": locate_data(spec.data),
             "evaluation": spec.evaluation.model_copy(update={"data": locate(spec.evaluation.data)}),
         }
     )

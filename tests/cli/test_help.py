@@ -9,17 +9,20 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from harness.commands import app as app_commands
 from harness.commands.app import app
 
 ROOT = Path(__file__).parents[2]
 GROUP = get_command(app)
+CONTEXT = GROUP.make_context("harness", ["list"])
 HEAVY = ("torch", "transformers", "datasets", "deepspeed", "lmms_eval", "open_clip")
 
 
 def _commands(group, words=()):
     """Yield the words of every command with it, through groups such as `data`."""
-    for name, command in sorted(group.commands.items()):
-        if hasattr(command, "commands"):
+    for name in sorted(group.list_commands(CONTEXT)):
+        command = group.get_command(CONTEXT, name)
+        if hasattr(command, "list_commands"):
             yield from _commands(command, (*words, name))
         else:
             yield " ".join((*words, name)), command
@@ -35,7 +38,7 @@ def examples(command: str) -> list[str]:
     return [line.strip().removeprefix(start) for line in lines if start in line]
 
 
-def test_help_answers_within_half_a_second():
+def test_help_answers_within_three_tenths_of_a_second():
     """The best of five, for what else the machine does is not the harness's time."""
     times = []
     for _ in range(5):
@@ -44,7 +47,7 @@ def test_help_answers_within_half_a_second():
             [sys.executable, "-m", "harness", "--help"], cwd=ROOT, check=True, capture_output=True
         )
         times.append(time.perf_counter() - start)
-    assert min(times) < 0.5
+    assert min(times) < 0.3
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,28 @@ def test_help_and_list_import_nothing_heavy(arguments: list[str]):
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True
     )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", app_commands.COMMANDS)
+def test_the_list_of_commands_begins_as_their_own_help(name: str):
+    """The list is written beside the names, so that printing it imports no command."""
+    told = app_commands.COMMANDS[name][1].rstrip(".")
+    command = GROUP.get_command(CONTEXT, name)
+    words = " ".join((command.help or "").split())
+    assert words.startswith(told.split(",")[0])
+
+
+def test_help_imports_no_command():
+    program = (
+        "import sys\n"
+        "from harness.__main__ import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    assert 'pydantic' not in sys.modules, 'pydantic'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "--help"], cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr
 
 

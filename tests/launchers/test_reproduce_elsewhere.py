@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import ConfigError, PreflightError
 from harness.launchers.sbatch import script_text
-from harness.reproduce import reproduce
+from harness.reproduce.reproduce import reproduce
 from harness.settings.request import Request
 
 PROGRAMS = Path(__file__).with_name("programs")

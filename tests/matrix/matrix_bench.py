@@ -36,11 +36,11 @@ class Bench:
         return resolved(MatrixRequest(methods=methods, sizes=("tiny",), shared=shared))
 
     def command(self, cell):
-        spec = self.folder / f"{cell.run.path.name}.yaml"
+        spec = self.folder / f"{cell.run.folder.path.name}.yaml"
         spec.write_text(yaml.safe_dump(cell.spec.model_dump(mode="json")))
         benchmarks = ",".join(cell.spec.evaluation.benchmarks)
         behaviour = self.behaviours.get(cell.spec.seed, "finish")
-        words = (PROGRAM, cell.run.path, spec, self.folder / "calls", self.go, benchmarks)
+        words = (PROGRAM, cell.run.folder.path, spec, self.folder / "calls", self.go, benchmarks)
         return [sys.executable, *map(str, words), behaviour]
 
     def work(self, seeds=(0,), **options):

@@ -64,7 +64,7 @@ def test_cells_at_the_same_time_share_the_gpus_out(monkeypatch):
 def test_the_stage_is_read_from_the_files_of_the_run(tmp_path):
     """A row of step 41 of epoch 0.25 says 164 steps an epoch, and the preset has 3 epochs."""
     (cell,) = resolved(asked(("dpo",), out=tmp_path))
-    run, names = cell.run, cell.spec.evaluation.benchmarks
+    run, names = cell.run.folder, cell.spec.evaluation.benchmarks
     assert str(stage_of(cell)) == "base model: answers"
     run.path.mkdir(parents=True)
     run.metrics.write_text(json.dumps({"step": 41, "epoch": 0.25}) + '\n{"step": 42, "ep')

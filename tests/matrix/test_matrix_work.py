@@ -48,7 +48,7 @@ def test_a_failure_keeps_its_error_and_the_others_go_on(bench):
     failed = work.standings[0]
     assert failed.told == "no luck today"
     log = failed.cell.log.read_text()
-    assert failed.cell.log == bench.out / "matrix" / f"{failed.cell.run.path.name}.log"
+    assert failed.cell.log == bench.out / "matrix" / f"{failed.cell.run.folder.path.name}.log"
     assert log.splitlines()[0].startswith(f"$ {sys.executable} {PROGRAM}")
     assert log.endswith("error: no luck today\nin two lines\n")
 
@@ -89,7 +89,7 @@ def test_a_cell_that_failed_elsewhere_is_not_tried_once_more_by_who_waited_for_i
 
 def test_a_run_that_somebody_reproduces_is_waited_for_and_then_taken_up(bench):
     work = bench.work()
-    run = work.standings[0].cell.run
+    run = work.standings[0].cell.run.folder
     run.path.mkdir(parents=True)
     with RunDir(run.path).locked():
         work.step()
@@ -122,7 +122,7 @@ def test_an_interruption_lets_the_running_cell_save_and_the_same_work_goes_on(be
     with pytest.raises(KeyboardInterrupt):
         work.run(interrupt)
     assert states(work) == [State.STOPPED, State.QUEUED]
-    assert (work.standings[0].cell.run.path / "saved").exists()
+    assert (work.standings[0].cell.run.folder.path / "saved").exists()
     bench.behaviours = {}
     run_together(bench.work((0, 1)))
     assert bench.calls() == [0, 0, 1]

@@ -2,7 +2,7 @@
 
 import json
 
-from harness.reproduce import manifest_of
+from harness.reproduce.one_run import manifest_of
 from harness.settings.resolve import resolve
 
 

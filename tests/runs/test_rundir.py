@@ -44,6 +44,28 @@ def test_a_changed_run_file_is_refused_and_its_differences_are_told(tmp_path: Pa
     assert yaml.safe_load(run.spec_file.read_text()) == content, "nothing is overwritten"
 
 
+def test_the_values_of_the_method_stand_below_its_name(tmp_path: Path):
+    content = yaml.safe_load(RunDir.open(tmp_path, SPEC).spec_file.read_text())
+    assert content["method"] == {"name": "dpo", **SPEC.config}
+    assert "config" not in content
+
+
+def test_a_run_folder_of_an_earlier_version_is_read(tmp_path: Path):
+    """There `method` was the name alone, and `config` held the values."""
+    run = RunDir.open(tmp_path, SPEC)
+    run.spec_file.write_text(yaml.safe_dump(SPEC.model_dump(mode="json")))
+    assert "config:" in run.spec_file.read_text()
+    assert RunDir.open(tmp_path, SPEC).read_spec() == SPEC
+
+
+def test_a_difference_in_the_method_s_values_has_the_name_that_users_set(tmp_path: Path):
+    run = RunDir.open(tmp_path, SPEC)
+    other = resolve("dpo", "tiny", seed=3, overrides=["method.beta=0.7"]).spec
+    run.spec_file.write_text(yaml.safe_dump(other.as_file()))
+    with pytest.raises(ConfigError, match=r"method\.beta: 0\.7 there, 0\.1 asked for"):
+        RunDir.open(tmp_path, SPEC)
+
+
 @pytest.mark.parametrize("text", ["", "a: [", "method: dpo"], ids=["empty", "broken", "partial"])
 def test_a_damaged_run_file_is_told(tmp_path: Path, text: str):
     run = RunDir.open(tmp_path, SPEC)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.reproduce import reproduce
+from harness.reproduce.reproduce import reproduce
 from harness.settings.ablation import ablation_rows
 from harness.settings.preset_files import read_file
 from harness.settings.request import Request
@@ -81,14 +81,14 @@ def presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_row_is_a_method_or_values_but_not_both(presets):
     leaf = "{value: 1, source: here}"
     (presets / "one.yaml").write_text(
-        f"ablations: {{a: {{method: {leaf}}}, b: {{config: {{k: {leaf}}}}}, c: {{}}}}\n"
+        f"ablations: {{a: {{method: {leaf}}}, b: {{method: {{k: {leaf}}}}}, c: {{}}}}\n"
     )
     ablations = read_file("one", "row_presets").ablations
     assert list(ablations) == ["a", "b", "c"]
     assert ablations["a"].method.value == 1
     assert list(ablations["b"].values) == ["method.k"]
     (presets / "two.yaml").write_text(
-        f"ablations: {{a: {{method: {leaf}, config: {{k: {leaf}}}}}}}\n"
+        f"ablations: {{a: {{method: {leaf}, training: {{k: {leaf}}}}}}}\n"
     )
     with pytest.raises(ConfigError, match="preset two, ablation a: give another method or other"):
         read_file("two", "row_presets")
@@ -98,7 +98,7 @@ def test_of_several_files_that_one_extends_the_first_lies_highest(presets):
     leaf = "{{value: {0}, source: here}}"
     for name in ("high", "low"):
         (presets / f"{name}.yaml").write_text(
-            f"config: {{a: {leaf.format(name)}}}\nopen_questions: [of {name}, of both]\n"
+            f"method: {{a: {leaf.format(name)}}}\nopen_questions: [of {name}, of both]\n"
         )
     (presets / "own.yaml").write_text("extends: [high, low]\nopen_questions: [of own]\n")
     preset = read_file("own", "row_presets")

@@ -77,9 +77,9 @@ def test_the_last_of_two_equal_overrides_counts():
     assert spec.config["beta"] == 0.3
 
 
-def test_the_section_may_be_called_config_too():
-    spec = resolve("dpo", "tiny", overrides=["config.beta=5e-1"]).spec
-    assert spec.config["beta"] == 0.5
+def test_a_method_s_values_have_one_name():
+    with pytest.raises(ConfigError, match=r"--set: unknown key 'config.beta'. Known: method"):
+        resolve("dpo", "tiny", overrides=["config.beta=5e-1"])
 
 
 def test_a_flag_names_itself_as_origin():
@@ -127,10 +127,10 @@ def test_an_unknown_benchmark_gets_the_nearest_name():
 def test_a_preset_lies_above_what_it_extends_and_below_its_variants(presets: Path):
     leaf = "{{value: {}, source: here}}"
     (presets / "low.yaml").write_text(
-        f"config: {{a: {leaf.format(1)}, b: {leaf.format(1)}}}\n"
-        f"variants: {{other: {{config: {{b: {leaf.format(4)}}}}}}}\n"
+        f"method: {{a: {leaf.format(1)}, b: {leaf.format(1)}}}\n"
+        f"variants: {{other: {{method: {{b: {leaf.format(4)}}}}}}}\n"
     )
-    (presets / "high.yaml").write_text(f"extends: low\nconfig: {{b: {leaf.format(2)}}}\n")
+    (presets / "high.yaml").write_text(f"extends: low\nmethod: {{b: {leaf.format(2)}}}\n")
     preset = read_file("high", "own_presets")
     assert {key: origin.value for key, origin in preset.values.items()} == {
         "method.a": 1,
@@ -142,13 +142,13 @@ def test_a_preset_lies_above_what_it_extends_and_below_its_variants(presets: Pat
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("config: {beta: 0.1}", "write method.beta as {value: ..., source: ...}"),
-        ("config: {beta: {value: 0.1}}", "method.beta needs a value and its source"),
-        ("config: {beta: {value: 0.1, source: ''}}", "method.beta needs a value and its source"),
-        ("confg: {beta: {value: 0.1, source: x}}", "Did you mean 'config'?"),
+        ("method: {beta: 0.1}", "write method.beta as {value: ..., source: ...}"),
+        ("method: {beta: {value: 0.1}}", "method.beta needs a value and its source"),
+        ("method: {beta: {value: 0.1, source: ''}}", "method.beta needs a value and its source"),
+        ("methd: {beta: {value: 0.1, source: x}}", "Did you mean 'method'?"),
         ("extends: one", "Presets extend each other in a circle: one -> one."),
         ("extends: two", "There is no preset 'two' in own_presets, which 'one' extends."),
-        ("config: [", "own_presets/one.yaml is not YAML"),
+        ("method: [", "own_presets/one.yaml is not YAML"),
         ("just text", "own_presets/one.yaml has no sections"),
     ],
 )

@@ -9,6 +9,7 @@ from harness.files.atomic import write_atomically
 from harness.reporting.compare import Comparison, RunResult, compare
 from harness.reporting.words import escaped
 from harness.reporting.writers.markdown import legend, runs_table, settings, unreadable_replies
+from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.records import csv_text, run_records
 
 Changes = Mapping[str, Sequence[str]]
@@ -45,14 +46,11 @@ def ablation_markdown(
         parts.append("\n".join(f"- {line}" for line in unreadable))
     parts.append("## Rows")
     parts += [_row(row.label, row.runs, changes) for row in comparison.rows]
+    parts.append(provenance_section([run for row in comparison.rows for run in row.runs]))
     return "\n\n".join(parts) + "\n"
 
 
 def _row(label: str, runs: Sequence[RunResult], changes: Changes) -> str:
-    facts = [
-        f"seed {run.seed}, {name}: {value}"
-        for run in runs
-        for name, value in run.provenance.items()
-    ]
-    lines = [*changes.get(label, ()), *facts]
+    folders = [f"seed {run.seed}, run: {run.provenance.get('run', 'not recorded')}" for run in runs]
+    lines = [*changes.get(label, ()), *folders]
     return "\n".join([f"### {escaped(label)}", "", *(f"- {escaped(line)}" for line in lines)])

@@ -6,6 +6,7 @@ from typing import Any
 from benchmarks.types import Benchmark
 from harness.reporting.compare import Cell, Comparison, Row, settings_of
 from harness.reporting.words import MISSING, benchmark_name, escaped, estimate, grid, header
+from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.published_table import published_section
 
 
@@ -20,6 +21,7 @@ def comparison_markdown(comparison: Comparison, benchmarks: Sequence[Benchmark[A
         parts.append("## Unreadable judge replies and empty answers")
         causes = [f"{name}: {cause}" for name, cause in _causes(comparison, benchmarks)]
         parts.append("\n".join(f"- {line}" for line in [*unreadable, *causes]))
+    parts.append(provenance_section([run for row in comparison.rows for run in row.runs]))
     parts.append("## Published numbers")
     parts.append(published_section(comparison, benchmarks))
     return "\n\n".join(parts) + "\n"

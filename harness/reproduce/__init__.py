@@ -1,0 +1,1 @@
+"""The main job: from preference data to the comparison table."""

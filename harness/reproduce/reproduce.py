@@ -1,0 +1,99 @@
+"""The main job in its order: ask, check, train and evaluate, compare; what is done is skipped."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.console import messages
+from harness.launchers.choose import launcher_of, submit_request, submits, with_devices
+from harness.launchers.launcher import Launcher
+from harness.planning import preflight
+from harness.planning.show import print_plan
+from harness.reporting.collect import print_ablation, print_comparison
+from harness.reproduce.one_run import evaluate_base, run_one
+from harness.runs.state import Run
+from harness.settings.ablation import ablation_rows
+from harness.settings.request import Request
+from harness.settings.resolve import specs_of
+from harness.settings.spec import RunSpec
+from harness.world.places import are_built, locate_spec
+
+
+def reproduce(request: Request) -> None:
+    """Train, generate, score and compare for every seed of a request.
+
+    Everything is resolved and checked before the first folder is made. Results go to stdout.
+
+    Raises:
+        HarnessError: Something in the request, the data or a step needs the user.
+    """
+    launcher = launcher_of(request)
+    request = with_devices(request, launcher)
+    if request.dry_run:
+        print_plan(request)
+        return
+    rows = ablation_rows(request) if request.ablate else ()
+    specs = [spec for row in rows for spec in row.specs] or specs_of(request)
+    runs = _asked(specs, request, launcher)
+    if runs is None:
+        return
+    _run_all(runs, request, launcher)
+    if rows:
+        print_ablation(request, rows, runs)
+        return
+    if request.crosscheck:
+        _crosscheck(runs, request)
+    print_comparison(request, runs)
+
+
+def _asked(
+    specs: Sequence[RunSpec], request: Request, launcher: Launcher
+) -> tuple[Run, ...] | None:
+    """Ask the machines before anything is built; return the runs, None if SLURM has the call."""
+    runs = _runs(specs, request.out) if are_built(specs) else None
+    if runs is not None and all(run.finished for run in runs):
+        return runs
+    if submits(request):
+        _check(specs, request)
+        messages.print(submit_request(request).told(), markup=False)
+        return None
+    launcher.check(specs[0].training.devices)
+    return runs or _runs(specs, request.out)
+
+
+def _runs(specs: Sequence[RunSpec], out: Path) -> tuple[Run, ...]:
+    """Return the runs of specifications; parts of the tiny world that are missing are built."""
+    return tuple(Run(spec, locate_spec(spec), out) for spec in specs)
+
+
+def _check(specs: Sequence[RunSpec], request: Request) -> None:
+    here = request.launcher == "local"
+    preflight.check(specs, request.out, request.judging, one_machine=here)
+
+
+def _run_all(runs: Sequence[Run], request: Request, launcher: Launcher) -> None:
+    """Check, then run whatever is not finished."""
+    if all(run.finished for run in runs):
+        return
+    _check([run.located for run in runs], request)
+    for run in {run.base: run for run in runs}.values():
+        evaluate_base(run, request.judging)
+    for run in runs:
+        run_one(run, request.judging, launcher)
+
+
+def _crosscheck(runs: Sequence[Run], request: Request) -> None:
+    """Score the answers with lmms-eval's own tasks too.
+
+    Raises:
+        ConfigError: There is no key for their judge.
+    """
+    from harness.evaluation.crosscheck.crosscheck import crosscheck
+    from harness.evaluation.judging.annotators import open_service
+
+    open_service("openai", request.judging)
+    evaluation = runs[0].located.evaluation
+    for folder in (runs[0].base, *(run.folder for run in runs)):
+        messages.print(f"cross-check with lmms-eval: {folder.path}", markup=False)
+        crosscheck(
+            folder.path, evaluation.benchmarks, Path(evaluation.data), settings=request.judging
+        )
