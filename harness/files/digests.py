@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 
 
@@ -36,7 +36,7 @@ def content_digest(files: Callable[[], Iterable[Path]]) -> str:
         content = hashlib.sha256()
         for file in files():
             content.update(bytes.fromhex(file_digest(file)) if _is_file(file) else b"\0")
-        write_atomically(memory, content.hexdigest())
+        write_text(memory, content.hexdigest())
     return memory.read_text("utf-8")
 
 

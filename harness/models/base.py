@@ -1,7 +1,6 @@
 """The base model on disk: load it, name its content, and write the trained one."""
 
 import hashlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import DataError
-from harness.files.atomic import sync
+from harness.files.atomic import written
 from harness.files.digests import content_digest
 from harness.models.family import family_of, load_family
 from harness.models.lora import Lora
@@ -85,10 +84,6 @@ def write_model(
         raise DataError(
             f"{base}: trained weights {missing.unexpected_keys[:3]} have no place in it."
         )
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    processor.save_pretrained(partial)
-    sync(*partial.iterdir(), partial)
-    partial.rename(target)
-    sync(target.parent)
+    with written(target, one_writer=True) as partial:
+        model.save_pretrained(partial)
+        processor.save_pretrained(partial)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 from harness.files.hub_names import MIRROR
 from harness.files.locks import FileLock
@@ -88,7 +88,7 @@ def _compare(name: str, folder: Path) -> str:
                 f"{name} at {folder.name}: these files are not the published ones. Remove them and "
                 f"run: {again(name, folder.name)}{listed}"
             )
-        write_atomically(mark, f"{name} {folder.name}\n")
+        write_text(mark, f"{name} {folder.name}\n")
     return COMPARED
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.costs.devices import gpus
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.digests import sha256
 from harness.settings.spec import Strict
 
@@ -65,7 +65,7 @@ class Manifest(Strict):
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
-        write_atomically(path, self.model_dump_json(indent=2) + "\n")
+        write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
 def _packages() -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.console import messages
+from harness.files.atomic import written
 from harness.files.cache import cache_dir
 from harness.files.locks import FileLock
 from harness.world.config import HELD_OUT_FIRST, WorldConfig
@@ -54,10 +54,8 @@ def world_is_built(config: WorldConfig = WorldConfig()) -> bool:  # noqa: B008 (
 
 def _build_part(target: Path, build: Callable[[Path], None]) -> None:
     messages.print(f"building {target.name} of the tiny world in {target.parent}")
-    scratch = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
-    build(scratch)
-    os.replace(scratch, target)
+    with written(target, one_writer=True) as scratch:
+        build(scratch)
 
 
 def _parts(config: WorldConfig, folder: Path) -> dict[str, Callable[[Path], None]]:

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import DataError
+from harness.files.atomic import write_text, written
 from harness.files.cache import cache_dir
 from harness.files.locks import FileLock
 
@@ -137,12 +138,14 @@ def _check(
     work = partial(_faults, pairs, numbers, repeated)
     starts = range(0, len(pairs), _CHUNK_PAIRS)
     reasons: Counter[str] = Counter()
-    folder.mkdir(exist_ok=True)
     threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
     # Images decode outside the interpreter's lock.
     pool = ThreadPoolExecutor(threads)
     try:
-        with (folder / REPORT).open("w", encoding="utf-8") as report:
+        with (
+            written(folder / REPORT, one_writer=True) as part,
+            part.open("w", encoding="utf-8") as report,
+        ):
             for start, bad in zip(starts, pool.map(work, starts), strict=True):
                 for row in bad:
                     report.write(row.model_dump_json() + "\n")
@@ -158,9 +161,7 @@ def _check(
         "reasons": dict(reasons.most_common()),
         "pair_ids_of_several_pairs": shared,
     }
-    part = folder / f".{SUMMARY}"
-    part.write_text(json.dumps(summary, indent=2), encoding="utf-8")
-    part.replace(folder / SUMMARY)
+    write_text(folder / SUMMARY, json.dumps(summary, indent=2))
 
 
 def _faults(

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.sealed import ensure_files
 from harness.training.step.policy import TokenLogps
 
@@ -59,7 +59,7 @@ class ReferenceKey(NamedTuple):
         text = json.dumps(self._asdict(), sort_keys=True, indent=2)
         folder = cache / "reference" / hashlib.sha256(text.encode()).hexdigest()[:16]
         if not (folder / "key.json").exists():
-            write_atomically(folder / "key.json", text + "\n")
+            write_text(folder / "key.json", text + "\n")
         return folder
 
 

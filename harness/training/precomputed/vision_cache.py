@@ -15,7 +15,7 @@ from torch import Tensor
 
 from harness.data.rows.batch import PairTokens
 from harness.data.rows.collate import ImageStore, Pairs
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.sealed import ensure_files
 from harness.training.precomputed.reference import Ranks
 
@@ -48,7 +48,7 @@ class VisionKey(NamedTuple):
         text = json.dumps(self._asdict(), sort_keys=True, indent=2)
         folder = cache / "vision" / hashlib.sha256(text.encode()).hexdigest()[:16]
         if not (folder / "key.json").exists():
-            write_atomically(folder / "key.json", text + "\n")
+            write_text(folder / "key.json", text + "\n")
         return folder
 
 
