@@ -1,6 +1,5 @@
 """The base model on disk: load it, name its content, and write the trained one."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from harness.errors import DataError
 from harness.files.atomic import written
-from harness.files.digests import content_digest
+from harness.files.digests import content_digest, text_digest
 from harness.models.family import family_of, load_family
 from harness.models.lora import Lora
 
@@ -53,7 +52,7 @@ def model_digest(folder: Path) -> str:
         raise DataError(f"{folder}: no safetensors weights. Convert the model to safetensors.")
     names = "\0".join(file.name for file in sorted(files))
     content = content_digest(lambda: sorted(files))
-    return hashlib.sha256(f"{names}\0{content}".encode()).hexdigest()[:16]
+    return text_digest(f"{names}\0{content}", digits=16)
 
 
 def write_model(

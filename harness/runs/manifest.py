@@ -14,7 +14,7 @@ from pydantic import Field
 
 from harness.costs.devices import gpus
 from harness.files.atomic import write_text
-from harness.files.digests import sha256
+from harness.files.digests import tree_digest
 from harness.settings.spec import Strict
 
 
@@ -59,7 +59,7 @@ class Manifest(Strict):
             hardware=Hardware(
                 processor=_processor(), cores=os.cpu_count() or 1, gpus=tuple(gpus())
             ),
-            data={name: sha256(path) for name, path in data.items()},
+            data={name: tree_digest(path) for name, path in data.items()},
             inputs=inputs,
         )
 

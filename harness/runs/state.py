@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.files.digests import short_hash
+from harness.files.digests import digest_of
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
 
@@ -27,5 +27,5 @@ def base_folder(spec: RunSpec, out: Path) -> Path:
     Its name holds a hash of the model and of how it is evaluated, and of nothing else.
     """
     identity = spec.identity()
-    digest = short_hash({section: identity[section] for section in ("model", "evaluation")})
+    digest = digest_of({section: identity[section] for section in ("model", "evaluation")}, 12)
     return (out / "runs" / f"base-{spec.size}-{digest}").resolve()

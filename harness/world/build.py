@@ -1,6 +1,5 @@
 """Build the tiny world, part by part, each once for all time in the user's cache folder."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.console import messages
 from harness.files.atomic import written
 from harness.files.cache import cache_dir
+from harness.files.digests import text_digest
 from harness.files.locks import FileLock
 from harness.world.config import HELD_OUT_FIRST, WorldConfig
 
@@ -23,11 +23,14 @@ NOT_DATA = {"oracle.py", "claims.py", "build.py", "places.py"}
 
 def digest(config: WorldConfig) -> str:
     """Return 12 hex digits over the configuration and the code that builds from it."""
-    total = hashlib.sha256(config.model_dump_json().encode())
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        if file.name not in NOT_DATA:
-            total.update(file.name.encode() + b"\0" + file.read_bytes())
-    return total.hexdigest()[:12]
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    code = (
+        part
+        for file in files
+        if file.name not in NOT_DATA
+        for part in (f"{file.name}\0", file.read_bytes())
+    )
+    return text_digest(config.model_dump_json(), *code, digits=12)
 
 
 @cache

@@ -16,7 +16,7 @@ from harness.data.columns.summary import Summary, collected
 from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError, MissingColumn
 from harness.files.atomic import write_text, written
-from harness.files.digests import key_of
+from harness.files.digests import digest_of
 from harness.files.locks import FileLock
 from harness.llm.chat import ChatSettings, default_store
 from harness.settings.spec import HardnessSpec
@@ -106,7 +106,7 @@ def column_file(
         parts |= key_parts(pairs.digest, hardness) | {"aggregation": hardness.aggregation}
         if hardness.splitter != "sentences":
             parts["unscored"] = hardness.unscored
-    return cache / "columns" / f"{key_of(parts)}.parquet"
+    return cache / "columns" / f"{digest_of(parts, 16)}.parquet"
 
 
 def summary_file(column: Path) -> Path:

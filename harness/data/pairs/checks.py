@@ -1,6 +1,5 @@
 """Check every pair once: what cannot be trained on is listed with its row and the reason."""
 
-import hashlib
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.errors import DataError
 from harness.files.atomic import write_text, written
 from harness.files.cache import cache_dir
+from harness.files.digests import digest_of, text_digest
 from harness.files.locks import FileLock
 
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ def check_pairs(
     `columns` are those that a method needs; where the data have them, they must be finite numbers.
     """
     columns &= frozenset(pairs.columns)
-    parts = [_VERSION, pairs.digest, sorted(columns)]
-    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+    key = digest_of([_VERSION, pairs.digest, sorted(columns)], 24)
     folder = cache_dir() / "preferences" / "checks" / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
@@ -217,12 +216,12 @@ def _same_ids(pairs: "Preferences") -> tuple[dict[int, int], int]:
     order = np.argsort(hashes, kind="stable")
     same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
     rows = sorted({int(order[i]) for at in same for i in (at, at + 1)})
-    first: dict[bytes, int] = {}
+    first: dict[str, int] = {}
     repeated: dict[int, int] = {}
     ids: Counter[str] = Counter()
     for row in rows:
         text = "\0".join([pairs.pair_id(row), *pairs.texts(row)])
-        earlier = first.setdefault(hashlib.sha256(text.encode()).digest(), row)
+        earlier = first.setdefault(text_digest(text), row)
         if earlier != row:
             repeated[row] = earlier
         else:
@@ -231,4 +230,4 @@ def _same_ids(pairs: "Preferences") -> tuple[dict[int, int], int]:
 
 
 def _hash(identity: str) -> int:
-    return int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest())
+    return int(text_digest(identity, digits=16), 16)
