@@ -21,7 +21,7 @@ from harness.evaluation.judging.annotators import (
     open_service,
     takes_runs,
 )
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 from harness.upstream.reading import read_data
@@ -209,6 +209,6 @@ def write(evaluation: Evaluation, folder: Path) -> None:
     """Write the items, then the scorecard: where it stands, everything else does."""
     scorecard = evaluation.scorecard
     rows = (json.dumps(item.row(), ensure_ascii=False) + "\n" for item in evaluation.items)
-    write_atomically(folder / f"{scorecard.benchmark}.items.jsonl", "".join(rows))
+    write_text(folder / f"{scorecard.benchmark}.items.jsonl", "".join(rows))
     text = json.dumps(dataclasses.asdict(scorecard), indent=2, ensure_ascii=False) + "\n"
-    write_atomically(folder / f"{scorecard.benchmark}.json", text)
+    write_text(folder / f"{scorecard.benchmark}.json", text)

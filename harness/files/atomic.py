@@ -1,21 +1,50 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and are on the disk when they appear."""
 
 import os
-import tempfile
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+@contextmanager
+def written(target: Path, one_writer: bool = False) -> Iterator[Path]:
+    """Yield a free path beside the target, for a file or a folder that then becomes the target.
+
+    It does so at the end of the block, in one step and forced to the disk; a file takes the place
+    of an older one. After an exception nothing is left of it, and the target is as it was. The
+    folder of the target is made.
+
+    Args:
+        target: What is to be written.
+        one_writer: Nobody else writes the target meanwhile, for a lock is held or the file is
+            somebody's own. The path is then the same every time, and what a killed writer left
+            there is removed: large things need this, since otherwise they would pile up.
+    """
+    mark = "" if one_writer else f".{uuid.uuid4().hex[:8]}"
+    part = target.with_name(f".{target.name}{mark}.partial")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove(part)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(part).replace(path)
+        yield part
+        commit(part, target)
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        _remove(part)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new one, never a part."""
+    with written(path) as part:
+        part.write_text(text, "utf-8")
+
+
+def commit(part: Path, target: Path) -> None:
+    """Give a file or folder that is complete its name, once all of it is on the disk."""
+    sync(*part.rglob("*"), part)
+    part.replace(target)
+    sync(target.parent)
 
 
 def sync(*paths: Path) -> None:
@@ -26,3 +55,10 @@ def sync(*paths: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part)
+    else:
+        part.unlink(missing_ok=True)

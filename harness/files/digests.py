@@ -1,28 +1,52 @@
-"""Names of contents: hashes of values, files and folders."""
+"""Names of contents: hashes of values, texts, files and folders. All are SHA-256, in hex digits."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 
+_WHOLE = 64
+_BLOCK = 1 << 20
 
-def short_hash(values: Mapping[str, Any]) -> str:
-    """Return 12 hex digits over JSON values, whatever their order."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+def digest_of(values: Mapping[str, Any] | Sequence[Any], digits: int = _WHOLE) -> str:
+    """Hash JSON values; the order of keys does not count."""
+    return text_digest(json.dumps(values, sort_keys=True), digits=digits)
+
+
+def text_digest(*parts: str | bytes, digits: int = _WHOLE) -> str:
+    """Hash texts or bytes that follow one another; nothing parts them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+    return digest.hexdigest()[:digits]
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file as hex digits."""
+    """Hash the content of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def tree_digest(path: Path) -> str:
+    """Hash a file, or all files below a folder with their relative names."""
+    digest = hashlib.sha256()
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    for file in files:
+        if file != path:
+            digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
 def content_digest(files: Callable[[], Iterable[Path]]) -> str:
-    """Return the SHA-256 over the contents of files, in their order.
+    """Hash the contents of files, in their order.
 
     It is remembered for as long as no file changes in name, place, size or time, so that
     gigabytes are hashed once. A file that is not there counts as empty; files may repeat, and there
@@ -36,7 +60,7 @@ def content_digest(files: Callable[[], Iterable[Path]]) -> str:
         content = hashlib.sha256()
         for file in files():
             content.update(bytes.fromhex(file_digest(file)) if _is_file(file) else b"\0")
-        write_atomically(memory, content.hexdigest())
+        write_text(memory, content.hexdigest())
     return memory.read_text("utf-8")
 
 
@@ -54,24 +78,3 @@ def _state(file: Path) -> str:
         return f"{file} is not there\n"
     times = f"{found.st_mtime_ns} {found.st_ctime_ns}"
     return f"{file} {found.st_dev} {found.st_ino} {found.st_size} {times}\n"
-
-
-BLOCK = 1 << 20
-
-
-def sha256(path: Path) -> str:
-    """Hash a file, or all files below a folder with their relative names."""
-    digest = hashlib.sha256()
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    for file in files:
-        if file != path:
-            digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(BLOCK):
-                digest.update(block)
-    return digest.hexdigest()
-
-
-def key_of(parts: Mapping[str, Any]) -> str:
-    """Return 16 hex digits over the parts of a key."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

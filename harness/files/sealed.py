@@ -6,7 +6,6 @@ there, so whoever is killed while writing leaves nothing that counts.
 
 import json
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from harness.errors import DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text, written
 from harness.files.digests import file_digest
 from harness.files.locks import FileLock
 
@@ -96,16 +95,10 @@ def _made(file: Path, number: int, make: Make) -> bool:
 
 
 def _write(file: Path, number: int, make: Make) -> None:
-    partial = file.with_name(f"{file.name}.partial")
-    make(number, partial)
-    handle = os.open(partial, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    told = {"bytes": partial.stat().st_size, "sha256": file_digest(partial)}
-    write_atomically(_seal(file), json.dumps(told))
-    partial.replace(file)
+    with written(file, one_writer=True) as partial:
+        make(number, partial)
+        told = {"bytes": partial.stat().st_size, "sha256": file_digest(partial)}
+        write_text(_seal(file), json.dumps(told))
 
 
 def _seal(file: Path) -> Path:

@@ -18,7 +18,7 @@ from harness.costs.devices import Device
 from harness.costs.memory import Setting, memory
 from harness.costs.shapes import Shape
 from harness.errors import ConfigError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.gpu_check import answers, equality
 from harness.gpu_check.device import kind_of
 from harness.gpu_check.engines import SAID, EngineName, has_deepspeed
@@ -68,7 +68,7 @@ def run(
         _say(row)
         found["steps"].append(row.row(shape, load_of(shape, max(row.pairs, 1)), kind))
         # At once: what was measured stays, whatever comes next.
-        write_atomically(target, json.dumps(found, indent=2) + "\n")
+        write_text(target, json.dumps(found, indent=2) + "\n")
     show(found)
     messages.print(f"written to {target}", markup=False)
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ConfigError, HarnessError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 
 SAVE_WITHIN_S = 300
 """How long before its time limit a job is asked to save."""
@@ -92,7 +92,7 @@ def submit(
     """
     folder = folder.resolve()
     script, log = folder / f"{name}.sbatch", folder / f"{name}-%j.log"
-    write_atomically(script, script_text(command, name, options, log))
+    write_text(script, script_text(command, name, options, log))
     try:
         done = subprocess.run(["sbatch", "--parsable", str(script)], capture_output=True, text=True)
     except FileNotFoundError as error:

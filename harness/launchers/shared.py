@@ -5,7 +5,7 @@ import time
 import uuid
 from pathlib import Path
 
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 
 WITHIN_S = 30.0
@@ -17,7 +17,7 @@ def cache_mark() -> str:
     """Return what this cache is told from others by; a file in it holds that."""
     file = cache_dir() / _MARK
     if not file.exists():
-        write_atomically(file, uuid.uuid4().hex)
+        write_text(file, uuid.uuid4().hex)
     return file.read_text("utf-8")
 
 

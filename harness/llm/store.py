@@ -5,7 +5,6 @@ claimed by a file lock, which the kernel frees when its owner dies.
 """
 
 import dataclasses
-import hashlib
 import json
 import sqlite3
 import threading
@@ -17,6 +16,7 @@ from typing import Any
 from filelock import Timeout
 
 from harness.errors import DataError
+from harness.files.digests import text_digest
 from harness.files.locks import FileLock
 from harness.llm.messages import ChatReply, ChatRequest
 
@@ -128,7 +128,7 @@ class ReplyStore:
 
 def key_of(endpoint: str, request: ChatRequest) -> str:
     """Return a hash of everything that decides a reply."""
-    return hashlib.sha256(json.dumps(_parts(endpoint, request)).encode()).hexdigest()
+    return text_digest(json.dumps(_parts(endpoint, request)))
 
 
 def _parts(endpoint: str, request: ChatRequest) -> dict[str, Any]:

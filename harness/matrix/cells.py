@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.errors import ConfigError, HarnessError, PreflightError
-from harness.files.digests import short_hash
+from harness.files.digests import digest_of
 from harness.planning import preflight
 from harness.runs.rundir import run_name
 from harness.runs.state import Run
@@ -167,4 +167,4 @@ def _shared_parts(spec: RunSpec) -> str:
     """Return what runs that are checked together share."""
     identity = spec.identity()
     parts = {name: identity[name] for name in ("size", "model", "data", "evaluation")}
-    return short_hash(parts)
+    return digest_of(parts, 12)

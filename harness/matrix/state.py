@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.matrix.cells import Cell
 from harness.matrix.stage import Stage
 
@@ -61,7 +61,7 @@ def read_note(cell: Cell) -> Mapping[str, Any]:
 def write_note(standing: Standing) -> None:
     """Keep how a cell ended, for later calls and for others that wait for it."""
     note = {"state": standing.state, "told": standing.told, "job": standing.job}
-    write_atomically(standing.cell.note, json.dumps(note) + "\n")
+    write_text(standing.cell.note, json.dumps(note) + "\n")
 
 
 def reason(log: str) -> str:

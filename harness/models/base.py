@@ -1,7 +1,5 @@
 """The base model on disk: load it, name its content, and write the trained one."""
 
-import hashlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,8 +8,8 @@ import torch
 from torch import Tensor
 
 from harness.errors import DataError
-from harness.files.atomic import sync
-from harness.files.digests import content_digest
+from harness.files.atomic import written
+from harness.files.digests import content_digest, text_digest
 from harness.models.family import family_of, load_family
 from harness.models.lora import Lora
 
@@ -54,7 +52,7 @@ def model_digest(folder: Path) -> str:
         raise DataError(f"{folder}: no safetensors weights. Convert the model to safetensors.")
     names = "\0".join(file.name for file in sorted(files))
     content = content_digest(lambda: sorted(files))
-    return hashlib.sha256(f"{names}\0{content}".encode()).hexdigest()[:16]
+    return text_digest(f"{names}\0{content}", digits=16)
 
 
 def write_model(
@@ -85,10 +83,6 @@ def write_model(
         raise DataError(
             f"{base}: trained weights {missing.unexpected_keys[:3]} have no place in it."
         )
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    processor.save_pretrained(partial)
-    sync(*partial.iterdir(), partial)
-    partial.rename(target)
-    sync(target.parent)
+    with written(target, one_writer=True) as partial:
+        model.save_pretrained(partial)
+        processor.save_pretrained(partial)

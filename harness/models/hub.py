@@ -1,12 +1,12 @@
 """Models of the hub: brought into its own cache, one commit at a time, and compared with it."""
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
+from harness.files.digests import text_digest
 from harness.files.hub_names import MIRROR
 from harness.files.locks import FileLock
 from harness.models.original.layout import is_original
@@ -88,7 +88,7 @@ def _compare(name: str, folder: Path) -> str:
                 f"{name} at {folder.name}: these files are not the published ones. Remove them and "
                 f"run: {again(name, folder.name)}{listed}"
             )
-        write_atomically(mark, f"{name} {folder.name}\n")
+        write_text(mark, f"{name} {folder.name}\n")
     return COMPARED
 
 
@@ -112,8 +112,9 @@ def _differing(name: str, folder: Path) -> list[str] | None:
 
 def _state(folder: Path) -> str:
     """Hash names, sizes and times of the files."""
-    digest = hashlib.sha256(str(folder.resolve()).encode())
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        there = file.stat()
-        digest.update(f"{file.relative_to(folder)} {there.st_size} {there.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:32]
+    files = {file: file.stat() for file in folder.rglob("*") if file.is_file()}
+    lines = (
+        f"{file.relative_to(folder)} {there.st_size} {there.st_mtime_ns}\n"
+        for file, there in sorted(files.items())
+    )
+    return text_digest(str(folder.resolve()), *lines, digits=32)

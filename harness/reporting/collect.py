@@ -1,6 +1,5 @@
 """Which runs stand side by side, and what they and their tables say."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from benchmarks.types import Scorecard
 from harness.console import messages, results
 from harness.errors import ConfigError
 from harness.evaluation.crosscheck.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
+from harness.files.digests import text_digest
 from harness.registry import load_benchmark, method_names
 from harness.reporting.compare import RunResult, compare
 from harness.reporting.provenance import provenance
@@ -103,12 +103,8 @@ def _own_result(request: Request, run: Run) -> RunResult:
 
 def _variant(variant: str | None, changed: Sequence[str]) -> str | None:
     """Return what tells runs of one method apart in file names and in the CSV."""
-    hashed = f"changed-{_short_hash(changed)}" if changed else None
+    hashed = "changed-" + text_digest("\0".join(changed), digits=6) if changed else None
     return "-".join(mark for mark in (variant, hashed) if mark) or None
-
-
-def _short_hash(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:6]
 
 
 def _changed(request: Request) -> list[str]:

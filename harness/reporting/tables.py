@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.reporting.compare import RunResult, compare
 from harness.reporting.published import FOLDER, read_published
 from harness.reporting.writers.crosschecks import Checked, crosscheck_section
@@ -36,15 +36,15 @@ def write_tables(
     comparison = compare(runs, size, benchmarks, values)
     for row in comparison.rows:
         stem = out / file_stem(row.runs[0])
-        write_atomically(stem.with_name(f"{stem.name}.md"), run_markdown(row, size, benchmarks))
-        write_atomically(stem.with_name(f"{stem.name}.csv"), csv_text(run_records(row, benchmarks)))
+        write_text(stem.with_name(f"{stem.name}.md"), run_markdown(row, size, benchmarks))
+        write_text(stem.with_name(f"{stem.name}.csv"), csv_text(run_records(row, benchmarks)))
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
     records += [published_record(value) for value in comparison.published]
     text = comparison_markdown(comparison, benchmarks)
     if section := crosscheck_section(checked, benchmarks):
         text += f"\n{section}\n"
-    write_atomically(out / f"comparison-{size}.csv", csv_text(records))
-    write_atomically(out / f"comparison-{size}.md", text)
+    write_text(out / f"comparison-{size}.csv", csv_text(records))
+    write_text(out / f"comparison-{size}.md", text)
     return text
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.costs.devices import gpus
-from harness.files.atomic import write_atomically
-from harness.files.digests import sha256
+from harness.files.atomic import write_text
+from harness.files.digests import tree_digest
 from harness.settings.spec import Strict
 
 ROOT = Path(__file__).parents[2]
@@ -63,13 +63,13 @@ class Manifest(Strict):
             hardware=Hardware(
                 processor=_processor(), cores=os.cpu_count() or 1, gpus=tuple(gpus())
             ),
-            data={name: sha256(path) for name, path in data.items()},
+            data={name: tree_digest(path) for name, path in data.items()},
             inputs=inputs,
         )
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
-        write_atomically(path, self.model_dump_json(indent=2) + "\n")
+        write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
 def _packages() -> dict[str, str]:

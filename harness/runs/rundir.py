@@ -11,7 +11,7 @@ from filelock import Timeout
 
 from harness.console import messages
 from harness.errors import ConfigError, DataError, PreflightError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.locks import FileLock
 from harness.settings.spec import RunSpec, file_form
 
@@ -125,7 +125,7 @@ class RunDir:
 
     def _write_spec(self, spec: RunSpec) -> None:
         text = yaml.safe_dump(spec.as_file(), sort_keys=False)
-        write_atomically(self.spec_file, text)
+        write_text(self.spec_file, text)
 
     @property
     def lock(self) -> Path:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.files.digests import short_hash
+from harness.files.digests import digest_of
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
 
@@ -31,7 +31,7 @@ class Run:
         Its name holds a hash of the model and of how it is evaluated, and of nothing else.
         """
         identity = self.located.identity()
-        digest = short_hash({section: identity[section] for section in ("model", "evaluation")})
+        digest = digest_of({section: identity[section] for section in ("model", "evaluation")}, 12)
         name = f"base-{self.spec.size}-{digest}"
         return RunDir((self.out / "runs" / name).resolve())
 

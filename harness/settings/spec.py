@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.files.digests import short_hash
+from harness.files.digests import digest_of
 
 ADDED: Mapping[str, Any] = {
     "data.where": {},
@@ -241,7 +241,7 @@ class RunSpec(Strict):
 
     def digest(self) -> str:
         """Return 12 hex digits over the identity."""
-        return short_hash(self.identity())
+        return digest_of(self.identity(), 12)
 
 
 def file_form(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness import errors
 from harness.errors import HarnessError, TrainingError
+from harness.files.atomic import sync
 from harness.launchers.launcher import Launcher
 from harness.launchers.node import REFUSED
 from harness.runs.rundir import RunDir
@@ -97,8 +98,7 @@ def _disk(log: Path) -> list[str]:
     try:
         with log.open("ab") as stream:
             stream.write(b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        sync(log)
     except OSError as error:
         return [f"{log.parent} cannot be written to: {error.strerror}."]
     return []

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from harness.data.rows.batch import PairTokens
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.training.process import Progress
 from harness.training.step.engine import Processes, StepReport, is_finite
 from harness.training.step.schedule import DataOrder
@@ -78,7 +78,7 @@ class Watch:
             what += f", above {self._limit} for {self._above} steps"
         if self._processes.rank == 0:
             said = {**row, "rows": rows, "pairs": ids}
-            write_atomically(self._run / DIVERGENCE_FILE, json.dumps(said, indent=2) + "\n")
+            write_text(self._run / DIVERGENCE_FILE, json.dumps(said, indent=2) + "\n")
         when = "after" if report.applied else "before"
         return (
             f"{what}. The run diverged: lower training.learning_rate or set "

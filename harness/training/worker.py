@@ -16,7 +16,7 @@ from harness.data.images import ImageTransform
 from harness.data.pairs.opening import open_preferences
 from harness.data.rows.collate import Collator, ImageStore, no_segments, segments_for
 from harness.errors import ConfigError, HarnessError, TrainingError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 from harness.launchers.lifetime import die_with_parent
 from harness.models.base import load_base, write_model
@@ -223,7 +223,7 @@ def _tell(run: RunDir, error: HarnessError) -> int:
     """Write down why this process ends, for the launcher; on stderr where no file can be."""
     report = json.dumps({"kind": type(error).__name__, "message": str(error)})
     try:
-        write_atomically(run.logs / ERROR_FILE, report)
+        write_text(run.logs / ERROR_FILE, report)
     except OSError:
         sys.stderr.write(f"{error}\n")
     return 1

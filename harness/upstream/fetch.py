@@ -9,7 +9,7 @@ from filelock import Timeout
 
 from harness.console import Tracker, messages, track
 from harness.errors import DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.digests import file_digest
 from harness.files.locks import FileLock
 from harness.upstream.archives import extract_member
@@ -172,7 +172,7 @@ class _Fetch:
             raise Unavailable(f"it is read from {script}, which is not there")
         source = (self._folder / script).read_bytes()
         text = string_literal(source, entry.literal or "", script)
-        write_atomically(self._folder / path, text)
+        write_text(self._folder / path, text)
         digest = self._record.sha256(script) or file_digest(self._folder / script)
         self._record.add(path, f"{entry.literal} in {script}", script_sha256=digest)
 

@@ -1,12 +1,12 @@
 """The published files of a benchmark, as samples."""
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark, Sample
 from harness.errors import DataError
+from harness.files.digests import text_digest
 
 
 def read_data(benchmark: Benchmark[Any], folder: Path) -> tuple[list[Sample], str]:
@@ -25,13 +25,13 @@ def read_data(benchmark: Benchmark[Any], folder: Path) -> tuple[list[Sample], st
             f"python -m harness data fetch {benchmark.name}"
         )
     texts: dict[str, str] = {}
-    digest = hashlib.sha256()
+    hashed: list[str | bytes] = []
     for name in sorted(benchmark.files):
         places = (folder / name, folder / Path(name).name)
         found = next((place for place in places if place.is_file()), None)
         if found is not None:
             content = found.read_bytes()
-            digest.update(name.encode() + hashlib.sha256(content).digest())
+            hashed += [name, bytes.fromhex(text_digest(content))]
             texts[name] = decode(content, found)
     try:
         samples = list(benchmark.read(texts))
@@ -46,7 +46,7 @@ def read_data(benchmark: Benchmark[Any], folder: Path) -> tuple[list[Sample], st
     if twice or not samples:
         problem = f"ids stand twice: {', '.join(twice[:5])}" if twice else "there is no sample"
         raise DataError(f"{folder}: {problem}. Check with: python -m harness data verify")
-    return samples, f"sha256:{digest.hexdigest()[:12]}"
+    return samples, f"sha256:{text_digest(*hashed, digits=12)}"
 
 
 def decode(content: bytes, source: Path) -> str:

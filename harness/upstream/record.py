@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.digests import file_digest
 from harness.upstream.catalogue import Dataset, Entry
 from harness.upstream.literals import string_literal
@@ -55,7 +55,7 @@ class Record:
             **more,
         }
         self.rows[path] = row
-        write_atomically(self.folder / RECORD, json.dumps(self.rows, indent=1, ensure_ascii=False))
+        write_text(self.folder / RECORD, json.dumps(self.rows, indent=1, ensure_ascii=False))
 
     def sha256(self, path: str) -> str | None:
         """Return the hash that the file had when it arrived."""

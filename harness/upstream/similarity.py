@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.amber import RELATION, SIMILAR
 from benchmarks.parsing import json_object
 from harness.errors import ConfigError, DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.digests import file_digest
 from harness.upstream.content import read_text
 
@@ -83,7 +83,7 @@ def write_table(folder: Path, model: str) -> tuple[Path, int]:
         "relation_sha256": file_digest(folder / RELATION),
         "pairs": pairs,
     }
-    write_atomically(folder / SIMILAR, json.dumps(table, indent=1, ensure_ascii=False))
+    write_text(folder / SIMILAR, json.dumps(table, indent=1, ensure_ascii=False))
     return folder / SIMILAR, len(pairs)
 
 

@@ -1,6 +1,5 @@
 """Bring one published file over HTTP: streamed, continued after breaks, patient."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from harness.errors import DataError
+from harness.files.atomic import commit
 from harness.upstream.catalogue import Remote
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -142,10 +142,9 @@ def discard(partial: Path) -> None:
 
 def settle(partial: Path, target: Path) -> None:
     """Move a finished download to its place, at once and durably."""
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
+    # The part is not one of `written`: a download that breaks off is continued from it.
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial.replace(target)
+    commit(partial, target)
     _validator_file(partial).unlink(missing_ok=True)
 
 

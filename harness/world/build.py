@@ -1,8 +1,6 @@
 """Build the tiny world, part by part, each once for all time in the user's cache folder."""
 
-import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.console import messages
+from harness.files.atomic import written
 from harness.files.cache import cache_dir
+from harness.files.digests import text_digest
 from harness.files.locks import FileLock
 from harness.world.config import HELD_OUT_FIRST, WorldConfig
 
@@ -23,11 +23,14 @@ NOT_DATA = {"oracle.py", "claims.py", "build.py", "places.py"}
 
 def digest(config: WorldConfig) -> str:
     """Return 12 hex digits over the configuration and the code that builds from it."""
-    total = hashlib.sha256(config.model_dump_json().encode())
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        if file.name not in NOT_DATA:
-            total.update(file.name.encode() + b"\0" + file.read_bytes())
-    return total.hexdigest()[:12]
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    code = (
+        part
+        for file in files
+        if file.name not in NOT_DATA
+        for part in (f"{file.name}\0", file.read_bytes())
+    )
+    return text_digest(config.model_dump_json(), *code, digits=12)
 
 
 @cache
@@ -54,10 +57,8 @@ def world_is_built(config: WorldConfig = WorldConfig()) -> bool:  # noqa: B008 (
 
 def _build_part(target: Path, build: Callable[[Path], None]) -> None:
     messages.print(f"building {target.name} of the tiny world in {target.parent}")
-    scratch = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
-    build(scratch)
-    os.replace(scratch, target)
+    with written(target, one_writer=True) as scratch:
+        build(scratch)
 
 
 def _parts(config: WorldConfig, folder: Path) -> dict[str, Callable[[Path], None]]:

@@ -30,7 +30,7 @@ from harness.evaluation.generation.adapter import JournaledLlava
 from harness.evaluation.generation.answerer import Llava
 from harness.evaluation.generation.journal import Journal
 from harness.evaluation.generation.samples import GenerationTask
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 
 MIDDLE = Shape(
     hidden=512, layers=8, vision_hidden=256, vision_layers=4, image=336, patch=14,
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = stated.pop("out")
     text = json.dumps(measure(MIDDLE, Size(**stated)), indent=2) + "\n"
     if out:
-        write_atomically(out, text)
+        write_text(out, text)
     sys.stdout.write(text)
 
 

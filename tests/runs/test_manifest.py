@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.files.digests import sha256
+from harness.files.digests import tree_digest
 from harness.runs.manifest import ROOT, SOURCES, Manifest, code_of
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"abc")
-    assert sha256(tmp_path / "file") == hash_of(b"abc").hexdigest()
+    assert tree_digest(tmp_path / "file") == hash_of(b"abc").hexdigest()
 
 
 def test_the_hash_of_a_folder_depends_on_names_and_on_where_a_file_ends(tmp_path: Path):
@@ -30,7 +30,7 @@ def test_the_hash_of_a_folder_depends_on_names_and_on_where_a_file_ends(tmp_path
         folder.mkdir()
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        hashes.add(sha256(folder))
+        hashes.add(tree_digest(folder))
     assert len(hashes) == len(contents)
 
 
@@ -38,7 +38,7 @@ def test_the_hash_of_a_folder_does_not_depend_on_where_it_lies(tmp_path: Path):
     for name in ("one", "other"):
         (tmp_path / name / "below").mkdir(parents=True)
         (tmp_path / name / "below" / "file").write_bytes(b"x")
-    assert sha256(tmp_path / "one") == sha256(tmp_path / "other")
+    assert tree_digest(tmp_path / "one") == tree_digest(tmp_path / "other")
 
 
 def test_what_is_collected_is_what_runs_here(tmp_path: Path):

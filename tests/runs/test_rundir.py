@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from harness.errors import ConfigError, DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 from harness.runs.rundir import RunDir
 from harness.settings.resolve import resolve
@@ -85,9 +85,9 @@ def test_every_place_of_a_run_lies_in_its_folder(tmp_path: Path):
 
 def test_a_write_that_fails_leaves_the_old_text_and_no_rest(tmp_path: Path):
     file = tmp_path / "file"
-    write_atomically(file, "old")
+    write_text(file, "old")
     with pytest.raises(UnicodeEncodeError):
-        write_atomically(file, "new \ud800")
+        write_text(file, "new \ud800")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
 

@@ -15,8 +15,8 @@ from harness.data.columns.score_shards import Shards, key_parts
 from harness.data.columns.summary import Summary, collected
 from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError, MissingColumn
-from harness.files.atomic import write_atomically
-from harness.files.digests import key_of
+from harness.files.atomic import write_text, written
+from harness.files.digests import digest_of
 from harness.files.locks import FileLock
 from harness.llm.chat import ChatSettings, default_store
 from harness.settings.spec import HardnessSpec
@@ -106,7 +106,7 @@ def column_file(
         parts |= key_parts(pairs.digest, hardness) | {"aggregation": hardness.aggregation}
         if hardness.splitter != "sentences":
             parts["unscored"] = hardness.unscored
-    return cache / "columns" / f"{key_of(parts)}.parquet"
+    return cache / "columns" / f"{digest_of(parts, 16)}.parquet"
 
 
 def summary_file(column: Path) -> Path:
@@ -128,10 +128,9 @@ def _write(
     elif GAP in values:
         summary = Summary.of(values[GAP], {"column of": str(pairs.source)})
     if summary is not None:
-        write_atomically(summary_file(file), summary.model_dump_json(indent=2) + "\n")
-    partial = file.with_suffix(".partial")
-    pq.write_table(pa.table(values), partial)
-    partial.replace(file)
+        write_text(summary_file(file), summary.model_dump_json(indent=2) + "\n")
+    with written(file, one_writer=True) as partial:
+        pq.write_table(pa.table(values), partial)
 
 
 def _given(pairs: Preferences, name: str) -> list[float]:

@@ -1,7 +1,6 @@
 """Histograms of clip_gap and alpha_D over a data set, as one PNG."""
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from harness.data.columns.summary import Summary, data_factor
+from harness.files.atomic import written
 
 BAR, LINE, GRID, INK = "#4c78a8", "#d1495b", "#dddddd", "#333333"
 _BINS = 60
@@ -34,12 +34,8 @@ def save_histograms(file: Path, gaps: Sequence[float], summary: Summary, title: 
         "alpha_D: factor on beta\n(sigmoid of clip_gap over sigmoid of its mean)",
     )
     right.set_title(f"sigmoid of the mean {summary.sigma_of_mean:.4f}", fontsize=10)
-    content = BytesIO()
-    figure.savefig(content, format="png")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_bytes(content.getvalue())
-    partial.replace(file)
+    with written(file) as partial:
+        figure.savefig(partial, format="png")
 
 
 def _histogram(

@@ -15,7 +15,7 @@ from harness.data.columns.summary import Summary
 from harness.data.pairs.export import write_with_column
 from harness.data.pairs.opening import open_preferences, selected_pairs
 from harness.data.pairs.preferences import Preferences
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 from harness.llm.messages import ChatSettings
 from harness.settings.spec import DataSpec
@@ -93,7 +93,7 @@ def prepare(spec: DataSpec, chat: ChatSettings, out: Path | None) -> Prepared:
     save_histograms(folder / PICTURE, gaps, summary, f"Hardness of {_name(pairs)}")
     if target is not None:
         write_with_column(pairs, GAP, gaps, target)
-        write_atomically(folder / SUMMARY, summary.model_dump_json(indent=2) + "\n")
+        write_text(folder / SUMMARY, summary.model_dump_json(indent=2) + "\n")
     return Prepared(summary, column, folder / PICTURE, target, computed=not given)
 
 

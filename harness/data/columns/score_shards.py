@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from harness.data.columns.clip import clip_digest
 from harness.data.columns.splitters import splitter_identity
 from harness.errors import DataError
-from harness.files.atomic import write_atomically
-from harness.files.digests import key_of
+from harness.files.atomic import write_text
+from harness.files.digests import digest_of
 from harness.settings.spec import HardnessSpec
 
 SHARD_PAIRS = 512
@@ -84,9 +84,9 @@ class Shards:
             cache: The cache folder.
         """
         parts = key_parts(data, hardness)
-        shards = cls(cache / "hardness" / key_of(parts), pairs)
+        shards = cls(cache / "hardness" / digest_of(parts, 16), pairs)
         if not (shards.folder / "key.json").exists():
-            write_atomically(shards.folder / "key.json", json.dumps(parts, indent=2))
+            write_text(shards.folder / "key.json", json.dumps(parts, indent=2))
         return shards
 
     def __len__(self) -> int:

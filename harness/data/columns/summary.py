@@ -13,7 +13,7 @@ from harness.data.columns.aggregation import response_gap
 from harness.data.columns.score_shards import ScoredPair, Shards
 from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.settings.spec import HardnessSpec
 
 REPORT = "unscored.jsonl"
@@ -156,7 +156,7 @@ def _reported(listed: Sequence[Unscored], pairs: Preferences, shards: Shards) ->
         file, file_row = pairs.place(one.row)
         place = {"id": pairs.pair_id(one.row), "file": file, "file_row": file_row}
         lines.append(json.dumps(asdict(one) | place, ensure_ascii=False))
-    write_atomically(report, "\n".join(lines) + "\n")
+    write_text(report, "\n".join(lines) + "\n")
     return report
 
 

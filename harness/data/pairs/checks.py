@@ -1,6 +1,5 @@
 """Check every pair once: what cannot be trained on is listed with its row and the reason."""
 
-import hashlib
 import json
 import math
 import os
@@ -17,7 +16,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import DataError
+from harness.files.atomic import write_text, written
 from harness.files.cache import cache_dir
+from harness.files.digests import digest_of, text_digest
 from harness.files.locks import FileLock
 
 if TYPE_CHECKING:
@@ -114,8 +115,7 @@ def check_pairs(
     `columns` are those that a method needs; where the data have them, they must be finite numbers.
     """
     columns &= frozenset(pairs.columns)
-    parts = [_VERSION, pairs.digest, sorted(columns)]
-    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+    key = digest_of([_VERSION, pairs.digest, sorted(columns)], 24)
     folder = cache_dir() / "preferences" / "checks" / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
@@ -137,12 +137,14 @@ def _check(
     work = partial(_faults, pairs, numbers, repeated)
     starts = range(0, len(pairs), _CHUNK_PAIRS)
     reasons: Counter[str] = Counter()
-    folder.mkdir(exist_ok=True)
     threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
     # Images decode outside the interpreter's lock.
     pool = ThreadPoolExecutor(threads)
     try:
-        with (folder / REPORT).open("w", encoding="utf-8") as report:
+        with (
+            written(folder / REPORT, one_writer=True) as part,
+            part.open("w", encoding="utf-8") as report,
+        ):
             for start, bad in zip(starts, pool.map(work, starts), strict=True):
                 for row in bad:
                     report.write(row.model_dump_json() + "\n")
@@ -158,9 +160,7 @@ def _check(
         "reasons": dict(reasons.most_common()),
         "pair_ids_of_several_pairs": shared,
     }
-    part = folder / f".{SUMMARY}"
-    part.write_text(json.dumps(summary, indent=2), encoding="utf-8")
-    part.replace(folder / SUMMARY)
+    write_text(folder / SUMMARY, json.dumps(summary, indent=2))
 
 
 def _faults(
@@ -216,12 +216,12 @@ def _same_ids(pairs: "Preferences") -> tuple[dict[int, int], int]:
     order = np.argsort(hashes, kind="stable")
     same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
     rows = sorted({int(order[i]) for at in same for i in (at, at + 1)})
-    first: dict[bytes, int] = {}
+    first: dict[str, int] = {}
     repeated: dict[int, int] = {}
     ids: Counter[str] = Counter()
     for row in rows:
         text = "\0".join([pairs.pair_id(row), *pairs.texts(row)])
-        earlier = first.setdefault(hashlib.sha256(text.encode()).digest(), row)
+        earlier = first.setdefault(text_digest(text), row)
         if earlier != row:
             repeated[row] = earlier
         else:
@@ -230,4 +230,4 @@ def _same_ids(pairs: "Preferences") -> tuple[dict[int, int], int]:
 
 
 def _hash(identity: str) -> int:
-    return int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest())
+    return int(text_digest(identity, digits=16), 16)

@@ -13,6 +13,7 @@ from harness.data.pairs.preferences import Preferences
 from harness.data.pairs.records import kind_of
 from harness.data.pairs.source import Source, locate
 from harness.errors import ConfigError
+from harness.files.atomic import written
 
 _BATCH_ROWS = 256
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -32,8 +33,11 @@ def write_with_column(pairs: Preferences, name: str, values: Sequence[float], ta
         raise ConfigError(f"--out {target}: this is the data itself. Name another file.")
     parquet = kind_of(source.files[0]) == "parquet"
     batches = _original(pairs, source) if parquet else _converted(pairs, name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    with written(target, one_writer=True) as partial:
+        _write(batches, name, values, partial)
+
+
+def _write(batches: Iterator[Any], name: str, values: Sequence[float], file: Path) -> None:
     writer: Any = None
     start = 0
     try:
@@ -45,12 +49,11 @@ def write_with_column(pairs: Preferences, name: str, values: Sequence[float], ta
                 table = table.drop_columns([name])
             table = table.append_column(name, column)
             if writer is None:
-                writer = pq.ParquetWriter(partial, table.schema)
+                writer = pq.ParquetWriter(file, table.schema)
             writer.write_table(table)
     finally:
         if writer is not None:
             writer.close()
-    partial.replace(target)
 
 
 def _original(pairs: Preferences, source: Source) -> Iterator[Any]:

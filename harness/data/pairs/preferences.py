@@ -1,6 +1,5 @@
 """Preference pairs of any known format, mapped into memory and checked before any work starts."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ from harness.data.pairs.store import store_pairs
 from harness.data.pairs.subset import Selection, rows_without, select
 from harness.data.templates import IMAGE
 from harness.errors import DataError
-from harness.files.digests import content_digest
+from harness.files.digests import content_digest, text_digest
 
 Advance = Callable[[int], object]
 """Told how many more pairs are done."""
@@ -38,7 +37,7 @@ class PreferencePair(BaseModel):
     @property
     def image_key(self) -> str:
         """Equal exactly for images with equal bytes."""
-        return hashlib.sha256(self.image).hexdigest()
+        return text_digest(self.image)
 
     def fault(self) -> str | None:
         """Say why this pair cannot be trained on, or None.
@@ -142,7 +141,7 @@ class Preferences:
         parts = [self._content, content_digest(self._image_files)]
         if self._where or self._left_out:
             parts.append(f"{sorted(self._where.items())} {self._left_out}")
-        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+        return text_digest(" ".join(parts), digits=16)
 
     def without(self, rows: Iterable[int]) -> Self:
         """Return the pairs without some; the others keep their order."""

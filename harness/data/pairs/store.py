@@ -18,6 +18,7 @@ from harness.data.pairs.records import BATCH_ROWS, Kind, kind_of, parquet_schema
 from harness.data.pairs.source import Source
 from harness.errors import DataError
 from harness.files.arrow import ArrowFile
+from harness.files.atomic import written
 from harness.files.cache import cache_dir
 from harness.files.digests import content_digest
 from harness.files.locks import FileLock
@@ -78,9 +79,8 @@ def store_pairs(source: Source, advance: Advance = lambda rows: None) -> tuple[S
     file = cache_dir() / "preferences" / f"{digest[:24]}-v{_VERSION}.arrow"
     with FileLock(f"{file}.lock"):
         if not file.exists():
-            partial = file.with_suffix(".partial")
-            _convert(source, partial, advance)
-            partial.replace(file)
+            with written(file, one_writer=True) as partial:
+                _convert(source, partial, advance)
     return StoredPairs(file), digest
 
 

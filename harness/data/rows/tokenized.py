@@ -1,6 +1,5 @@
 """Token ids of all pairs in one file that is mapped into memory, written once per data set."""
 
-import hashlib
 import itertools
 import logging
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from torch import Tensor
 from harness.data.pairs.preferences import Preferences
 from harness.data.rows.batch import PairTokenizer, TokenizedPair
 from harness.files.arrow import ArrowFile
-from harness.files.digests import key_of
+from harness.files.digests import digest_of, text_digest
 from harness.files.sealed import ensure_files
 
 BATCH_ROWS = 1000
@@ -88,18 +87,16 @@ def tokenized_file(cache: Path, folder: Path, tokenizer: PairTokenizer, data: st
         data: Digest of the pairs.
     """
     files = sorted({file for pattern in _READ for file in folder.glob(pattern)})
-    content = hashlib.sha256()
-    for file in files:
-        content.update(file.name.encode() + b"\0" + file.read_bytes())
+    content = (part for file in files for part in (f"{file.name}\0", file.read_bytes()))
     parts = {
-        "tokenizer": content.hexdigest(),
+        "tokenizer": text_digest(*content),
         "versions": [transformers.__version__, tokenizers.__version__, _VERSION],
         "template": asdict(tokenizer.template),
         "image_tokens": tokenizer.image_tokens,
         "max_length": tokenizer.max_length,
         "data": data,
     }
-    return cache / "tokenized" / f"{key_of(parts)}.arrow"
+    return cache / "tokenized" / f"{digest_of(parts, 16)}.arrow"
 
 
 def ensure_tokenized(

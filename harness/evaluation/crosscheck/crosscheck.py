@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.launchers.lifetime import die_with_parent
 from harness.llm.messages import ChatSettings
 
@@ -86,7 +86,7 @@ def crosscheck_path(run: Path, name: str) -> Path:
 def write_crosscheck(run: Path, check: CrossCheck) -> None:
     """Write a result into the folder of its run."""
     path = crosscheck_path(run, check.benchmark)
-    write_atomically(path, json.dumps(asdict(check), indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(asdict(check), indent=2, ensure_ascii=False) + "\n")
 
 
 def _check(run: Path, names: Sequence[str], data: Path, model: str, settings: ChatSettings) -> None:

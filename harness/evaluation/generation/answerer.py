@@ -1,7 +1,6 @@
 """A checkpoint that answers questions about images, in batches."""
 
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.data.images import ImageTransform, open_image
 from harness.data.templates import TEMPLATES, Template
 from harness.errors import DataError
 from harness.evaluation.generation.penalty import PromptRepetitionPenalty
+from harness.files.digests import file_digest, text_digest
 from harness.models.catalog import check_template
 from harness.models.family import load_family
 from harness.registry import find
@@ -174,9 +174,6 @@ class Llava:
 
 def content_hash(folder: Path) -> str:
     """Return 16 hex digits over the names and contents of the files of a checkpoint."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    parts = (part for file in files for part in (file.name, bytes.fromhex(file_digest(file))))
+    return text_digest(*parts, digits=16)

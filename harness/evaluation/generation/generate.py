@@ -21,7 +21,7 @@ from harness.evaluation.generation.samples import (
     questions_hash,
     read_samples,
 )
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.launchers.lifetime import die_with_parent
 from harness.models.sources import model_folder
 from harness.registry import load_benchmark
@@ -147,7 +147,7 @@ def _finish(out: Path, task: GenerationTask, journal: Journal) -> None:
         )
     rows = [{"id": sample.id, "response": journal.answers[sample.id]} for sample in task.samples]
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_atomically(responses_path(out, task.name), text)
+    write_text(responses_path(out, task.name), text)
     for path in journal_paths(out, task.name):
         path.unlink()
 

@@ -1,6 +1,5 @@
 """The questions of a benchmark, from its published files, and how they are to be answered."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from benchmarks.types import Benchmark, Decoding, Sample
 from harness.errors import ConfigError
+from harness.files.digests import text_digest
 from harness.registry import benchmark_names, load_benchmark
 from harness.upstream.reading import read_data
 
@@ -93,9 +93,5 @@ def read_samples(benchmark: Benchmark[Any], data: Path) -> tuple[Sample, ...]:
 
 def questions_hash(samples: Sequence[Sample]) -> str:
     """Return 16 hex digits over ids, questions and images (paths, or contents when embedded)."""
-    digest = hashlib.sha256()
-    for sample in samples:
-        image = sample.image if isinstance(sample.image, bytes) else sample.image.encode()
-        for part in (repr(sample.id).encode(), sample.question.encode(), image):
-            digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()[:16]
+    parts = (part for one in samples for part in (repr(one.id), one.question, one.image))
+    return text_digest(*(bytes.fromhex(text_digest(part)) for part in parts), digits=16)

@@ -4,7 +4,6 @@ Replies are appended to a JSONL file as they come, so that a killed run continue
 asks nobody.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from harness.errors import ConfigError, JudgeError
 from harness.evaluation.judging.annotators import Annotators, tagged_json, tagger_of
 from harness.evaluation.judging.judge import Judge, OpenAIJudge, Question, ReplayJudge
 from harness.evaluation.judging.replies import appending, keep_only, read_journal, row
+from harness.files.digests import text_digest
 from harness.llm.budget import Spent
 
 QUIET_S = 2.0
@@ -80,7 +80,7 @@ class Annotation:
             self.benchmark.request(sample, response),
             response.text,
         )
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        return text_digest("\0".join(parts))
 
 
 def question_about(

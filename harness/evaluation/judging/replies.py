@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from benchmarks.types import SampleId
 from harness.errors import DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 
 
 def read_journal(path: Path) -> dict[str, list[str]]:
@@ -64,4 +64,4 @@ def _cut_torn_line(file: IO[bytes]) -> None:
 
 def keep_only(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replace the file by these rows."""
-    write_atomically(path, "".join(map(_line, rows)))
+    write_text(path, "".join(map(_line, rows)))

@@ -13,7 +13,7 @@ from benchmarks.types import Token
 from harness.errors import DataError
 from harness.evaluation.tagging.plain_pickle import read_plain_pickle
 from harness.evaluation.tagging.wordnet import NounForms
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 from harness.files.digests import file_digest
 from harness.upstream.catalogue import catalogue
@@ -140,7 +140,7 @@ class NLTKTagger:
                 values = read_plain_pickle(opened.read(TAGGER_PICKLE), str(archive))
             for file, value in zip(files, values, strict=True):
                 text = json.dumps(sorted(value) if isinstance(value, set) else value)
-                write_atomically(file, text)
+                write_text(file, text)
         return files
 
     @cached_property

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import DataError
+from harness.files.atomic import written
 from harness.files.cache import cache_dir
 from harness.files.digests import content_digest
 from harness.files.locks import FileLock
@@ -77,22 +78,18 @@ def _convert(folder: Path, config: Mapping[str, Any], tower: Path, target: Path)
     ours = llava_config(folder, config, tower)
     parts = _parts(folder, tower, ours.to_dict(), config["vocab_size"])
     _require_room(parts, target.parent)
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        partial.mkdir()
-        write_readers(folder, tower, ours, partial)
-        write_shards(_weights(parts, ours.text_config.vocab_size), partial)
-        if problems := check_model(partial):
-            raise DataError("\n".join([f"{folder}: its conversion is not whole:", *problems]))
-        partial.rename(target)
+        with written(target, one_writer=True) as partial:
+            partial.mkdir()
+            write_readers(folder, tower, ours, partial)
+            write_shards(_weights(parts, ours.text_config.vocab_size), partial)
+            if problems := check_model(partial):
+                raise DataError("\n".join([f"{folder}: its conversion is not whole:", *problems]))
     except OSError as error:
         raise DataError(
             f"{target.parent}: the converted model cannot be written ({error}). Make room, or move "
             "the cache with HARNESS_CACHE."
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _parts(

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from harness.errors import DataError
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.models.headers import INDEX, Shapes, read_shapes
 
 SHARD_BYTES = 2_000_000_000
@@ -65,7 +65,7 @@ def write_shards(weights: Iterator[tuple[str, Tensor]], folder: Path) -> None:
         total += weight.nbytes
     flush()
     index = {"metadata": {"total_size": total}, "weight_map": places}
-    write_atomically(folder / INDEX, json.dumps(index, indent=2, sort_keys=True) + "\n")
+    write_text(folder / INDEX, json.dumps(index, indent=2, sort_keys=True) + "\n")
 
 
 def _unpickled(file: Path) -> dict[str, Tensor]:

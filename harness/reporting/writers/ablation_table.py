@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.reporting.compare import Comparison, RunResult, compare
 from harness.reporting.words import escaped
 from harness.reporting.writers.markdown import legend, runs_table, settings, unreadable_replies
@@ -27,8 +27,8 @@ def write_ablation(
     comparison = compare(runs, runs[0].size, benchmarks)
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
     text = ablation_markdown(comparison, title, benchmarks, changes)
-    write_atomically(stem.with_name(f"{stem.name}.csv"), csv_text(records))
-    write_atomically(stem.with_name(f"{stem.name}.md"), text)
+    write_text(stem.with_name(f"{stem.name}.csv"), csv_text(records))
+    write_text(stem.with_name(f"{stem.name}.md"), text)
     return comparison
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from harness.errors import DataError, TrainingError
-from harness.files.atomic import sync
+from harness.files.atomic import commit, sync
 from harness.training.checkpoints.reshard import FRAGMENTS, resharded
 from harness.training.step.engine import Engine, Processes
 
@@ -124,9 +124,8 @@ class Checkpoints:
         sync(*own)
 
     def _commit(self, partial: Path, target: Path) -> None:
-        sync(*partial.iterdir(), partial)
-        partial.rename(target)
-        sync(self._folder)
+        # The part is not one of `written`: every rank has put its own files into it.
+        commit(partial, target)
         for old in sorted(_complete(self._folder))[: -self._keep]:
             shutil.rmtree(old)
 

@@ -14,7 +14,7 @@ from harness.data.rows.collate import Collator, ImageStore
 from harness.data.rows.tokenized import TokenizedPairs, ensure_tokenized, tokenized_file
 from harness.data.templates import TEMPLATES
 from harness.errors import Interrupted
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 from harness.models.base import BaseModel, model_digest
 from harness.runs.rundir import RunDir
@@ -67,7 +67,7 @@ class Preparation:
         if self.processes.rank == 0:
             self.processes.barrier()
             if cut := pairs.cut_rows:
-                write_atomically(self.run.path / CUT_FILE, json.dumps(cut))
+                write_text(self.run.path / CUT_FILE, json.dumps(cut))
         return pairs
 
     def vision(self, tower: VisionTower, pairs: TokenizedPairs, images: ImageStore) -> VisionCache:

@@ -1,6 +1,5 @@
 """Log-probabilities of the reference model, computed once for all methods, seeds and epochs."""
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
+from harness.files.digests import text_digest
 from harness.files.sealed import ensure_files
 from harness.training.step.policy import TokenLogps
 
@@ -57,9 +57,9 @@ class ReferenceKey(NamedTuple):
     def folder(self, cache: Path) -> Path:
         """Return the place of the log-probabilities in the cache; the key is written into it."""
         text = json.dumps(self._asdict(), sort_keys=True, indent=2)
-        folder = cache / "reference" / hashlib.sha256(text.encode()).hexdigest()[:16]
+        folder = cache / "reference" / text_digest(text, digits=16)
         if not (folder / "key.json").exists():
-            write_atomically(folder / "key.json", text + "\n")
+            write_text(folder / "key.json", text + "\n")
         return folder
 
 

@@ -1,6 +1,5 @@
 """Features of the frozen vision tower on the disk, as many as a bound allows."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,7 +14,8 @@ from torch import Tensor
 
 from harness.data.rows.batch import PairTokens
 from harness.data.rows.collate import ImageStore, Pairs
-from harness.files.atomic import write_atomically
+from harness.files.atomic import write_text
+from harness.files.digests import text_digest
 from harness.files.sealed import ensure_files
 from harness.training.precomputed.reference import Ranks
 
@@ -46,9 +46,9 @@ class VisionKey(NamedTuple):
     def folder(self, cache: Path) -> Path:
         """Return the place of the features in the cache; the key is written into it."""
         text = json.dumps(self._asdict(), sort_keys=True, indent=2)
-        folder = cache / "vision" / hashlib.sha256(text.encode()).hexdigest()[:16]
+        folder = cache / "vision" / text_digest(text, digits=16)
         if not (folder / "key.json").exists():
-            write_atomically(folder / "key.json", text + "\n")
+            write_text(folder / "key.json", text + "\n")
         return folder
 
 
