@@ -162,7 +162,6 @@ def _first(
 
 BENCHMARK: Benchmark[Score] = Benchmark(
     name="amber",
-    task="amber",
     samples=15_220,
     metrics=(
         Metric("chair", "percent", False, headline=True, description="Unsupported objects."),

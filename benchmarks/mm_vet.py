@@ -165,7 +165,6 @@ FALLBACK = Correctness((0.0,))
 
 BENCHMARK = Benchmark(
     name="mm_vet",
-    task="mm_vet",
     samples=218,
     metrics=(
         Metric("total", "percent", True, headline=True, description="Mean correctness."),

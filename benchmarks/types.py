@@ -143,8 +143,6 @@ class Benchmark(Generic[ScoreT]):
     """A registered benchmark: a value, not a class to inherit from."""
 
     name: str
-    task: str
-    """Name of the lmms-eval task that generates the responses."""
     samples: int
     """How many the published data hold."""
     metrics: tuple[Metric, ...]

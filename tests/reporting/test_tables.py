@@ -22,7 +22,7 @@ def nothing(*_arguments):
 
 def benchmark(name, *metrics):
     return Benchmark(
-        name=name, task=name, samples=4, metrics=metrics, source="made up", annotator=None,
+        name=name, samples=4, metrics=metrics, source="made up", annotator=None,
         request=nothing, score=nothing, aggregate=nothing, fallback=None, files=(), read=nothing,
     )  # fmt: skip
 
