@@ -16,6 +16,7 @@ from harness.data.images import ImageTransform, open_image
 from harness.data.templates import TEMPLATES, Template
 from harness.errors import DataError
 from harness.evaluation.generation.penalty import PromptRepetitionPenalty
+from harness.files.digests import file_digest, remembered
 from harness.models.catalog import check_template
 from harness.models.family import load_family
 from harness.registry import find
@@ -173,10 +174,17 @@ class Llava:
 
 
 def content_hash(folder: Path) -> str:
-    """Return 16 hex digits over the names and contents of the files of a checkpoint."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
+    """Return 16 hex digits over the names and contents of the files of a checkpoint.
+
+    They are remembered as long as no file changes: the weights are gigabytes.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+
+    def digest() -> str:
+        content = hashlib.sha256()
+        for path in files:
+            content.update(path.name.encode())
+            content.update(bytes.fromhex(file_digest(path)))
+        return content.hexdigest()[:16]
+
+    return remembered(lambda: files, digest, "checkpoint")
