@@ -29,6 +29,15 @@ KINDS = {
     "discriminative-relation": "relation",
     "relation": "relation",
 }
+GROUPS = (
+    "existence",
+    "attribute",
+    "attribute/state",
+    "attribute/number",
+    "attribute/action",
+    "relation",
+)
+"""Of the questions; the three kinds of attributes are counted together and each by itself."""
 
 
 class Words(NamedTuple):
@@ -175,7 +184,7 @@ BENCHMARK: Benchmark[Score] = Benchmark(
         Metric("amber_score", "points", True, headline=True, description="(100 - CHAIR + F1) / 2."),
         *(
             Metric(f"{kind}/{name}", "percent", True)
-            for kind in ("existence", "attribute", "relation")
+            for kind in GROUPS
             for name in ("accuracy", "precision", "recall", "f1")
         ),
     ),

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.types import Benchmark, Response, Sample, SampleId, Scorecard, Unscored
 from harness.console import messages
-from harness.errors import DataError
+from harness.errors import ConfigError, DataError
 from harness.evaluation.answers.answers import pair, read_responses
 from harness.evaluation.generation.samples import protocol_of
 from harness.evaluation.items import Item, failed
@@ -56,6 +56,7 @@ def evaluate(
         form: Name of the format of the answers; None finds it by the first of them.
 
     Raises:
+        ConfigError: The benchmark returns a metric that it does not declare.
         DataError: Data or answers are wrong, or answers are missing.
         JudgeError: The judge did not answer.
     """
@@ -66,6 +67,7 @@ def evaluate(
         official, careful = _columns(benchmark, items)
     except ValueError as error:
         raise DataError(f"{data}: benchmark '{benchmark.name}': {error}") from error
+    _require_declared(benchmark, [*official, *careful])
     scorecard = Scorecard(
         benchmark=benchmark.name,
         protocol=protocol,
@@ -138,6 +140,17 @@ def _columns(
         return {}, benchmark.aggregate(careful)
     official = [_counted(benchmark, score) for score in scores]
     return benchmark.aggregate(official), benchmark.aggregate(careful)
+
+
+def _require_declared(benchmark: Benchmark[Any], names: Sequence[str]) -> None:
+    """Refuse numbers that no table would show."""
+    declared = {one.name for metric in benchmark.metrics for one in metric.members(names)}
+    if unknown := [name for name in dict.fromkeys(names) if name not in declared]:
+        raise ConfigError(
+            f"benchmark '{benchmark.name}': `aggregate` returns {', '.join(map(repr, unknown))}, "
+            "which its `metrics` do not declare, so no table would show it. Add a Metric with this "
+            "name to `metrics`; a name that ends with '/*' declares all that begin alike."
+        )
 
 
 def _counted(benchmark: Benchmark[Any], score: Any) -> Any:
