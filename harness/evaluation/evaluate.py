@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.types import Benchmark, Response, Sample, SampleId, Scorecard, Unscored
+from benchmarks.types import Benchmark, Response, Sample, Scorecard, Unscored
 from harness.console import messages
 from harness.errors import ConfigError, DataError
 from harness.evaluation.answers.answers import pair, read_responses
@@ -19,8 +19,9 @@ from harness.evaluation.judging.annotators import (
     Annotators,
     find_annotators,
     open_service,
-    takes_runs,
+    runs_of,
 )
+from harness.evaluation.judging.replies import Replies
 from harness.files.atomic import write_atomically
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
@@ -87,7 +88,7 @@ def _items(
     benchmark = annotation.benchmark
     try:
         answered = annotate(annotation, pairs, replies)
-        return [_item(benchmark, *each, answered) for each in pairs]
+        return [_item(benchmark, *each, answered[each[0].id]) for each in pairs]
     except ValueError as error:
         raise DataError(f"benchmark '{benchmark.name}': {error}") from error
     except TimeoutError as error:  # NLTK limits the time that a text may take it
@@ -116,14 +117,8 @@ def _pairs(
     return pairs
 
 
-def _item(
-    benchmark: Benchmark[Any],
-    sample: Sample,
-    response: Response,
-    replies: Mapping[SampleId, Sequence[str]],
-) -> Item:
-    score = benchmark.score(sample, response, replies[sample.id])
-    return Item(sample, response, replies[sample.id], score)
+def _item(benchmark: Benchmark[Any], sample: Sample, response: Response, replies: Replies) -> Item:
+    return Item(sample, response, replies, benchmark.score(sample, response, replies.flat()))
 
 
 def _columns(
@@ -204,12 +199,11 @@ def evaluate_all(
     service = open_service(judge, settings)
     for name in names:
         benchmark = load_benchmark(name)
-        times = runs if takes_runs(benchmark) else 1
         evaluation = evaluate(
             benchmark,
             data / name,
             run / "responses" / f"{name}.jsonl",
-            find_annotators(judge, data / name, settings, times, service),
+            find_annotators(judge, data / name, settings, runs_of(benchmark, runs), service),
             run / "replies" / f"{name}.jsonl",
             protocol_of(benchmark, protocol),
         )
