@@ -160,6 +160,7 @@ def _evaluate(run: RunDir, model: Path, spec: RunSpec, judging: ChatSettings) ->
         spec.evaluation.judge,
         spec.evaluation.protocol,
         judging,
+        spec.evaluation.judge_runs,
     )
 
 

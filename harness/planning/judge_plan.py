@@ -10,6 +10,7 @@ from harness.evaluation.judging.annotate import Pair, question_about
 from harness.evaluation.judging.annotators import Annotators
 from harness.evaluation.judging.judge import Judge, Question, chat_request
 from harness.llm.messages import ChatRequest, estimated_tokens
+from harness.settings.spec import EvaluationSpec
 
 ASSUMED_ANSWER = "word " * 120
 """Stands for an answer that is not there yet: 600 characters."""
@@ -91,6 +92,17 @@ def judge_plan(
         ),
         completion_tokens_limit=limit * len(requests) if limit is not None else None,
     )
+
+
+def runs_problems(evaluation: EvaluationSpec) -> list[str]:
+    """Say what is wrong with judging several times, if it is asked for."""
+    runs, judge = evaluation.judge_runs, evaluation.judge
+    if runs == 1 or judge.partition(":")[0] == "openai":
+        return []
+    return [
+        f"evaluation.judge_runs {runs}: judge {judge} gives the same replies in every run. Leave "
+        "it at 1, or choose the judge that is asked anew: --set evaluation.judge=openai"
+    ]
 
 
 def _planned(question: Question, judge: Judge | None) -> tuple[list[ChatRequest], int]:
