@@ -29,6 +29,15 @@ KINDS = {
     "discriminative-relation": "relation",
     "relation": "relation",
 }
+GROUPS = (
+    "existence",
+    "attribute",
+    "attribute/state",
+    "attribute/number",
+    "attribute/action",
+    "relation",
+)
+"""Of the questions; the three kinds of attributes are counted together and each by itself."""
 
 
 class Words(NamedTuple):
@@ -162,7 +171,6 @@ def _first(
 
 BENCHMARK: Benchmark[Score] = Benchmark(
     name="amber",
-    task="amber",
     samples=15_220,
     metrics=(
         Metric("chair", "percent", False, headline=True, description="Unsupported objects."),
@@ -176,7 +184,7 @@ BENCHMARK: Benchmark[Score] = Benchmark(
         Metric("amber_score", "points", True, headline=True, description="(100 - CHAIR + F1) / 2."),
         *(
             Metric(f"{kind}/{name}", "percent", True)
-            for kind in ("existence", "attribute", "relation")
+            for kind in GROUPS
             for name in ("accuracy", "precision", "recall", "f1")
         ),
     ),

@@ -142,7 +142,6 @@ FALLBACK = Grades(-1, -1)
 
 BENCHMARK = Benchmark(
     name="llava_bench",
-    task="llava_bench",
     samples=60,
     metrics=(
         Metric("all", "percent", True, headline=True, description="Grade relative to GPT-4's."),

@@ -165,11 +165,12 @@ FALLBACK = Correctness((0.0,))
 
 BENCHMARK = Benchmark(
     name="mm_vet",
-    task="mm_vet",
     samples=218,
     metrics=(
         Metric("total", "percent", True, headline=True, description="Mean correctness."),
         *(Metric(capability, "percent", True) for capability in CAPABILITIES),
+        Metric("integration/*", "percent", True, description="By exact set of capabilities."),
+        Metric("total_std", "points", False, description="Of the total over several runs."),
     ),
     source="arXiv:2308.02490; MM-Vet mm-vet_evaluator.py at acde843",
     annotator=LLMJudge(

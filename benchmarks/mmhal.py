@@ -124,7 +124,6 @@ FALLBACK = Rating(0)
 
 BENCHMARK = Benchmark(
     name="mmhal",
-    task="mmhal",
     samples=96,
     metrics=(
         Metric("score", "score", True, headline=True, description="Mean rating, 0 to 6."),

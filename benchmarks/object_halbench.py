@@ -184,7 +184,6 @@ def aggregate(scores: Sequence[Mentions | None]) -> dict[str, float]:
 
 WITH_JUDGE: Benchmark[Mentions | None] = Benchmark(
     name="object_halbench",
-    task="object_halbench",
     samples=300,
     metrics=(
         Metric(

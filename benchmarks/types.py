@@ -4,8 +4,8 @@ Flow: `read(files) -> samples`; per sample `request -> replies -> score | Unscor
 `aggregate`. The harness does all that touches disk, network or a model.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 ScoreT = TypeVar("ScoreT")
@@ -53,11 +53,26 @@ class Metric:
     """One number of a scorecard."""
 
     name: str
+    """One that ends with `/*` stands for a family: whatever numbers with this beginning the data
+    give."""
     unit: Literal["percent", "points", "score"]
     higher_is_better: bool
     headline: bool = False
     """Shown in the comparison table."""
     description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.headline and self.name.endswith("/*"):
+            raise ValueError(
+                f"metric {self.name!r} is a family, so it has no column to be shown in"
+            )
+
+    def members(self, names: Iterable[str]) -> "tuple[Metric, ...]":
+        """Return the metric itself; of a family, one metric for each of the names that belongs."""
+        if not self.name.endswith("/*"):
+            return (self,)
+        begin = self.name.removesuffix("*")
+        return tuple(replace(self, name=name) for name in names if name.startswith(begin))
 
 
 class Token(NamedTuple):
@@ -143,11 +158,10 @@ class Benchmark(Generic[ScoreT]):
     """A registered benchmark: a value, not a class to inherit from."""
 
     name: str
-    task: str
-    """Name of the lmms-eval task that generates the responses."""
     samples: int
     """How many the published data hold."""
     metrics: tuple[Metric, ...]
+    """Every name that `aggregate` may return, in the order of the tables."""
     source: str
     annotator: LLMJudge | NounTagger | None
     request: Callable[[Sample, Response], str]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.types import Benchmark, Response, Sample, SampleId, Scorecard, Unscored
+from benchmarks.types import Benchmark, Response, Sample, Scorecard, Unscored
 from harness.console import messages
-from harness.errors import DataError
+from harness.errors import ConfigError, DataError
 from harness.evaluation.answers.answers import pair, read_responses
 from harness.evaluation.generation.samples import protocol_of
 from harness.evaluation.items import Item, failed
@@ -19,8 +19,9 @@ from harness.evaluation.judging.annotators import (
     Annotators,
     find_annotators,
     open_service,
-    takes_runs,
+    runs_of,
 )
+from harness.evaluation.judging.replies import Replies
 from harness.files.atomic import write_text
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
@@ -56,6 +57,7 @@ def evaluate(
         form: Name of the format of the answers; None finds it by the first of them.
 
     Raises:
+        ConfigError: The benchmark returns a metric that it does not declare.
         DataError: Data or answers are wrong, or answers are missing.
         JudgeError: The judge did not answer.
     """
@@ -66,6 +68,7 @@ def evaluate(
         official, careful = _columns(benchmark, items)
     except ValueError as error:
         raise DataError(f"{data}: benchmark '{benchmark.name}': {error}") from error
+    _require_declared(benchmark, [*official, *careful])
     scorecard = Scorecard(
         benchmark=benchmark.name,
         protocol=protocol,
@@ -85,7 +88,7 @@ def _items(
     benchmark = annotation.benchmark
     try:
         answered = annotate(annotation, pairs, replies)
-        return [_item(benchmark, *each, answered) for each in pairs]
+        return [_item(benchmark, *each, answered[each[0].id]) for each in pairs]
     except ValueError as error:
         raise DataError(f"benchmark '{benchmark.name}': {error}") from error
     except TimeoutError as error:  # NLTK limits the time that a text may take it
@@ -114,14 +117,8 @@ def _pairs(
     return pairs
 
 
-def _item(
-    benchmark: Benchmark[Any],
-    sample: Sample,
-    response: Response,
-    replies: Mapping[SampleId, Sequence[str]],
-) -> Item:
-    score = benchmark.score(sample, response, replies[sample.id])
-    return Item(sample, response, replies[sample.id], score)
+def _item(benchmark: Benchmark[Any], sample: Sample, response: Response, replies: Replies) -> Item:
+    return Item(sample, response, replies, benchmark.score(sample, response, replies.flat()))
 
 
 def _columns(
@@ -138,6 +135,17 @@ def _columns(
         return {}, benchmark.aggregate(careful)
     official = [_counted(benchmark, score) for score in scores]
     return benchmark.aggregate(official), benchmark.aggregate(careful)
+
+
+def _require_declared(benchmark: Benchmark[Any], names: Sequence[str]) -> None:
+    """Refuse numbers that no table would show."""
+    declared = {one.name for metric in benchmark.metrics for one in metric.members(names)}
+    if unknown := [name for name in dict.fromkeys(names) if name not in declared]:
+        raise ConfigError(
+            f"benchmark '{benchmark.name}': `aggregate` returns {', '.join(map(repr, unknown))}, "
+            "which its `metrics` do not declare, so no table would show it. Add a Metric with this "
+            "name to `metrics`; a name that ends with '/*' declares all that begin alike."
+        )
 
 
 def _counted(benchmark: Benchmark[Any], score: Any) -> Any:
@@ -191,12 +199,11 @@ def evaluate_all(
     service = open_service(judge, settings)
     for name in names:
         benchmark = load_benchmark(name)
-        times = runs if takes_runs(benchmark) else 1
         evaluation = evaluate(
             benchmark,
             data / name,
             run / "responses" / f"{name}.jsonl",
-            find_annotators(judge, data / name, settings, times, service),
+            find_annotators(judge, data / name, settings, runs_of(benchmark, runs), service),
             run / "replies" / f"{name}.jsonl",
             protocol_of(benchmark, protocol),
         )

@@ -1,12 +1,12 @@
 """One sample with its answer, what was said about it, and what it counts."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.types import FAILED_CALL, Benchmark, LLMJudge, Response, Sample, Unscored
-from harness.evaluation.judging.annotators import tagger_of
+from harness.evaluation.judging.replies import Replies
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Item:
 
     sample: Sample
     response: Response
-    replies: Sequence[str]
+    replies: Replies
     score: Any
     """The benchmark's own score, or Unscored."""
 
@@ -24,7 +24,7 @@ class Item:
         row: dict[str, Any] = {"id": self.sample.id, "question": self.sample.question}
         if self.sample.category:
             row["category"] = self.sample.category
-        row |= {"response": self.response.text, "replies": list(self.replies)}
+        row |= {"response": self.response.text, "replies": self.replies.flat()}
         if not isinstance(self.score, Unscored):
             return row | {"score": plain(self.score)}
         row["unscored"] = self.score.reason
@@ -37,7 +37,7 @@ def failed(benchmark: Benchmark[Any], item: Item) -> bool:
     """Tell whether the judge's last call about an unscored sample was refused."""
     if not isinstance(item.score, Unscored) or not isinstance(benchmark.annotator, LLMJudge):
         return False
-    judged = item.replies[:-1] if tagger_of(benchmark) else item.replies
+    judged = item.replies.judge
     return bool(judged) and judged[-1] == FAILED_CALL
 
 

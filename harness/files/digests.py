@@ -48,19 +48,37 @@ def tree_digest(path: Path) -> str:
 def content_digest(files: Callable[[], Iterable[Path]]) -> str:
     """Hash the contents of files, in their order.
 
-    It is remembered for as long as no file changes in name, place, size or time, so that
-    gigabytes are hashed once. A file that is not there counts as empty; files may repeat, and there
-    may be millions, so they are asked for anew whenever they are gone through.
+    It is remembered, as `remembered` says. A file that is not there counts as empty; files may
+    repeat, and there may be millions, so they are asked for anew whenever they are gone through.
     """
-    known = hashlib.sha256()
+
+    def digest() -> str:
+        content = hashlib.sha256()
+        for file in files():
+            content.update(bytes.fromhex(file_digest(file)) if _is_file(file) else b"\0")
+        return content.hexdigest()
+
+    return remembered(files, digest)
+
+
+def remembered(
+    files: Callable[[], Iterable[Path]], digest: Callable[[], str], name: str = ""
+) -> str:
+    """Return a digest of files, remembered while none changes in name, place, size or time.
+
+    So gigabytes are hashed once.
+
+    Args:
+        files: What the digest is made of.
+        digest: Makes it.
+        name: Tells digests of the same files apart.
+    """
+    known = hashlib.sha256(name.encode())
     for file in files():
         known.update(_state(file).encode(errors="surrogateescape"))
     memory = cache_dir() / "preferences" / "digests" / known.hexdigest()[:32]
     if not memory.exists():
-        content = hashlib.sha256()
-        for file in files():
-            content.update(bytes.fromhex(file_digest(file)) if _is_file(file) else b"\0")
-        write_text(memory, content.hexdigest())
+        write_text(memory, digest())
     return memory.read_text("utf-8")
 
 

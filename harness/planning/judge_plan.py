@@ -8,8 +8,9 @@ from benchmarks.types import Benchmark, LLMJudge, Response, Sample
 from harness.errors import DataError
 from harness.evaluation.judging.annotate import Pair, question_about
 from harness.evaluation.judging.annotators import Annotators
-from harness.evaluation.judging.judge import Judge, OpenAIJudge, Question, chat_request
+from harness.evaluation.judging.judge import Judge, Question, chat_request
 from harness.llm.messages import ChatRequest, estimated_tokens
+from harness.settings.spec import EvaluationSpec
 
 ASSUMED_ANSWER = "word " * 120
 """Stands for an answer that is not there yet: 600 characters."""
@@ -59,7 +60,7 @@ def judge_plan(
     Args:
         benchmark: What is scored.
         pairs: Samples with their answers, or `assumed_pairs`.
-        annotators: Who will be asked: nothing is paid unless it is `openai`. None plans for the
+        annotators: Who will be asked; some judges are paid nothing. None plans for the
             benchmark's own model in one run, and knows of no stored reply.
 
     Raises:
@@ -68,7 +69,7 @@ def judge_plan(
     """
     annotator = benchmark.annotator
     judge = None if annotators is None else annotators.judge
-    paid = annotators is None or isinstance(judge, OpenAIJudge)
+    paid = annotators is None or (judge is not None and judge.spent is not None)
     if not isinstance(annotator, LLMJudge) or not paid:
         return NOTHING
     requests: list[ChatRequest] = []
@@ -93,8 +94,19 @@ def judge_plan(
     )
 
 
+def runs_problems(evaluation: EvaluationSpec) -> list[str]:
+    """Say what is wrong with judging several times, if it is asked for."""
+    runs, judge = evaluation.judge_runs, evaluation.judge
+    if runs == 1 or judge.partition(":")[0] == "openai":
+        return []
+    return [
+        f"evaluation.judge_runs {runs}: judge {judge} gives the same replies in every run. Leave "
+        "it at 1, or choose the judge that is asked anew: --set evaluation.judge=openai"
+    ]
+
+
 def _planned(question: Question, judge: Judge | None) -> tuple[list[ChatRequest], int]:
-    if isinstance(judge, OpenAIJudge):
+    if judge is not None:
         return judge.planned(question)
     first = question.annotator.calls[0]
     return [chat_request(question.annotator, question.request() + first.suffix, first)], 0

@@ -58,7 +58,7 @@ class Plan:
             return UNKNOWN
         return (
             f"about {self.unread_calls:,} at most for all runs and the base model, one per "
-            "published sample; tokens are not known before the data are there"
+            "published sample and run of the judge; tokens are not known before the data are there"
         )
 
     def _pairs(self) -> str:

@@ -227,25 +227,28 @@ def _judged(
     """
     from benchmarks.types import LLMJudge
     from harness.evaluation.generation.samples import decoding_of
-    from harness.planning.judge_plan import NOTHING, assumed_pairs, judge_plan
+    from harness.evaluation.judging.annotators import runs_of
+    from harness.planning.judge_plan import NOTHING, assumed_pairs, judge_plan, runs_problems
     from harness.upstream.reading import read_data
 
+    problems += runs_problems(evaluation)
     paid = evaluation.judge.startswith("openai")
     total, known = NOTHING, not paid or not in_world(evaluation.data)
     unread = 0
     for name in evaluation.benchmarks:
         benchmark = registry.load_benchmark(name)
+        times = (runs + 1) * runs_of(benchmark, evaluation.judge_runs)
         try:
             decoding_of(benchmark, evaluation.protocol, evaluation.max_new_tokens)
             if not in_world(evaluation.data):
                 samples, _ = read_data(benchmark, Path(evaluation.data) / name)
                 if paid:
-                    total += judge_plan(benchmark, assumed_pairs(samples)) * (runs + 1)
+                    total += judge_plan(benchmark, assumed_pairs(samples)) * times
         except DataError as error:
             missing.append(str(error))
             known = not paid
             if paid and isinstance(benchmark.annotator, LLMJudge):
-                unread += benchmark.samples * (runs + 1)
+                unread += benchmark.samples * times
         except HarnessError as error:
             problems.append(str(error))
     return (total if known else None), unread

@@ -135,6 +135,12 @@ def compare(
     return Comparison(size, columns, rows, tuple(beside))
 
 
+def metrics_in(benchmark: Benchmark[Any], cards: Iterable[Scorecard]) -> list[Metric]:
+    """Return the metrics of a benchmark in table order; of a family, those that the cards hold."""
+    names = dict.fromkeys(name for card in cards for name in (*card.official, *card.careful))
+    return [one for metric in benchmark.metrics for one in metric.members(names)]
+
+
 def settings_of(runs: Iterable[RunResult], benchmark: str) -> list[Setting]:
     """Return the settings under which a benchmark was scored, in order of appearance."""
     cards = (run.scorecards.get(benchmark) for run in runs)

@@ -56,6 +56,7 @@ def _evaluate(folder: RunDir, model: Path, spec: RunSpec, judging: ChatSettings)
         spec.evaluation.judge,
         spec.evaluation.protocol,
         judging,
+        spec.evaluation.judge_runs,
     )
 
 

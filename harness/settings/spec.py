@@ -17,6 +17,7 @@ ADDED: Mapping[str, Any] = {
     "data.hardness.unscored": "stop",
     "model.lora_rank": 0,
     "model.lora_alpha": 16.0,
+    "evaluation.judge_runs": 1,
 }
 """Fields younger than the first runs, each with the value that stands for what was done before.
 
@@ -171,6 +172,12 @@ class EvaluationSpec(Strict):
     benchmarks: tuple[str, ...] = Field(description="Names, in table order.")
     data: str = Field(description="Folder of the benchmarks' data folders, or world:benchmarks.")
     judge: str = Field(description="oracle, openai, or replay:FILE.")
+    judge_runs: int = Field(
+        default=1,
+        ge=1,
+        description="How often openai judges every answer, where the benchmark reads several runs "
+        "(mm_vet; paper: 5).",
+    )
     protocol: str = Field(default="official", description="Decoding settings, by name.")
     batch_size: int = Field(default=1, gt=0, description="Samples generated together.")
     max_new_tokens: int | None = Field(

@@ -2,46 +2,22 @@
 
 import json
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from benchmarks.types import Benchmark, Sample
+from benchmarks.types import Sample
 from harness.errors import DataError
 from harness.registry import load_benchmark
 from harness.upstream.catalogue import Dataset, Entry, safe_path
+from harness.upstream.reading import read_data, read_text
 
 
 def read_samples(dataset: Dataset, folder: Path) -> list[Sample]:
-    """Return the samples of a benchmark's folder.
+    """Return the samples of a benchmark's folder, as scoring reads them.
 
     Raises:
-        DataError: A file is missing, is not UTF-8 or not in the published form.
+        DataError: See `read_data`.
     """
-    benchmark: Benchmark[Any] = load_benchmark(dataset.name)
-    texts = {}
-    for name in benchmark.files:
-        path = folder / name
-        if path.is_file():
-            texts[name] = read_text(path)
-    try:
-        return list(benchmark.read(texts))
-    except ValueError as error:
-        raise DataError(f"{folder}: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{folder}: not in the published form ({error!r})") from error
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file.
-
-    Raises:
-        DataError: It cannot be read, or is not UTF-8.
-    """
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error})") from error
-    except OSError as error:
-        raise DataError(f"{path}: not readable ({error})") from error
+    samples, _version = read_data(load_benchmark(dataset.name), folder)
+    return samples
 
 
 def image_entries(dataset: Dataset, folder: Path) -> dict[str, Entry]:

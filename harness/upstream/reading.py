@@ -27,10 +27,9 @@ def read_data(benchmark: Benchmark[Any], folder: Path) -> tuple[list[Sample], st
     texts: dict[str, str] = {}
     hashed: list[str | bytes] = []
     for name in sorted(benchmark.files):
-        places = (folder / name, folder / Path(name).name)
-        found = next((place for place in places if place.is_file()), None)
-        if found is not None:
-            content = found.read_bytes()
+        found = place_of(folder, name)
+        if found.is_file():
+            content = read_bytes(found)
             hashed += [name, bytes.fromhex(text_digest(content))]
             texts[name] = decode(content, found)
     try:
@@ -47,6 +46,33 @@ def read_data(benchmark: Benchmark[Any], folder: Path) -> tuple[list[Sample], st
         problem = f"ids stand twice: {', '.join(twice[:5])}" if twice else "there is no sample"
         raise DataError(f"{folder}: {problem}. Check with: python -m harness data verify")
     return samples, f"sha256:{text_digest(*hashed, digits=12)}"
+
+
+def place_of(folder: Path, name: str) -> Path:
+    """Return where a published file lies: in its subfolder, or in the benchmark's folder itself."""
+    place, flat = folder / name, folder / Path(name).name
+    return flat if flat.is_file() and not place.is_file() else place
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        DataError: It cannot be read, or is not UTF-8.
+    """
+    return decode(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: not readable ({error}). Fetch or unpack it again.") from error
 
 
 def decode(content: bytes, source: Path) -> str:

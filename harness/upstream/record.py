@@ -63,9 +63,19 @@ class Record:
         return value if isinstance(value, str) else None
 
 
-def state_of(dataset: Dataset, path: str, entry: Entry, record: Record) -> State:
-    """Compare one file with the catalogue, or where that knows no hash with the record."""
-    target = record.folder / path
+def state_of(
+    dataset: Dataset, path: str, entry: Entry, record: Record, place: Path | None = None
+) -> State:
+    """Compare one file with the catalogue, or where that knows no hash with the record.
+
+    Args:
+        dataset: Whose file it is.
+        path: Its published path below the dataset's folder.
+        entry: What the catalogue says about it.
+        record: What was fetched.
+        place: Where it lies, if not at its path.
+    """
+    target = place or record.folder / path
     if not target.is_file():
         if entry.made_by is not None:
             return "to be made"

@@ -20,7 +20,7 @@ from benchmarks.parsing import json_object
 from harness.errors import ConfigError, DataError
 from harness.files.atomic import write_text
 from harness.files.digests import file_digest
-from harness.upstream.content import read_text
+from harness.upstream.reading import read_text
 
 THRESHOLD = 0.8
 

@@ -10,6 +10,7 @@ from harness.errors import DataError
 from harness.upstream.catalogue import Dataset, Entry
 from harness.upstream.checks import CHECKS
 from harness.upstream.content import image_entries, read_samples
+from harness.upstream.reading import place_of
 from harness.upstream.record import GOOD, Record, State, state_of
 
 
@@ -45,11 +46,13 @@ def verify(dataset: Dataset, data: Path) -> list[Finding]:
 
 
 def _file(dataset: Dataset, path: str, entry: Entry, record: Record) -> Finding:
+    is_benchmark = dataset.name in CHECKS
+    place = place_of(record.folder, path) if is_benchmark else record.folder / path
     try:
-        state = state_of(dataset, path, entry, record)
+        state = state_of(dataset, path, entry, record, place)
     except OSError as error:
         return Finding(dataset.name, path, "not readable", ok=False, note=str(error))
-    note = _note(record.folder / path, entry, state)
+    note = _note(place, entry, state)
     return Finding(dataset.name, path, state, state in GOOD or state == "to be made", note)
 
 

@@ -1,5 +1,6 @@
 """From answers on disk to a scorecard: two questions of MMHal-Bench, judged from a recording."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,7 +8,8 @@ import sys
 import pytest
 
 from harness.errors import ConfigError, DataError
-from harness.evaluation.evaluate import evaluate_all
+from harness.evaluation.evaluate import evaluate, evaluate_all
+from harness.evaluation.judging.annotators import find_annotators
 from harness.evaluation.score import as_json, score_responses
 from harness.registry import load_benchmark
 from harness.upstream.reading import read_data
@@ -165,6 +167,19 @@ def test_a_run_gets_a_scorecard_and_its_items(data, tmp_path):
             "counted_as": {"rating": 0, "question_type": "other", "verdict": "hallucinated"},
         },
     ]
+
+
+def test_a_metric_that_is_not_declared_is_an_error(data, tmp_path):
+    """Else it would stand on the scorecard and in no table."""
+    benchmark = load_benchmark("mmhal")
+    less = dataclasses.replace(
+        benchmark, metrics=tuple(one for one in benchmark.metrics if one.name != "score/other")
+    )
+    annotators = find_annotators(f"replay:{lines(tmp_path / 'recorded.jsonl', REPLIES)}", data)
+    responses = lines(tmp_path / "answers.jsonl", ANSWERS)
+    assert "score/other" in evaluate(benchmark, data, responses, annotators).scorecard.official
+    with pytest.raises(ConfigError, match=r"'mmhal'.*'score/other'.*Add a Metric"):
+        evaluate(less, data, responses, annotators)
 
 
 def test_scoring_imports_neither_torch_nor_transformers():

@@ -35,7 +35,7 @@ def read_toy(files):
 
 
 TOY = Benchmark(
-    name="toy", task="toy", samples=6, metrics=(), source="made up", annotator=None,
+    name="toy", samples=6, metrics=(), source="made up", annotator=None,
     request=nothing, score=nothing, aggregate=nothing, fallback=None, files=("toy.json",),
     read=read_toy, decoding={"official": Decoding(max_new_tokens=12)},
 )  # fmt: skip

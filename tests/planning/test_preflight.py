@@ -191,6 +191,32 @@ def test_the_plan_counts_the_judge_s_calls_for_every_run_and_the_base_model(
     assert dict(plan.rows())["judge calls"].startswith("3 for all runs and the base model")
 
 
+def test_every_run_of_the_judge_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One question of MM-Vet, one seed and the base model, five runs each: 10 calls.
+
+    Of MMHal-Bench, which is judged once, nothing is here: 96 samples, twice.
+    """
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key")
+    several = ("evaluation.judge=openai", "evaluation.judge_runs=5")
+    spec = spec_of(tmp_path, *several)
+    (tmp_path / "benchmarks" / "mm_vet" / "judge_prompt.txt").write_text("Compare.")
+    plan = check([spec], tmp_path / "out")
+    assert plan.judging is not None
+    assert (plan.judging.calls, plan.judging.completion_tokens_limit) == (10, 30)
+    (tmp_path / "benchmarks" / "mm_vet" / "mm-vet.json").unlink()
+    both = {"benchmarks": ("mm_vet", "mmhal")}
+    spec = spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update=both)})
+    assert look([spec], tmp_path / "out").unread_calls == 218 * 10 + 96 * 2
+
+
+@pytest.mark.parametrize("judge", ["oracle", "replay:recorded.jsonl"])
+def test_only_a_judge_that_is_asked_anew_judges_several_times(tmp_path: Path, judge: str):
+    spec = spec_of(tmp_path, f"evaluation.judge={judge}", "evaluation.judge_runs=5")
+    told = f"evaluation.judge_runs 5: judge {judge} gives the same replies.*Leave it at 1, or"
+    with pytest.raises(PreflightError, match=told):
+        check([spec], tmp_path)
+
+
 def test_a_key_file_stands_for_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     spec = spec_of(tmp_path, "evaluation.judge=openai")

@@ -22,7 +22,7 @@ def nothing(*_arguments):
 
 def benchmark(name, *metrics):
     return Benchmark(
-        name=name, task=name, samples=4, metrics=metrics, source="made up", annotator=None,
+        name=name, samples=4, metrics=metrics, source="made up", annotator=None,
         request=nothing, score=nothing, aggregate=nothing, fallback=None, files=(), read=nothing,
     )  # fmt: skip
 
@@ -247,3 +247,42 @@ def test_terminal_table_shows_the_same_cells():
 )
 def test_markdown_marks_are_escaped_and_names_stay_searchable(text, shown):
     assert escaped(text) == shown
+
+
+VET = benchmark(
+    "mm_vet",
+    Metric("total", "percent", higher_is_better=True, headline=True),
+    Metric("integration/*", "percent", higher_is_better=True),
+    Metric("total_std", "points", higher_is_better=False),
+)
+
+
+def test_every_number_of_a_family_reaches_table_and_csv_of_the_method(tmp_path):
+    """Seed 1 knows a set of capabilities that seed 0 does not."""
+
+    def judged(**values):
+        found = {"total": 50.0, **{f"integration/{name}": one for name, one in values.items()}}
+        return Scorecard(
+            benchmark="mm_vet", protocol="official", judge="j", data="d", official=found,
+            careful=found | {"total_std": 0.5}, counts={"samples": 2, "unscored": 0},
+        )  # fmt: skip
+
+    cards = [judged(rec=10.0), judged(rec=20.0, ocr_rec=30.0)]
+    runs = [
+        RunResult("dama", "dama", None, "tiny", seed, {"mm_vet": card})
+        for seed, card in enumerate(cards)
+    ]
+    text = write_tables(runs, "tiny", tmp_path, [VET])
+    assert table_of(text)[0] == ["Method", "Seeds", "MM-Vet total ↑"]
+    own = (tmp_path / "dama-tiny.md").read_text()
+    names = [line.split(" | ")[0] for line in own.splitlines() if line.startswith("| ")]
+    assert names == [
+        "| Metric", "| ---", "| total ↑", "| integration/rec ↑", "| integration/ocr rec ↑",
+        "| total std ↓",
+    ]  # fmt: skip
+    assert "| integration/rec ↑ | 10.0 | 20.0 | 15.0 ± 63.5 | 15.0 ± 63.5 |" in own
+    rows = list(csv.DictReader((tmp_path / "dama-tiny.csv").read_text().splitlines()))
+    found = {(row["seed"], row["metric"]): row["value"] for row in rows if row["kind"] == "careful"}
+    assert found["1", "integration/ocr_rec"] == "30.0"
+    assert found["0", "total_std"] == "0.5"
+    assert ("0", "integration/ocr_rec") not in found

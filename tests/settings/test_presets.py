@@ -46,6 +46,7 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
     assert left <= {
         "model.revision",
         "evaluation.max_new_tokens",
+        "evaluation.judge_runs",
         "data.max_bad_rows",
         "data.hardness.splitter_model",
         "data.hardness.unscored",

@@ -15,6 +15,7 @@ CHANGED = {
     "data.hardness.unscored": "sentences",
     "model.lora_rank": "8",
     "model.lora_alpha": "32",
+    "evaluation.judge_runs": "5",
 }
 MACHINE = {
     "devices": 2,

@@ -13,6 +13,7 @@ from harness.registry import load_benchmark
 from harness.upstream.catalogue import Dataset, catalogue
 from harness.upstream.fetch import fetch
 from harness.upstream.mirror import Mirror
+from harness.upstream.reading import read_data
 from harness.upstream.transfer import Web
 from harness.upstream.verify import verify
 
@@ -97,6 +98,52 @@ def test_broken_questions_are_a_finding_and_no_traceback(tmp_path, text):
     dataset, file = mmhal(tmp_path)
     file.write_text(text)
     assert [row.state for row in verify(dataset, tmp_path) if not row.ok] == ["not checked"]
+
+
+BOM = b"\xef\xbb\xbf"
+ADDRESS = b"https://example.org/0.jpg"
+
+
+@pytest.mark.parametrize(
+    ("change", "readable"),
+    [
+        (lambda content: content, True),
+        (lambda content: BOM + content, True),
+        (lambda content: content.replace(ADDRESS, b"\xe9"), False),
+        (lambda content: content.replace(b"question_type", b"kind"), False),
+        (lambda content: b"[]", False),
+        (lambda content: b"[[]]", False),
+    ],
+)
+def test_what_verify_reads_is_what_score_reads(tmp_path, change, readable):
+    """A mark of UTF-8 stopped the one, a list of no questions the other."""
+    dataset, file = mmhal(tmp_path)
+    file.write_bytes(change(file.read_bytes()))
+    assert reads(lambda: read_data(load_benchmark("mmhal"), file.parent)) is readable
+    states = [row.state for row in verify(dataset, tmp_path) if not row.ok]
+    assert ("not checked" not in states) is readable
+
+
+def reads(read):
+    try:
+        read()
+    except DataError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_annotations_may_lie_in_the_folder_itself_for_verify_and_score(tmp_path, flat):
+    benchmark = load_benchmark("object_halbench")
+    folder = tmp_path / "object_halbench"
+    files = {name: {"url": f"https://example.org/{name}"} for name in benchmark.files}
+    for name in benchmark.files:
+        place = folder / (name.rpartition("/")[2] if flat else name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("")
+    dataset = Dataset(name="object_halbench", licence="none", files=files)
+    found = {row.what: row.state for row in verify(dataset, tmp_path)}
+    assert {found[name] for name in benchmark.files} == {"not pinned"}
 
 
 def test_a_later_change_of_an_unpinned_file_is_seen(tmp_path):

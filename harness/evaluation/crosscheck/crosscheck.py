@@ -7,14 +7,14 @@ is dropped, with the reason.
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.console import track
 from harness.files.atomic import write_text
-from harness.launchers.lifetime import die_with_parent
+from harness.launchers.logged import run_logged
 from harness.llm.messages import ChatSettings
 
 LMMS_TASKS = {"mm_vet": "mmvet", "llava_bench": "llava_in_the_wild"}
@@ -92,7 +92,6 @@ def write_crosscheck(run: Path, check: CrossCheck) -> None:
 def _check(run: Path, names: Sequence[str], data: Path, model: str, settings: ChatSettings) -> None:
     """Run lmms-eval in a process of its own, which it may patch as it likes."""
     log = run / "logs" / "crosscheck.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     for name in names:
         crosscheck_path(run, name).unlink(missing_ok=True)
     arguments = {
@@ -109,16 +108,16 @@ def _check(run: Path, names: Sequence[str], data: Path, model: str, settings: Ch
     }
     stated = [f"{flag}={value}" for flag, value in arguments.items() if value is not None]
     command = [sys.executable, "-m", "harness.evaluation.crosscheck.worker", *stated]
-    with log.open("w", encoding="utf-8") as file:
-        done = subprocess.run(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=_environment(model),
-            check=False,
-            preexec_fn=die_with_parent,  # nobody would read what it goes on to pay for
-        )
-    reason = f"lmms-eval ended with exit code {done.returncode}; see {log.name}"
+    with track("cross-check", len(names)) as tracker:
+        checked: set[str] = set()
+
+        def look() -> None:
+            written = {name for name in names if crosscheck_path(run, name).exists()}
+            tracker.advance(len(written - checked))
+            checked.update(written)
+
+        code = run_logged(command, log, _environment(model), look)
+    reason = f"lmms-eval ended with exit code {code}; see {log.name}"
     for name in names:
         if read_crosscheck(run, name) is None:
             write_crosscheck(run, CrossCheck(name, LMMS_TASKS[name], {}, model, "", 0, reason))

@@ -1,26 +1,22 @@
 """Start the process that generates answers, show its progress and report its failure."""
 
-import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from harness.console import messages
+from harness.console import Tracker, messages, track
 from harness.errors import HarnessError
 from harness.evaluation.generation.generate import unfinished
 from harness.evaluation.generation.journal import progress_of
 from harness.evaluation.generation.samples import protocol_of
-from harness.launchers.lifetime import die_with_parent
+from harness.launchers.logged import run_logged
 from harness.registry import load_benchmark
 from harness.settings.spec import EvaluationSpec, ModelSpec
 
 TAIL_LINES = 20
-POLL_SECONDS = 0.5
 
 
 def generate(
@@ -54,27 +50,13 @@ def generate(
     if not names:
         return
     _name_fallbacks(names, spec.protocol)
-    log.parent.mkdir(parents=True, exist_ok=True)
     command = _command(str(model), names, spec, model_spec, data, out, processes)
-    with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=_environment(threads),
-            # Else a second call would meet it in the same journals, and on the same GPU.
-            preexec_fn=die_with_parent,
-        )
-        try:
-            _follow(process, out, names)
-        finally:
-            # Reached with a living process only when this one is interrupted.
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    if process.returncode != 0:
+    messages.print("generate: loading the model")
+    with _Followed(out, names) as followed:
+        code = run_logged(command, log, _environment(threads), followed.look)
+    if code != 0:
         raise HarnessError(
-            f"Generating answers failed with exit code {process.returncode}; the end of {log}:\n"
+            f"Generating answers failed with exit code {code}; the end of {log}:\n"
             f"{_tail(log)}\n"
             "Answers up to here are kept: the same command continues. If memory ran out, lower it "
             "with: --set evaluation.batch_size=1"
@@ -131,23 +113,31 @@ def _environment(threads: int | None) -> dict[str, str]:
     return environment
 
 
-def _follow(process: subprocess.Popen[bytes], out: Path, names: Sequence[str]) -> None:
-    """Show a progress bar on stderr until the process ends."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("generate", total=None)
-        while process.poll() is None:
-            done, total = progress_of(out, names)
-            progress.update(bar, completed=done, total=total or None)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(POLL_SECONDS)
-        done, total = progress_of(out, names)
-        progress.update(bar, completed=done, total=total or None)
+class _Followed:
+    """The progress of a process that generates: nothing before its model is loaded."""
+
+    def __init__(self, out: Path, names: Sequence[str]) -> None:
+        self._out, self._names = out, names
+        self._tracker: Tracker | None = None
+        self._done = 0
+        self._open = ExitStack()
+
+    def look(self) -> None:
+        """Show how many answers are on the disk."""
+        if self._tracker is None:
+            totals = [progress_of(self._out, [name])[1] for name in self._names]
+            if not all(totals):  # the process has not opened all journals yet
+                return
+            self._tracker = self._open.enter_context(track("generate", sum(totals)))
+        done, _ = progress_of(self._out, self._names)
+        self._tracker.advance(done - self._done)
+        self._done = done
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
 
 
 def _tail(log: Path) -> str:

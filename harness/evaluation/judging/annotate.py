@@ -4,7 +4,6 @@ Replies are appended to a JSONL file as they come, so that a killed run continue
 asks nobody.
 """
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
@@ -17,8 +16,8 @@ from benchmarks.types import Benchmark, LLMJudge, Response, Sample, SampleId
 from harness.console import Tracker, track
 from harness.errors import ConfigError, JudgeError
 from harness.evaluation.judging.annotators import Annotators, tagged_json, tagger_of
-from harness.evaluation.judging.judge import Judge, OpenAIJudge, Question, ReplayJudge
-from harness.evaluation.judging.replies import appending, keep_only, read_journal, row
+from harness.evaluation.judging.judge import Judge, Question
+from harness.evaluation.judging.replies import Replies, appending, keep_only, read_journal, row
 from harness.files.digests import text_digest
 from harness.llm.budget import Spent
 
@@ -42,34 +41,30 @@ class Annotation:
             return annotator.needed(sample, response)
         return annotator is not None and self.benchmark.request(sample, response) != ""
 
-    def replies(self, sample: Sample, response: Response) -> list[str]:
-        """Ask about one response; the tagger's reply follows the judge's.
+    def replies(self, sample: Sample, response: Response) -> Replies:
+        """Ask about one response: the judge first, then the tagger.
 
         Raises:
             ConfigError: The benchmark needs a judge, and none was named.
             JudgeError: The judge did not answer.
         """
         judge, annotator = self.annotators.judge, self.benchmark.annotator
-        replies = judge.recorded(sample.id) if isinstance(judge, ReplayJudge) else []
+        judged: list[str] = []
         if isinstance(annotator, LLMJudge):
             if judge is None:
                 raise ConfigError(
                     f"benchmark '{self.benchmark.name}' needs a judge ({annotator.model}). "
                     "Choose one with --judge openai or --judge replay:FILE."
                 )
-            replies = judge.replies(question_about(self.benchmark, annotator, sample, response))
+            judged = judge.replies(question_about(self.benchmark, annotator, sample, response))
         tagger = tagger_of(self.benchmark)
-        if tagger is None or self._ends_tagged(replies):
-            return replies
-        texts = tagger.texts(response, replies)
-        return [*replies, tagged_json(self.annotators.tagger(tagger.name), texts)]
-
-    def _ends_tagged(self, replies: Sequence[str]) -> bool:
-        """Tell whether the last recorded reply is a tagger's."""
-        annotator = self.benchmark.annotator
-        if isinstance(annotator, LLMJudge) and not any(map(annotator.readable, replies[:-1])):
-            return False
-        return bool(replies) and is_tagged(replies[-1])
+        if annotator is None or tagger is None:
+            return Replies(tuple(judged))
+        tagged = judge.tagged(annotator, sample.id) if judge else None
+        if tagged is None:
+            texts = tagger.texts(response, judged)
+            tagged = tagged_json(self.annotators.tagger(tagger.name), texts)
+        return Replies(tuple(judged), tagged)
 
     def key(self, sample: Sample, response: Response) -> str:
         """Return a hash of everything that decides the replies."""
@@ -96,21 +91,9 @@ def question_about(
     )
 
 
-def is_tagged(reply: str) -> bool:
-    """Tell whether a reply is a tagger's: a JSON list of lists of [text, tag, lemma]."""
-    try:
-        texts = json.loads(reply)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(texts, list) and all(
-        isinstance(text, list) and all(isinstance(t, list) and len(t) == 3 for t in text)
-        for text in texts
-    )
-
-
 def annotate(
     annotation: Annotation, pairs: Sequence[Pair], journal: Path | None
-) -> dict[SampleId, list[str]]:
+) -> dict[SampleId, Replies]:
     """Return the replies about every response; none where nobody is asked.
 
     Args:
@@ -119,14 +102,15 @@ def annotate(
         journal: File of replies to continue and extend; None keeps nothing. Recorded replies are
             not recorded again.
     """
-    replies: dict[SampleId, list[str]] = {sample.id: [] for sample, _ in pairs}
+    replies = {sample.id: Replies() for sample, _ in pairs}
     asked = [pair for pair in pairs if annotation.needed(*pair)]
-    if journal is None or isinstance(annotation.annotators.judge, ReplayJudge):
+    judge = annotation.annotators.judge
+    if journal is None or (judge is not None and judge.recorded):
         for pair, answer in _ask(annotation, asked):
             replies[pair[0].id] = answer
         return replies
     keys = {sample.id: annotation.key(sample, response) for sample, response in asked}
-    known = read_journal(journal)
+    known = read_journal(journal, with_tagger=tagger_of(annotation.benchmark) is not None)
     with appending(journal) as write:
         missing = [pair for pair in asked if keys[pair[0].id] not in known]
         for (sample, _), answer in _ask(annotation, missing):
@@ -138,7 +122,7 @@ def annotate(
     return replies | {sample_id: known[key] for sample_id, key in keys.items()}
 
 
-def _ask(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, list[str]]]:
+def _ask(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Replies]]:
     """Yield replies as they come, and say how many are missing when the judge fails."""
     judge, name, done = annotation.annotators.judge, annotation.benchmark.name, 0
     with _Progress(f"{name}: replies", len(pairs), judge) as advance:
@@ -148,7 +132,7 @@ def _ask(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, 
                 done += 1
                 advance()
         except JudgeError as error:
-            if isinstance(judge, ReplayJudge):
+            if judge is not None and judge.recorded:
                 raise
             raise JudgeError(
                 f"{error} Replies about {len(pairs) - done} of {len(pairs)} responses to "
@@ -157,7 +141,7 @@ def _ask(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, 
             ) from error
 
 
-def _answers(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, list[str]]]:
+def _answers(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Replies]]:
     """Yield replies, several questions at a time where the judge allows it.
 
     After a failure nothing new is asked; the questions in flight are finished first.
@@ -183,14 +167,13 @@ def _answers(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pa
                     yield futures[future], answer
         except BaseException:
             _cancel(futures)
-            if isinstance(judge, OpenAIJudge):
-                judge.service.stop()
+            judge.stop()
             raise
     if failure is not None:
         raise failure
 
 
-def _cancel(futures: Iterable[Future[list[str]]]) -> None:
+def _cancel(futures: Iterable[Future[Replies]]) -> None:
     for future in futures:
         future.cancel()
 
@@ -200,8 +183,8 @@ class _Progress:
 
     def __init__(self, description: str, total: int, judge: Judge | None) -> None:
         self._description, self._total = description, total
-        self._service = judge.service if isinstance(judge, OpenAIJudge) else None
-        self._before = self._service.spent if self._service else Spent()
+        self._judge = judge
+        self._before = self._spent()
         self._start, self._done = time.monotonic(), 0
         self._stack = ExitStack()
         self._tracker: Tracker | None = None
@@ -224,9 +207,12 @@ class _Progress:
 
     def _note(self, seconds: float) -> str:
         """Say what was paid; nothing where nothing is paid for."""
-        if self._service is None:
+        spent, before = self._spent(), self._before
+        if spent is None or before is None:
             return ""
-        spent, before = self._service.spent, self._before
         paid = spent.calls - before.calls
         recalled = spent.recalled - before.recalled
         return f"{paid / seconds:.1f} calls/s, {paid} paid, {recalled} recalled"
+
+    def _spent(self) -> Spent | None:
+        return None if self._judge is None else self._judge.spent

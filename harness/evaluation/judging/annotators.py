@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.types import Benchmark, LLMJudge, NounTagger, Token
 from harness.errors import ConfigError
-from harness.evaluation.judging.judge import Judge, OpenAIJudge, OracleJudge, ReplayJudge
+from harness.evaluation.judging.judge import Judge, OpenAIJudge, OracleJudge
+from harness.evaluation.judging.replay import ReplayJudge
 from harness.evaluation.tagging.nouns import PhraseTagger, SpacyTagger, Tagger, find_nltk
 from harness.llm.messages import ChatSettings
 
@@ -118,9 +119,10 @@ def open_service(judge: str | None, settings: ChatSettings = DEFAULTS) -> "ChatS
     return ChatService(settings, default_store())
 
 
-def takes_runs(benchmark: Benchmark[Any]) -> bool:
-    """Tell whether a benchmark reads several runs of its judge."""
-    return isinstance(benchmark.annotator, LLMJudge) and benchmark.annotator.several_runs
+def runs_of(benchmark: Benchmark[Any], runs: int) -> int:
+    """Return how often a benchmark is judged: once where it does not read several runs."""
+    annotator = benchmark.annotator
+    return runs if isinstance(annotator, LLMJudge) and annotator.several_runs else 1
 
 
 def _oracle(data: Path) -> Annotators:

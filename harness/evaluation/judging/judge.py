@@ -1,19 +1,18 @@
-"""Judges: language models, recorded replies, and the tiny world's oracle.
+"""Judges: what all of them can do, language models, and the tiny world's oracle.
 
 A judge answers all calls about one sample. A call that fails stops the evaluation with a
 JudgeError; what was answered before is kept, so that the same command continues.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from benchmarks.types import FAILED_CALL, Call, LLMJudge, Response, Sample, SampleId
-from harness.errors import ConfigError, DataError, JudgeError
-from harness.llm.messages import ChatRequest, well_formed
+from benchmarks.types import Call, LLMJudge, NounTagger, Response, Sample, SampleId
+from harness.errors import ConfigError
+from harness.llm.budget import Spent
+from harness.llm.messages import ChatRequest
 
 if TYPE_CHECKING:
     from harness.llm.chat import ChatService
@@ -38,11 +37,47 @@ class Judge(Protocol):
     concurrency: int
     """Questions it answers at the same time."""
 
+    @property
+    def recorded(self) -> bool:
+        """Whether its replies lie in a file already, so that nobody keeps them again."""
+
+    @property
+    def spent(self) -> Spent | None:
+        """What was paid so far; None where nothing is ever paid."""
+
     def name(self, annotator: LLMJudge) -> str:
         """Return who judged, as shown on the scorecard."""
 
     def replies(self, question: Question) -> list[str]:
         """Return the replies in call order."""
+
+    def tagged(self, annotator: LLMJudge | NounTagger, sample_id: SampleId) -> str | None:
+        """Return a tagger's reply that was recorded with the judge's, or None."""
+
+    def planned(self, question: Question) -> tuple[list[ChatRequest], int]:
+        """Return the calls that a question needs at least, and how many replies are stored."""
+
+    def stop(self) -> None:
+        """Begin no further call in any thread."""
+
+
+class FreeJudge:
+    """What judges have in common that are paid nothing and answer one question at a time."""
+
+    concurrency = 1
+    recorded = False
+    spent: Spent | None = None
+
+    def tagged(self, _annotator: LLMJudge | NounTagger, _sample_id: SampleId) -> str | None:
+        """Return nothing: no tagger's reply is recorded."""
+        return None
+
+    def planned(self, _question: Question) -> tuple[list[ChatRequest], int]:
+        """Return no call."""
+        return [], 0
+
+    def stop(self) -> None:
+        """Do nothing: there is no other thread."""
 
 
 def climb(question: Question, ask: Callable[[str, Call, int], str]) -> list[str]:
@@ -56,68 +91,8 @@ def climb(question: Question, ask: Callable[[str, Call, int], str]) -> list[str]
     return replies
 
 
-class ReplayJudge:
-    """Replies recorded earlier: JSONL of {"id", "replies"} or {"id", "runs": [[...], ...]}."""
-
-    concurrency = 1
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._replies: dict[SampleId, list[str]] = {}
-        try:
-            lines = path.read_text("utf-8").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot read the recorded replies ({error})") from error
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                self._add(line, f"{path}:{number}")
-
-    def _add(self, line: str, where: str) -> None:
-        try:
-            row = json.loads(line)
-            runs = row["runs"] if "runs" in row else [row["replies"]]
-            replies = [_recorded(reply) for run in runs for reply in run]
-            sample_id = row["id"]
-            known = sample_id in self._replies
-        except (ValueError, RecursionError, KeyError, TypeError) as error:
-            raise DataError(
-                f'{where}: expected {{"id": ..., "replies": [...]}} or "runs" ({error!r})'
-            ) from error
-        if known:
-            raise DataError(f"{where}: id {sample_id!r} stands twice. Keep one line per sample.")
-        self._replies[sample_id] = replies
-
-    def name(self, annotator: LLMJudge) -> str:
-        """Return the model that the benchmark asks for: the recording does not name another."""
-        return f"{annotator.model} (recorded replies)"
-
-    def replies(self, question: Question) -> list[str]:
-        """Return the recorded replies of all runs, one after the other."""
-        if question.sample.id not in self._replies:
-            raise JudgeError(
-                f"{self.path}: no replies for sample {question.sample.id!r} of benchmark "
-                f"'{question.benchmark}'. Record them, or choose another judge."
-            )
-        return self._replies[question.sample.id]
-
-    def recorded(self, sample_id: SampleId) -> list[str]:
-        """Return what is recorded, nothing included."""
-        return self._replies.get(sample_id, [])
-
-
-def _recorded(reply: Any) -> str:
-    """Return a reply as text; null is an empty reply, an error a refused call."""
-    if isinstance(reply, dict) and "error" in reply:
-        return FAILED_CALL
-    if reply is None:
-        return ""
-    return well_formed(reply) if isinstance(reply, str) else json.dumps(reply)
-
-
-class OracleJudge:
+class OracleJudge(FreeJudge):
     """The tiny world's judge, which knows what is in every picture."""
-
-    concurrency = 1
 
     def __init__(self, oracle: "Oracle") -> None:
         self._oracle = oracle
@@ -147,6 +122,8 @@ class OpenAIJudge:
         runs: How often every question is judged, where the benchmark reads several runs.
     """
 
+    recorded = False
+
     def __init__(
         self, model: str | None = None, service: "ChatService | None" = None, runs: int = 1
     ) -> None:
@@ -154,10 +131,23 @@ class OpenAIJudge:
             from harness.llm.chat import ChatService, ChatSettings, default_store
 
             service = ChatService(ChatSettings(), default_store())
-        self.service = service
+        self._service = service
         self.concurrency = service.settings.workers
         self._model = model
         self._runs = runs
+
+    @property
+    def spent(self) -> Spent:
+        """What the service was paid so far."""
+        return self._service.spent
+
+    def stop(self) -> None:
+        """Begin no further call; those in flight end and are stored."""
+        self._service.stop()
+
+    def tagged(self, _annotator: LLMJudge | NounTagger, _sample_id: SampleId) -> str | None:
+        """Return nothing: no tagger's reply is recorded."""
+        return None
 
     def name(self, annotator: LLMJudge) -> str:
         """Return the model, how many runs, and if it is another, which one it stands for."""
@@ -176,7 +166,7 @@ class OpenAIJudge:
         self._check_runs(question)
 
         def ask(run: int, request: str, call: Call, number: int) -> str:
-            return self.service.ask(self._request(question, run, request, call, number)).text
+            return self._service.ask(self._request(question, run, request, call, number)).text
 
         return [reply for run in range(self._runs) for reply in climb(question, partial(ask, run))]
 
@@ -189,7 +179,7 @@ class OpenAIJudge:
         for run in range(self._runs):
             for number, call in enumerate(question.annotator.calls):
                 request = self._request(question, run, text + call.suffix, call, number)
-                reply = self.service.known(request)
+                reply = self._service.known(request)
                 if reply is None:
                     needed.append(request)
                     break

@@ -1,11 +1,13 @@
-"""Replies on disk: JSONL, one row per response, appended as they come.
+"""What judge and tagger said about a response, and how it lies on disk.
 
-A row is {"id", "key", "replies"}; the key is a hash of everything that decides the replies.
+A file of replies is JSONL, one row per response, appended as they come: {"id", "key", "replies"},
+and "tagged" where there is a tagger. The key is a hash of everything that decides the replies.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,8 +16,34 @@ from harness.errors import DataError
 from harness.files.atomic import write_text
 
 
-def read_journal(path: Path) -> dict[str, list[str]]:
+@dataclass(frozen=True)
+class Replies:
+    """What was said about one response."""
+
+    judge: tuple[str, ...] = ()
+    """In call order, of all runs one after the other."""
+    tagged: str | None = None
+    """The tagger's reply, as JSON; None where nobody tagged anything."""
+
+    def flat(self) -> list[str]:
+        """Return all replies as a benchmark's `score` takes them, the tagger's last."""
+        return [*self.judge, *(() if self.tagged is None else (self.tagged,))]
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], *, with_tagger: bool) -> "Replies":
+        """Return the replies of a row; in an older one the tagger's stands behind the judge's."""
+        replies = tuple(row["replies"])
+        if with_tagger and "tagged" not in row:
+            return cls(replies[:-1], replies[-1])
+        return cls(replies, row.get("tagged"))
+
+
+def read_journal(path: Path, *, with_tagger: bool) -> dict[str, Replies]:
     """Return the replies by key; a line that was cut off by a kill is dropped.
+
+    Args:
+        path: File of replies, or of none yet.
+        with_tagger: Whether the benchmark has one.
 
     Raises:
         DataError: The file is something else.
@@ -26,8 +54,8 @@ def read_journal(path: Path) -> dict[str, list[str]]:
         # What follows the last newline was not written to its end.
         complete, _, _ = path.read_bytes().rpartition(b"\n")
         rows = [json.loads(line) for line in complete.decode().split("\n") if line]
-        return {row["key"]: row["replies"] for row in rows}
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        return {row["key"]: Replies.of_row(row, with_tagger=with_tagger) for row in rows}
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise DataError(
             f"{path}: not a file of replies ({error!r}). Delete it to ask again."
         ) from error
@@ -47,9 +75,10 @@ def appending(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         yield write
 
 
-def row(sample_id: SampleId, key: str, replies: Sequence[str]) -> dict[str, Any]:
+def row(sample_id: SampleId, key: str, replies: Replies) -> dict[str, Any]:
     """Return the row about one response."""
-    return {"id": sample_id, "key": key, "replies": list(replies)}
+    tagged = {} if replies.tagged is None else {"tagged": replies.tagged}
+    return {"id": sample_id, "key": key, "replies": list(replies.judge), **tagged}
 
 
 def _line(values: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from benchmarks.types import Benchmark
-from harness.reporting.compare import Row, RunResult
+from harness.reporting.compare import Row, RunResult, metrics_in
 from harness.reporting.published import PublishedValue
 
 COUNTS = ("samples", "scored", "unscored", "empty")
@@ -53,7 +53,7 @@ def run_records(row: Row, benchmarks: Sequence[Benchmark[Any]]) -> list[Record]:
 def _scorecard_records(run: RunResult, benchmark: Benchmark[Any]) -> Iterable[Record]:
     card = run.scorecards[benchmark.name]
     counts = {name: str(card.counts.get(name, "")) for name in COUNTS}
-    for metric in benchmark.metrics:
+    for metric in metrics_in(benchmark, [card]):
         for kind, values in (("official", card.official), ("careful", card.careful)):
             if metric.name in values:
                 yield Record(

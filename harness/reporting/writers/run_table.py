@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.types import Benchmark, Metric, Scorecard
-from harness.reporting.compare import Row, RunResult, Setting, cell_of, settings_of
+from harness.reporting.compare import (
+    Row,
+    RunResult,
+    Setting,
+    cell_of,
+    metrics_in,
+    settings_of,
+)
 from harness.reporting.words import (
     MISSING,
     benchmark_name,
@@ -38,7 +45,9 @@ def _section(
         if (card := run.scorecards.get(benchmark.name)) and Setting.of(card) == setting
     }
     headers = ["Metric", *(f"seed {seed}" for seed in cards), "mean", "without unreadable"]
-    lines = [_line(metric, list(cards.values())) for metric in benchmark.metrics]
+    lines = [
+        _line(metric, list(cards.values())) for metric in metrics_in(benchmark, cards.values())
+    ]
     counts = "; ".join(
         f"seed {seed}: "
         + ", ".join(f"{count} {escaped(name)}" for name, count in card.counts.items())

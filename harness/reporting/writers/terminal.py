@@ -55,7 +55,7 @@ def _cells(item: Item) -> tuple[Text, Text, Text, Text]:
     answer = Text(visible(_short(item.response.text, ANSWER)) or "(empty)")
     answer.highlight_words(bad, style=BAD, case_sensitive=False)
     name = "\n".join(filter(None, (str(item.sample.id), item.sample.category)))
-    replies = "\n".join(_short(reply, REPLY) for reply in item.replies if not _is_data(reply))
+    replies = "\n".join(_short(reply, REPLY) for reply in item.replies.judge)
     return Text(visible(_short(name, REPLY))), answer, found, Text(visible(replies))
 
 
@@ -101,11 +101,6 @@ def _flat(values: Iterable[Any]) -> Iterator[str]:
 def _short(text: str, length: int) -> str:
     """Cut a text, and say of how many characters."""
     return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
-
-
-def _is_data(reply: str) -> bool:
-    """Tell whether a reply is a tagger's JSON, whose result stands among what was found."""
-    return reply.startswith("[[")
 
 
 def select(items: Sequence[Item], ids: Sequence[str], limit: int | None) -> list[Item]:

@@ -76,7 +76,7 @@ def test_killed_process_loses_at_most_the_batch_it_was_at(world, answers, tmp_pa
     """Batches of two, and the third is never finished: four answers outlive SIGKILL."""
     script = (
         "import os, signal\n"
-        "from harness.evaluation import generate, journal\n"
+        "from harness.evaluation.generation import generate, journal\n"
         "write = journal.Journal.append\n"
         "def append(self, responses):\n"
         "    if len(self.answers) >= 4:\n"
@@ -169,3 +169,32 @@ def test_nothing_is_started_when_everything_is_there(tmp_path):
     log = tmp_path / "generate.log"
     generate(tmp_path / "no-model", spec(), MODEL_SPEC, tmp_path, tmp_path, log)
     assert not log.exists()
+
+
+REPORTED = """
+import sys
+from pathlib import Path
+from harness import console
+from harness.evaluation.generation.launch import generate
+from harness.launchers import logged
+from harness.settings.spec import EvaluationSpec, ModelSpec
+console.PLAIN_INTERVAL_S = logged.POLL_SECONDS = 0.05
+world, out = Path(sys.argv[1]), Path(sys.argv[2])
+spec = EvaluationSpec(
+    benchmarks=["mm_vet"], data="unused", judge="oracle", batch_size=1, max_new_tokens=300
+)
+generate(world / "model", spec, ModelSpec(path="unused"), world / "data", out, out / "log", 1)
+"""
+
+
+@pytest.mark.processes
+def test_progress_is_told_where_stderr_is_a_pipe(world, tmp_path):
+    """As in a log or under `matrix`: lines from the first answer to the last, and no bar."""
+    words = [sys.executable, "-c", REPORTED, str(world), str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    first, *said = done.stderr.splitlines()
+    assert first == "generate: loading the model"
+    counts = [int(line.removeprefix("generate: ").partition(f"/{SAMPLES}")[0]) for line in said]
+    assert counts == sorted(counts)
+    assert counts[-1] == SAMPLES
+    assert len(set(counts)) > 2, "something between the first line and the last"

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.types import FAILED_CALL, Call, LLMJudge, Response, Sample
 from harness.errors import ConfigError, DataError, JudgeError
-from harness.evaluation.judging.judge import OpenAIJudge, Question, ReplayJudge
+from harness.evaluation.judging.judge import OpenAIJudge, Question
+from harness.evaluation.judging.replay import ReplayJudge
 from harness.llm.chat import ChatSettings
 
 KEY = "sk-secret-of-the-test"

@@ -10,14 +10,15 @@ from benchmarks.mmhal import Rating
 from benchmarks.types import Response, Sample, Unscored
 from harness.console import visible
 from harness.evaluation.items import Item
+from harness.evaluation.judging.replies import Replies
 from harness.reporting.writers import terminal as show
 from harness.reporting.writers.terminal import print_items, select
 
 SAMPLE = Sample(7, "Describe this image.", "7.jpg", "generative")
 
 
-def item(score, text="A cat and two dogs.", replies=()):
-    return Item(SAMPLE, Response(7, text), replies, score)
+def item(score, text="A cat and two dogs.", replies=(), tagged=None):
+    return Item(SAMPLE, Response(7, text), Replies(tuple(replies), tagged), score)
 
 
 @pytest.fixture
@@ -54,6 +55,13 @@ def test_what_could_not_be_judged_is_shown_with_its_reason_and_its_reply(printed
     assert text.count("x") < 400
 
 
+def test_replies_of_the_judge_are_shown_and_those_of_the_tagger_not(printed):
+    """Whatever they look like: a judge may list lists too."""
+    text = printed(item(Rating(4), replies=['[["a judge"]]'], tagged='[[["a", "tagger", "a"]]]'))
+    assert '[["a judge"]]' in text
+    assert "tagger" not in text
+
+
 def test_markup_and_controls_are_shown_as_they_are(printed):
     text = printed(item(Rating(4), text="[red]\x1b[2J\u202e"))
     assert "\x1b" not in text
@@ -65,6 +73,6 @@ def test_new_lines_and_letters_of_any_language_stay():
 
 
 def test_items_are_picked_by_id_and_number():
-    items = [Item(Sample(i, "", ""), Response(i, ""), (), Rating(1)) for i in (1, 2, 12)]
+    items = [Item(Sample(i, "", ""), Response(i, ""), Replies(), Rating(1)) for i in (1, 2, 12)]
     assert [each.sample.id for each in select(items, ["12", "2"], None)] == [2, 12]
     assert [each.sample.id for each in select(items, [], 1)] == [1]

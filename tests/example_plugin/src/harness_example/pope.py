@@ -70,7 +70,6 @@ def aggregate(scores: Sequence[Verdict]) -> dict[str, float]:
 
 BENCHMARK = Benchmark[Verdict](
     name="pope",
-    task="pope",
     samples=3000,
     metrics=(
         Metric("accuracy", "percent", higher_is_better=True, headline=True),
