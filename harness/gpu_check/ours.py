@@ -23,7 +23,6 @@ from harness.training.loop import Loop
 from harness.training.precomputed.reference import ReferenceLogps, ensure_reference
 from harness.training.process import Progress
 from harness.training.step.batches import Batches
-from harness.training.step.engine import Processes
 from harness.training.step.policy import Policy, VisionTower
 from harness.training.step.schedule import DataOrder, LearningRate
 from harness.training.watch import Watch
@@ -78,7 +77,7 @@ class Ours:
     ) -> None:
         self._shape, self._device, self._folder = shape, device, folder
         self._attention, self._name, self._amounts = attention, name, amounts
-        self._here: Processes = processes(name, device)
+        self._here = processes(name, device)
         model = made_model(shape, device, torch.bfloat16)
         self._tower = VisionTower(model, device)
         self._policy = Policy(model, None, f"packed_{attention}").train()

@@ -9,13 +9,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from harness.training.step.engine import Processes
+from harness.training.step.protocols import Processes, Ranks
 
 
 class MetricsLog:
     """Appends rows on the first rank; on the others it does nothing."""
 
-    def __init__(self, path: Path, steps_done: int, processes: Processes) -> None:
+    def __init__(self, path: Path, steps_done: int, processes: Ranks) -> None:
         self._stream = None
         if processes.rank == 0:
             _cut(path, steps_done)

@@ -1,6 +1,7 @@
 """What a run says about itself while it trains: speed, memory, waiting, and that it diverges."""
 
 import json
+import math
 import resource
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ import torch
 from harness.data.rows.batch import PairTokens
 from harness.files.atomic import write_atomically
 from harness.training.process import Progress
-from harness.training.step.engine import Processes, StepReport, is_finite
+from harness.training.step.protocols import Processes, StepReport
 from harness.training.step.schedule import DataOrder
 
 DIVERGENCE_FILE = "divergence.json"
@@ -69,7 +70,8 @@ class Watch:
         """Say why the run must end after this step, and write down its pairs; or None."""
         high = self._limit is not None and report.gradient_norm > self._limit
         self._above = self._above + 1 if high else 0
-        if is_finite(row["loss"], report.gradient_norm) and self._above < self._patience:
+        finite = math.isfinite(row["loss"]) and math.isfinite(report.gradient_norm)
+        if finite and self._above < self._patience:
             return None
         rows = self._order.rows(row["step"] - 1, 0, 1)
         ids = [self._pair_id(one) for one in rows]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.training.process import Progress
-from harness.training.step.engine import StepReport
+from harness.training.step.protocols import StepReport
 from harness.training.step.schedule import DataOrder
 from harness.training.watch import DIVERGENCE_FILE, MEASURED, Watch
 

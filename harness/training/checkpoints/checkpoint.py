@@ -22,7 +22,7 @@ from torch import Tensor
 from harness.errors import DataError, TrainingError
 from harness.files.atomic import sync
 from harness.training.checkpoints.reshard import FRAGMENTS, resharded
-from harness.training.step.engine import Engine, Processes
+from harness.training.step.protocols import Processes, Resumable
 
 State = TypeVar("State")
 _PREFIX = "step-"
@@ -60,7 +60,7 @@ class Checkpoints:
         """Return the trained weights, or None when there is no checkpoint."""
         return _loaded(self.latest / "weights.safetensors") if self.latest else None
 
-    def restore(self, engine: Engine, state: State) -> State:
+    def restore(self, engine: Resumable, state: State) -> State:
         """Put optimizer and random numbers back; return the method's state."""
         if self.latest is None:
             return state
@@ -76,7 +76,7 @@ class Checkpoints:
         random.setstate((version, tuple(numbers), gauss))
         return _state_from(state, _loaded(self.latest / "method.safetensors"))
 
-    def save(self, steps_done: int, engine: Engine, state: Any) -> None:
+    def save(self, steps_done: int, engine: Resumable, state: Any) -> None:
         """Commit a checkpoint; every rank must call it.
 
         Raises:
@@ -101,7 +101,7 @@ class Checkpoints:
         """Remove all checkpoints: the trained model is on the disk."""
         shutil.rmtree(self._folder)
 
-    def _write(self, partial: Path, steps_done: int, engine: Engine, state: Any) -> None:
+    def _write(self, partial: Path, steps_done: int, engine: Resumable, state: Any) -> None:
         """Write this rank's part, and on the first rank what all share."""
         rank = self._processes.rank
         weights = engine.weights()
