@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.errors import TrainingError
-from harness.training.metrics import MetricsLog, reduced
+from harness.training.metrics import MetricsLog, reduced, summed_logps
 from harness.training.precomputed.reference import ReferenceLogps
 from harness.training.step.batches import Batches
 from harness.training.step.passes import Passes, Share
@@ -101,13 +101,14 @@ class Loop(Generic[Config, State]):
     def step(
         self, step: int, passes: Sequence[PairTokens], state: State
     ) -> tuple[LossOutput[State], StepReport]:
-        """Run one step, counted from zero."""
+        """Run one step, counted from zero; what every method logs stands beside its own metrics."""
         share, run = Share.of(passes), Passes(self.engine, self.features, passes)
         batch = pair_batch(share, run.forward(), self._reference(share))
         context = Step(self.processes, seeded(self.seed, step))
         output = self.method.loss(batch, self.config, state, context)
         run.backward((output.weights * output.losses).sum())
-        return output, self.engine.update(self.rate.at(step))
+        report = self.engine.update(self.rate.at(step))
+        return replace(output, metrics={**output.metrics, **summed_logps(batch)}), report
 
     def _reference(self, share: Share) -> TokenLogps:
         """Return the cached values; zeros for a method that reads none."""
