@@ -17,6 +17,7 @@ from harness.gpu_check.made import collator, load_of, made_model
 from harness.gpu_check.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.registry import load_method
+from harness.runs.rundir import RunDir
 from harness.settings.spec import TrainingSpec
 from harness.training.fitting import checkpoint_layers
 from harness.training.loop import Loop
@@ -192,7 +193,7 @@ class Ours:
                 limit=None,
                 patience=1,
                 flops=None,
-                run=self._folder,
+                run=RunDir(self._folder),
                 progress=Progress(self._folder / "progress.jsonl", rank=0),
                 processes=self._here,
             ),

@@ -5,13 +5,13 @@ import math
 import resource
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from harness.data.rows.batch import PairTokens
 from harness.files.atomic import write_atomically
+from harness.runs.rundir import RunDir
 from harness.training.process import Progress
 from harness.training.step.protocols import Processes, StepReport
 from harness.training.step.schedule import DataOrder
@@ -42,7 +42,7 @@ class Watch:
         patience: Steps in a row above it that end the run.
         flops: Useful operations per second that all devices together could do, and those that a
             pair takes; None where the devices are not known.
-        run: The run folder.
+        run: The run.
         progress: Where warnings go.
         processes: All devices.
     """
@@ -54,7 +54,7 @@ class Watch:
         limit: float | None,
         patience: int,
         flops: tuple[float, float] | None,
-        run: Path,
+        run: RunDir,
         progress: Progress,
         processes: Processes,
     ) -> None:
@@ -80,13 +80,13 @@ class Watch:
             what += f", above {self._limit} for {self._above} steps"
         if self._processes.rank == 0:
             said = {**row, "rows": rows, "pairs": ids}
-            write_atomically(self._run / DIVERGENCE_FILE, json.dumps(said, indent=2) + "\n")
+            write_atomically(self._run.path / DIVERGENCE_FILE, json.dumps(said, indent=2) + "\n")
         when = "after" if report.applied else "before"
         return (
             f"{what}. The run diverged: lower training.learning_rate or set "
             f"training.max_grad_norm. The pairs of this step: {', '.join(ids)} (all in "
-            f"{self._run / DIVERGENCE_FILE}); the state {when} it is saved in "
-            f"{self._run / 'checkpoints'}."
+            f"{self._run.path / DIVERGENCE_FILE}); the state {when} it is saved in "
+            f"{self._run.checkpoints}."
         )
 
     def speed(

@@ -153,7 +153,7 @@ class Worker:
                 limit=training.divergence_norm,
                 patience=training.divergence_steps,
                 flops=useful_flops(self.folder, self.pairs, self.base.image_tokens, processes),
-                run=self.run.path,
+                run=self.run,
                 progress=self.progress,
                 processes=processes,
             ),

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.data.rows.packing import pack
 from harness.registry import load_method
+from harness.runs.rundir import RunDir
 from harness.training.loop import Loop
 from harness.training.metrics import MetricsLog, read_rows
 from harness.training.process import Progress
@@ -95,7 +96,9 @@ def one_step(folder, method, processes, pairs_per_pass=None):
         seed=0,
         save_every=2,
         processes=processes,
-        watch=Watch(order, str, None, 1, None, folder, Progress(folder / "progress", 1), processes),
+        watch=Watch(
+            order, str, None, 1, None, RunDir(folder), Progress(folder / "progress", 1), processes
+        ),
         stop_asked=lambda: False,
     )
     with MetricsLog(folder / "metrics.jsonl", 0, processes) as log:

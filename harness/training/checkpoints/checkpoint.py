@@ -26,7 +26,8 @@ from harness.training.step.protocols import Processes, Resumable
 
 State = TypeVar("State")
 _PREFIX = "step-"
-_PARTIAL = ".partial"
+PARTIAL = ".partial"
+"""The folder of a checkpoint that is being written."""
 
 
 class Checkpoints:
@@ -46,7 +47,7 @@ class Checkpoints:
             folder.mkdir(parents=True, exist_ok=True)
             if processes.rank == 0:
                 # What a run that was killed while saving left behind.
-                shutil.rmtree(folder / _PARTIAL, ignore_errors=True)
+                shutil.rmtree(folder / PARTIAL, ignore_errors=True)
         self.latest = latest_checkpoint(folder)
         """The folder to continue from, or None."""
         # No rank may save, and by that remove an old one, before all have seen which is the latest.
@@ -82,7 +83,7 @@ class Checkpoints:
         Raises:
             TrainingError: It cannot be written. Those before it stay.
         """
-        partial = self._folder / _PARTIAL
+        partial = self._folder / PARTIAL
         target = self._folder / f"{_PREFIX}{steps_done:08d}"
         if target.exists():
             return
