@@ -3,8 +3,8 @@
 Nothing is fitted: every term below is a tensor that a layer of transformers' Llama saves. Between
 CPU in float32 and GPU in bfloat16 these differ: norms keep a float32 copy of their input (in
 float32 that is the input itself); the head keeps a float32 copy of its weight and rows; keys and
-values stand once (dense, flex), or once per segment that sees them (segments, varlen); a mask is
-kept by segments and dense.
+values stand once (flex), or once per segment that sees them (segments, varlen); a mask is kept by
+segments.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def kept(shape: Shape, load: Load, number: int, attention: str) -> Kept:
         shape: Sizes of the model.
         load: What the pass runs.
         number: Bytes of a number in forward: 2 or 4.
-        attention: Kernel of the packed row: segments, dense, flex or varlen.
+        attention: Kernel of the packed row: segments, flex or varlen.
     """
     h, f = shape.hidden, shape.intermediate
     positions = load.positions
@@ -92,8 +92,8 @@ def _attention(shape: Shape, load: Load, number: int, attention: str) -> int:
     outputs = 2 if by_segment else 1
     copied = attention in {"segments", "varlen"} and load.packed
     keys = load.keys_seen if copied else load.positions
-    # Kernels with a mask want keys and values repeated for every query head.
-    width = shape.hidden if attention in {"segments", "dense"} else shape.key_width
+    # A kernel with a mask wants keys and values repeated for every query head.
+    width = shape.hidden if attention == "segments" else shape.key_width
     each = number * shape.hidden * (1 + outputs) + FLOAT * shape.heads
     squares = _padded(load) * number * shape.hidden if by_segment else 0
     return load.positions * each + keys * 2 * number * width + squares
@@ -125,8 +125,7 @@ def _around(shape: Shape, load: Load, number: int, attention: str) -> int:
     else:
         # Features, and input and output of the GELU between the projector's matrices.
         projector = images * load.image * number * (vision.hidden + 2 * h)
-    entries = _mask_entries(load) if load.packed else 0
-    masks = {"segments": entries, "dense": positions**2}.get(attention, 0)
+    masks = _mask_entries(load) if load.packed and attention == "segments" else 0
     return rotary + projector + number * masks + positions * _norm(shape, number)
 
 

@@ -45,11 +45,6 @@ class VisionShape:
         embeddings = d + 3 * self.patch**2 * d + (self.positions + 1) * d
         return embeddings + self.layers * layer + 4 * d
 
-    @property
-    def layers_run(self) -> int:
-        """Layers up to the hidden state that is read; the tower as it stands runs all."""
-        return self.layers + 1 + self.feature_layer if self.feature_layer < 0 else self.layers
-
 
 @dataclass(frozen=True)
 class MergerVisionShape(VisionShape):

@@ -4,6 +4,7 @@ import importlib.util
 import math
 import os
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.settings.spec import TrainingSpec
-from harness.training.step.engine import Engine, Processes, StepReport
+from harness.training.step.engine import DeepSpeedEngine, TorchProcesses
+from harness.training.step.protocols import Engine, Processes, StepReport
 
 EngineName = Literal["deepspeed", "torch", "none"]
 SAID: dict[EngineName, str] = {
@@ -21,14 +23,20 @@ SAID: dict[EngineName, str] = {
 }
 
 
-class OneProcess(Processes):
+@dataclass(frozen=True)
+class OneProcess:
     """A process alone, without a process group."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device, self.rank, self.count = device, 0, 1
+    device: torch.device
+    rank: int = 0
+    count: int = 1
 
     def barrier(self) -> None:
         """There is nobody to wait for."""
+
+    def gather(self, values: Tensor) -> Tensor:
+        """Return the values, detached."""
+        return values.detach()
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the values, detached."""
@@ -38,7 +46,7 @@ class OneProcess(Processes):
         """There is no group to leave."""
 
 
-class TorchEngine(Engine):
+class TorchEngine:
     """AdamW over float32 copies of the weights, as ZeRO-1 keeps them; or no optimizer at all.
 
     It updates weight by weight, so that float32 gradients exist of one weight at a time.
@@ -100,7 +108,7 @@ def processes(name: EngineName, device: torch.device) -> Processes:
     os.environ.update({**alone, "MASTER_PORT": str(_free_port())})
     if device.type == "cpu":
         os.environ["DS_ACCELERATOR"] = "cpu"
-    return Processes()
+    return TorchProcesses()
 
 
 def engine(
@@ -116,7 +124,7 @@ def engine(
         folder: Gets DeepSpeed's configuration.
     """
     if name == "deepspeed":
-        return Engine(module, training, here, folder / "deepspeed.json")
+        return DeepSpeedEngine(module, training, here, folder / "deepspeed.json")
     return TorchEngine(module, training.learning_rate, optimizer=name == "torch")
 
 

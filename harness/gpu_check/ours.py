@@ -17,13 +17,13 @@ from harness.gpu_check.made import collator, load_of, made_model
 from harness.gpu_check.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.registry import load_method
+from harness.runs.rundir import RunDir
 from harness.settings.spec import TrainingSpec
 from harness.training.fitting import checkpoint_layers
 from harness.training.loop import Loop
 from harness.training.precomputed.reference import ReferenceLogps, ensure_reference
 from harness.training.process import Progress
 from harness.training.step.batches import Batches
-from harness.training.step.engine import Processes
 from harness.training.step.policy import Policy, VisionTower
 from harness.training.step.schedule import DataOrder, LearningRate
 from harness.training.watch import Watch
@@ -78,7 +78,7 @@ class Ours:
     ) -> None:
         self._shape, self._device, self._folder = shape, device, folder
         self._attention, self._name, self._amounts = attention, name, amounts
-        self._here: Processes = processes(name, device)
+        self._here = processes(name, device)
         model = made_model(shape, device, torch.bfloat16)
         self._tower = VisionTower(model, device)
         self._policy = Policy(model, None, f"packed_{attention}").train()
@@ -193,7 +193,7 @@ class Ours:
                 limit=None,
                 patience=1,
                 flops=None,
-                run=self._folder,
+                run=RunDir(self._folder),
                 progress=Progress(self._folder / "progress.jsonl", rank=0),
                 processes=self._here,
             ),

@@ -56,7 +56,6 @@ class HostfileLauncher:
     """A share of the processes on each of several hosts; the first one is the meeting point."""
 
     hosts: tuple[Host, ...]
-    one_machine: bool = False
 
     @classmethod
     def read(cls, file: Path) -> Self:

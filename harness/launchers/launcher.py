@@ -27,10 +27,6 @@ class Launcher(Protocol):
     def processes(self) -> int | None:
         """Training processes over all machines; None leaves it to training.devices."""
 
-    @property
-    def one_machine(self) -> bool:
-        """Whether all processes run on this machine, with its devices."""
-
     def check(self, processes: int) -> None:
         """Find out whether so many processes could be started, and start none.
 

@@ -13,7 +13,6 @@ class LocalLauncher:
     """All processes on this machine."""
 
     processes: None = None
-    one_machine: bool = True
 
     def check(self, processes: int) -> None:
         """Do nothing: the checks before a run know this machine."""

@@ -27,7 +27,6 @@ class SlurmLauncher:
     hosts: tuple[str, ...]
     gpus: int
     """On each node; 0 when the job has none."""
-    one_machine: bool = False
 
     @classmethod
     def here(cls) -> Self:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.errors import DataError
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "published"
-NOT_STATED = "not stated"
 
 
 class PublishedValue(BaseModel):

@@ -140,7 +140,7 @@ class TrainingSpec(Strict):
         default=False,
         description="Recompute activations; auto: of as few layers as memory asks for.",
     )
-    attention: Literal["auto", "segments", "dense", "flex", "varlen"] = Field(
+    attention: Literal["auto", "segments", "flex", "varlen"] = Field(
         default="auto", description="Kernel of the packed row; auto: by device."
     )
     save_every: int = Field(default=100, gt=0, description="Steps between checkpoints.")

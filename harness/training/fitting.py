@@ -15,7 +15,7 @@ from harness.costs.shapes import shape_of
 from harness.models.sources import ModelSource
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec, TrainingSpec
-from harness.training.step.engine import Processes
+from harness.training.step.protocols import Processes
 
 if TYPE_CHECKING:
     from harness.data.rows.tokenized import TokenizedPairs

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 import torch
@@ -10,13 +10,12 @@ from torch import Tensor
 
 from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.errors import TrainingError
-from harness.training.checkpoints.checkpoint import Checkpoints
-from harness.training.metrics import MetricsLog, reduced
+from harness.training.metrics import MetricsLog, reduced, summed_logps
 from harness.training.precomputed.reference import ReferenceLogps
 from harness.training.step.batches import Batches
-from harness.training.step.engine import Engine, Processes, StepReport
 from harness.training.step.passes import Passes, Share
 from harness.training.step.policy import TokenLogps
+from harness.training.step.protocols import Engine, Processes, StepReport
 from harness.training.step.schedule import LearningRate, seeded
 from harness.training.watch import Watch
 from methods.types import Config, LossOutput, Method, PairBatch, ResponseLogps, State
@@ -60,10 +59,22 @@ class Loop(Generic[Config, State]):
     watch: Watch
     stop_asked: Callable[[], bool]
 
-    def run(self, state: State, steps_done: int, saved: Checkpoints, log: MetricsLog) -> bool:
+    def run(
+        self,
+        state: State,
+        steps_done: int,
+        save: Callable[[int, State], object],
+        log: MetricsLog,
+    ) -> bool:
         """Train from the step after `steps_done`; return whether the last one was reached.
 
         When any rank was asked to stop, all save after the same step and leave.
+
+        Args:
+            state: The method's after those steps.
+            steps_done: How many there are.
+            save: Commits a checkpoint of the steps that are done by then and the state after them.
+            log: Gets a row per step.
 
         Raises:
             TrainingError: The run diverged. The state after the last update that was made is saved.
@@ -80,7 +91,7 @@ class Loop(Generic[Config, State]):
                 log.write(row | self.watch.speed(passes, time.perf_counter() - started, waited))
             if fault or stopping or done % self.save_every == 0:
                 log.sync()
-                saved.save(done, self.engine, state)
+                save(done, state)
             if fault:
                 raise TrainingError(fault)
             if stopping:
@@ -90,13 +101,14 @@ class Loop(Generic[Config, State]):
     def step(
         self, step: int, passes: Sequence[PairTokens], state: State
     ) -> tuple[LossOutput[State], StepReport]:
-        """Run one step, counted from zero."""
+        """Run one step, counted from zero; what every method logs stands beside its own metrics."""
         share, run = Share.of(passes), Passes(self.engine, self.features, passes)
         batch = pair_batch(share, run.forward(), self._reference(share))
         context = Step(self.processes, seeded(self.seed, step))
         output = self.method.loss(batch, self.config, state, context)
         run.backward((output.weights * output.losses).sum())
-        return output, self.engine.update(self.rate.at(step))
+        report = self.engine.update(self.rate.at(step))
+        return replace(output, metrics={**output.metrics, **summed_logps(batch)}), report
 
     def _reference(self, share: Share) -> TokenLogps:
         """Return the cached values; zeros for a method that reads none."""

@@ -9,13 +9,15 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from harness.training.step.engine import Processes
+from harness.training.step.protocols import Processes, Ranks
+from methods.logps import sequence_sums
+from methods.types import PairBatch
 
 
 class MetricsLog:
     """Appends rows on the first rank; on the others it does nothing."""
 
-    def __init__(self, path: Path, steps_done: int, processes: Processes) -> None:
+    def __init__(self, path: Path, steps_done: int, processes: Ranks) -> None:
         self._stream = None
         if processes.rank == 0:
             _cut(path, steps_done)
@@ -49,6 +51,18 @@ def reduced(
     total = processes.sum(torch.stack([loss.detach().double(), *local])).tolist()
     means = {name: value / processes.count for name, value in zip(metrics, total[1:], strict=True)}
     return total[0], means
+
+
+def summed_logps(batch: PairBatch) -> dict[str, Tensor]:
+    """Return the policy's log-probabilities of both responses of every pair, in nats, detached.
+
+    Their names are TRL's.
+    """
+    sides = {"chosen": batch.chosen, "rejected": batch.rejected}
+    return {
+        f"logps/{name}": sequence_sums(side.policy.detach(), side.mask)
+        for name, side in sides.items()
+    }
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -1,18 +1,19 @@
 """What a run says about itself while it trains: speed, memory, waiting, and that it diverges."""
 
 import json
+import math
 import resource
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from harness.data.rows.batch import PairTokens
 from harness.files.atomic import write_text
+from harness.runs.rundir import RunDir
 from harness.training.process import Progress
-from harness.training.step.engine import Processes, StepReport, is_finite
+from harness.training.step.protocols import Processes, StepReport
 from harness.training.step.schedule import DataOrder
 
 DIVERGENCE_FILE = "divergence.json"
@@ -41,7 +42,7 @@ class Watch:
         patience: Steps in a row above it that end the run.
         flops: Useful operations per second that all devices together could do, and those that a
             pair takes; None where the devices are not known.
-        run: The run folder.
+        run: The run.
         progress: Where warnings go.
         processes: All devices.
     """
@@ -53,7 +54,7 @@ class Watch:
         limit: float | None,
         patience: int,
         flops: tuple[float, float] | None,
-        run: Path,
+        run: RunDir,
         progress: Progress,
         processes: Processes,
     ) -> None:
@@ -69,7 +70,8 @@ class Watch:
         """Say why the run must end after this step, and write down its pairs; or None."""
         high = self._limit is not None and report.gradient_norm > self._limit
         self._above = self._above + 1 if high else 0
-        if is_finite(row["loss"], report.gradient_norm) and self._above < self._patience:
+        finite = math.isfinite(row["loss"]) and math.isfinite(report.gradient_norm)
+        if finite and self._above < self._patience:
             return None
         rows = self._order.rows(row["step"] - 1, 0, 1)
         ids = [self._pair_id(one) for one in rows]
@@ -78,13 +80,13 @@ class Watch:
             what += f", above {self._limit} for {self._above} steps"
         if self._processes.rank == 0:
             said = {**row, "rows": rows, "pairs": ids}
-            write_text(self._run / DIVERGENCE_FILE, json.dumps(said, indent=2) + "\n")
+            write_text(self._run.path / DIVERGENCE_FILE, json.dumps(said, indent=2) + "\n")
         when = "after" if report.applied else "before"
         return (
             f"{what}. The run diverged: lower training.learning_rate or set "
             f"training.max_grad_norm. The pairs of this step: {', '.join(ids)} (all in "
-            f"{self._run / DIVERGENCE_FILE}); the state {when} it is saved in "
-            f"{self._run / 'checkpoints'}."
+            f"{self._run.path / DIVERGENCE_FILE}); the state {when} it is saved in "
+            f"{self._run.checkpoints}."
         )
 
     def speed(

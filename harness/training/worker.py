@@ -42,8 +42,9 @@ from harness.training.process import (
     StopRequest,
 )
 from harness.training.step.batches import Batches
-from harness.training.step.engine import Engine, Processes, dtype_of
+from harness.training.step.engine import DeepSpeedEngine, TorchProcesses, dtype_of
 from harness.training.step.policy import Policy, VisionTower
+from harness.training.step.protocols import Engine, Processes
 from harness.training.step.schedule import DataOrder, LearningRate
 from harness.training.step.wide_products import wide_products
 from harness.training.watch import Watch
@@ -101,12 +102,16 @@ class Worker:
         steps_done = saved.steps_done()
         if weights := saved.weights():
             _load_trained(policy, weights)
-        engine = Engine(policy, self.spec.training, processes, self.run.deepspeed_config)
+        engine = DeepSpeedEngine(policy, self.spec.training, processes, self.run.deepspeed_config)
         state = saved.restore(engine, self.method.init_state(self.config))
         loop = self._loop(engine, vision, reference)
         self.stop.listen()
+
+        def save(done: int, state: Any) -> None:
+            saved.save(done, engine, state)
+
         with MetricsLog(self.run.metrics, steps_done, processes) as log:
-            if not loop.run(state, steps_done, saved, log):
+            if not loop.run(state, steps_done, save, log):
                 return
         trained = engine.weights()
         if processes.rank == 0:
@@ -148,7 +153,7 @@ class Worker:
                 limit=training.divergence_norm,
                 patience=training.divergence_steps,
                 flops=useful_flops(self.folder, self.pairs, self.base.image_tokens, processes),
-                run=self.run.path,
+                run=self.run,
                 progress=self.progress,
                 processes=processes,
             ),
@@ -208,7 +213,7 @@ def main(run_dir: str) -> int:
         torch.manual_seed(spec.seed)
         # Products of bfloat16 numbers are exact in TF32: the head's float32 logits stay exact.
         torch.backends.cuda.matmul.allow_tf32 = spec.training.precision == "bfloat16"
-        processes = Processes()
+        processes = TorchProcesses()
         with wide_products(processes.device, dtype_of(spec.training)):
             Worker(run, spec, processes).train()
         processes.close()

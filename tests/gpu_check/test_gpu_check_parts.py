@@ -81,19 +81,19 @@ def one_ancestor_less(module, query, key, value, mask, scaling, packed_row, **re
 
 def test_a_kernel_that_hides_an_ancestor_is_found(monkeypatch):
     """In every comparison; the check ends where the run would use it, and only there."""
-    right = equality.FUNCTIONS["dense"]
-    monkeypatch.setitem(equality.FUNCTIONS, "dense", one_ancestor_less)
-    AttentionInterface.register("packed_dense", one_ancestor_less)
+    right = equality.FUNCTIONS["flex"]
+    monkeypatch.setitem(equality.FUNCTIONS, "flex", one_ancestor_less)
+    AttentionInterface.register("packed_flex", one_ancestor_less)
     try:
         rows = equality.check(TINY, CPU)
     finally:
-        AttentionInterface.register("packed_dense", right)
+        AttentionInterface.register("packed_flex", right)
     exact = {
-        (row["what"], row["dtype"]): row["exact"] for row in rows if row["attention"] == "dense"
+        (row["what"], row["dtype"]): row["exact"] for row in rows if row["attention"] == "flex"
     }
     assert len(exact) == 5
     assert not any(exact.values())
     assert all(row["exact"] for row in rows if row["attention"] == "segments")
     equality.refuse_wrong(rows, "segments")
-    with pytest.raises(TrainingError, match="gradient of one layer, dense, bfloat16"):
-        equality.refuse_wrong(rows, "dense")
+    with pytest.raises(TrainingError, match="gradient of one layer, flex, bfloat16"):
+        equality.refuse_wrong(rows, "flex")

@@ -25,12 +25,12 @@ RATE = 1e-3
 @pytest.fixture
 def processes(monkeypatch):
     """One process that is its own group, as the launcher starts it for one device."""
-    from harness.training.step.engine import Processes
+    from harness.training.step.engine import TorchProcesses
 
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
     for name, value in (alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}).items():
         monkeypatch.setenv(name, value)
-    made = Processes()
+    made = TorchProcesses()
     yield made
     made.close()
 
@@ -58,14 +58,14 @@ def tokens(llava, tmp_path):
 
 def test_training_step(benchmark, processes, llava, tokens, tmp_path):
     """The loss starts at log 2, where policy and reference are one, and a step lowers it."""
-    from harness.training.step.engine import Engine
+    from harness.training.step.engine import DeepSpeedEngine
 
     spec = resolve("dama", "tiny").spec
     method = load_method("dama")
     config = method.config.model_validate(spec.config)
     training = spec.training.model_copy(update={"batch_pairs": PAIRS, "learning_rate": RATE})
     tower = VisionTower(llava.model, processes.device)
-    engine = Engine(Policy(llava.model), training, processes, tmp_path / "deepspeed.json")
+    engine = DeepSpeedEngine(Policy(llava.model), training, processes, tmp_path / "deepspeed.json")
     with torch.no_grad():
         reference = TokenLogps(*engine(tokens, tower.features(tokens.images)))
 

@@ -87,7 +87,7 @@ def train(folder: Path, made: bool) -> dict[str, float]:
     from harness.runs.rundir import RunDir
     from harness.training.metrics import read_rows
     from harness.training.precomputed.preparation import Preparation
-    from harness.training.step.engine import Processes
+    from harness.training.step.engine import TorchProcesses
     from harness.training.worker import Worker
 
     seconds: dict[str, float] = {}
@@ -98,7 +98,7 @@ def train(folder: Path, made: bool) -> dict[str, float]:
     run = RunDir(next((folder / "runs").iterdir()))
     spec = run.read_spec()
     torch.manual_seed(spec.seed)
-    processes = Processes()
+    processes = TorchProcesses()
     worker = Worker(run, spec, processes)
     loaded = _status_mb("VmRSS")
     worker.train()

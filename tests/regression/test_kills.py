@@ -21,6 +21,7 @@ from processes import numbers
 
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
+from harness.training.checkpoints.checkpoint import PARTIAL
 from harness.training.metrics import read_rows
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
@@ -121,7 +122,7 @@ def until(condition, process):
 def moment(rng, number, world):
     """Return the name of a moment and the condition that it has come."""
     cache = world.folder / "cache"
-    saving = world.run.checkpoints / ".partial"
+    saving = world.run.checkpoints / PARTIAL
     target = max(world.rows(), 1) + rng.randint(1, 6)
     late = time.monotonic() + rng.uniform(1, 12)
     kinds = {

@@ -24,7 +24,7 @@ MACHINE = {
     "pairs_per_pass": 2,
     "tokens_per_pass": 4096,
     "gradient_checkpointing": True,
-    "attention": "dense",
+    "attention": "flex",
     "save_every": 7,
     "keep_checkpoints": 3,
     "divergence_norm": 100.0,

@@ -2,6 +2,7 @@
 
 import functools
 
+import dense_attention  # noqa: F401 (makes the name packed_dense known)
 import torch
 from hypothesis import strategies as st
 from torch.nn import functional as F

@@ -13,7 +13,7 @@ import torch
 
 from harness.runs.rundir import RunDir
 from harness.training.metrics import MetricsLog
-from harness.training.step.engine import Processes
+from harness.training.step.engine import TorchProcesses
 from harness.training.worker import Worker
 
 
@@ -38,7 +38,7 @@ WRITE = MetricsLog.write
 
 
 def main(plan: Path) -> None:
-    processes = Processes()
+    processes = TorchProcesses()
     for item in json.loads(plan.read_text()):
         run = RunDir(Path(item["run"]))
         spec = run.read_spec()

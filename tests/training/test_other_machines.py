@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from processes import losses, workers
+from processes import losses, numbers, workers
 
 from harness.training.checkpoints.checkpoint import latest_checkpoint
 
@@ -61,6 +61,13 @@ def runs(make_run, tmp_path_factory):
 def test_passes_and_offloading_change_no_loss(runs, name):
     """DAMA's beta reads every pair of the batch, so a pass alone could not know it."""
     assert losses(runs[name]) == pytest.approx(losses(runs["plain"]), rel=2e-5)
+
+
+@pytest.mark.parametrize("name", PASSES)
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+def test_passes_and_offloading_change_no_log_probability(runs, name, side):
+    found, plain = ([row[f"logps/{side}"] for row in numbers(runs[one])] for one in (name, "plain"))
+    assert found == pytest.approx(plain, rel=2e-5)
 
 
 @pytest.mark.parametrize("name", MOVES)

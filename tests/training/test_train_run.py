@@ -59,6 +59,16 @@ def test_two_devices_give_the_losses_of_one(runs, method):
     assert losses(two) == pytest.approx(losses(runs[f"{method} on one"]), abs=1e-4)
 
 
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+def test_two_devices_log_the_log_probabilities_of_one(runs, side):
+    one, two = (
+        [row[f"logps/{side}"] for row in numbers(runs[name])]
+        for name in ("dpo on one", "dpo on two")
+    )
+    assert two == pytest.approx(one, rel=1e-4)
+    assert max(one) < 0
+
+
 @pytest.mark.parametrize("stage", [0, 3])
 def test_zero_stages_give_the_same_losses(runs, stage):
     expected = losses(runs["dama stage 2"])

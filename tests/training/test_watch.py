@@ -6,8 +6,9 @@ import math
 import pytest
 import torch
 
+from harness.runs.rundir import RunDir
 from harness.training.process import Progress
-from harness.training.step.engine import StepReport
+from harness.training.step.protocols import StepReport
 from harness.training.step.schedule import DataOrder
 from harness.training.watch import DIVERGENCE_FILE, MEASURED, Watch
 
@@ -24,7 +25,7 @@ class Row:
 def watch(folder, limit=None, patience=3, flops=None):
     order = DataOrder(pairs=8, batch_pairs=4, epochs=5, shuffle=False, seed=0)
     progress = Progress(folder / "progress.jsonl", 0)
-    return Watch(order, "pair-{}".format, limit, patience, flops, folder, progress, Alone())
+    return Watch(order, "pair-{}".format, limit, patience, flops, RunDir(folder), progress, Alone())
 
 
 def report(norm):

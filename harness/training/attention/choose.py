@@ -12,16 +12,14 @@ from transformers import AttentionInterface
 
 from harness.data.rows.packing import PackedRow, pack
 from harness.errors import TrainingError
-from harness.training.attention.dense import dense_attention
 from harness.training.attention.flex import flex_row_attention
 from harness.training.attention.segments import segment_attention
 from harness.training.attention.varlen import varlen_attention
 
-AttentionName = Literal["auto", "segments", "dense", "flex", "varlen"]
+AttentionName = Literal["auto", "segments", "flex", "varlen"]
 
 FUNCTIONS: dict[str, Callable[..., tuple[Tensor, None]]] = {
     "segments": segment_attention,
-    "dense": dense_attention,
     "flex": flex_row_attention,
     "varlen": varlen_attention,
 }
@@ -51,8 +49,7 @@ def use_attention(name: AttentionName, device: torch.device, dtype: torch.dtype)
     `auto` is `segments` on CPU, where a call per segment costs nothing and no other kernel has a
     backward that skips what is hidden. On GPUs in half precision it is `varlen`, which needs one
     call for all segments, no compilation and no mask, or `flex` where torch or the GPU lacks that
-    kernel. In float32 neither is faster, and it is `segments`. `dense` is never chosen: it
-    computes what nobody sees, which costs little for one pair per row and much for four.
+    kernel. In float32 neither is faster, and it is `segments`.
 
     Raises:
         TrainingError: It does not run here, or not exactly.

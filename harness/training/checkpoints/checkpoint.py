@@ -22,11 +22,12 @@ from torch import Tensor
 from harness.errors import DataError, TrainingError
 from harness.files.atomic import commit, sync
 from harness.training.checkpoints.reshard import FRAGMENTS, resharded
-from harness.training.step.engine import Engine, Processes
+from harness.training.step.protocols import Processes, Resumable
 
 State = TypeVar("State")
 _PREFIX = "step-"
-_PARTIAL = ".partial"
+PARTIAL = ".partial"
+"""The folder of a checkpoint that is being written."""
 
 
 class Checkpoints:
@@ -46,7 +47,7 @@ class Checkpoints:
             folder.mkdir(parents=True, exist_ok=True)
             if processes.rank == 0:
                 # What a run that was killed while saving left behind.
-                shutil.rmtree(folder / _PARTIAL, ignore_errors=True)
+                shutil.rmtree(folder / PARTIAL, ignore_errors=True)
         self.latest = latest_checkpoint(folder)
         """The folder to continue from, or None."""
         # No rank may save, and by that remove an old one, before all have seen which is the latest.
@@ -60,7 +61,7 @@ class Checkpoints:
         """Return the trained weights, or None when there is no checkpoint."""
         return _loaded(self.latest / "weights.safetensors") if self.latest else None
 
-    def restore(self, engine: Engine, state: State) -> State:
+    def restore(self, engine: Resumable, state: State) -> State:
         """Put optimizer and random numbers back; return the method's state."""
         if self.latest is None:
             return state
@@ -76,13 +77,13 @@ class Checkpoints:
         random.setstate((version, tuple(numbers), gauss))
         return _state_from(state, _loaded(self.latest / "method.safetensors"))
 
-    def save(self, steps_done: int, engine: Engine, state: Any) -> None:
+    def save(self, steps_done: int, engine: Resumable, state: Any) -> None:
         """Commit a checkpoint; every rank must call it.
 
         Raises:
             TrainingError: It cannot be written. Those before it stay.
         """
-        partial = self._folder / _PARTIAL
+        partial = self._folder / PARTIAL
         target = self._folder / f"{_PREFIX}{steps_done:08d}"
         if target.exists():
             return
@@ -101,7 +102,7 @@ class Checkpoints:
         """Remove all checkpoints: the trained model is on the disk."""
         shutil.rmtree(self._folder)
 
-    def _write(self, partial: Path, steps_done: int, engine: Engine, state: Any) -> None:
+    def _write(self, partial: Path, steps_done: int, engine: Resumable, state: Any) -> None:
         """Write this rank's part, and on the first rank what all share."""
         rank = self._processes.rank
         weights = engine.weights()

@@ -27,8 +27,8 @@ from harness.training.precomputed.reference import (
 )
 from harness.training.precomputed.vision_cache import VisionCache, VisionKey, ensure_vision_cache
 from harness.training.process import CUT_FILE, Progress, StopRequest
-from harness.training.step.engine import Processes
 from harness.training.step.policy import Policy, VisionTower
+from harness.training.step.protocols import Processes
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from harness.files.atomic import write_text
 from harness.files.digests import text_digest
 from harness.files.sealed import ensure_files
 from harness.training.step.policy import TokenLogps
+from harness.training.step.protocols import Ranks
 
 SHARD_PAIRS = 512
 _OPEN_SHARDS = 16
@@ -24,20 +25,6 @@ _SIDES = ("chosen", "rejected")
 
 Logps = Callable[[Sequence[int]], list[tuple[Tensor, Tensor]]]
 """Maps rows to the unpadded log-probabilities of both responses of each."""
-
-
-class Ranks(Protocol):
-    """This process among those of the run."""
-
-    @property
-    def rank(self) -> int:
-        """From zero."""
-        ...
-
-    @property
-    def count(self) -> int:
-        """All of them."""
-        ...
 
 
 class ReferenceKey(NamedTuple):

@@ -17,7 +17,7 @@ from harness.data.rows.collate import ImageStore, Pairs
 from harness.files.atomic import write_text
 from harness.files.digests import text_digest
 from harness.files.sealed import ensure_files
-from harness.training.precomputed.reference import Ranks
+from harness.training.step.protocols import Ranks
 
 SHARD_IMAGES = 16
 """About 19 MB for LLaVA-1.5."""

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from harness.data.rows.batch import PairTokens
 from harness.data.rows.collate import Collator
-from harness.training.step.engine import Processes
 from harness.training.step.passes import split
+from harness.training.step.protocols import Processes
 from harness.training.step.schedule import DataOrder
 
 

@@ -5,7 +5,7 @@ import math
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from harness.settings.spec import TrainingSpec
 from harness.training.step.deepspeed_config import deepspeed_config
 from harness.training.step.fragments import Fragment, of_flat_groups, of_partitions, whole
+from harness.training.step.protocols import Processes, StepReport
 
 _TIMEOUT = timedelta(minutes=30)
 """Longest wait for another rank: it may be writing its part of a checkpoint to a slow disk."""
@@ -20,17 +21,7 @@ _TIMEOUT = timedelta(minutes=30)
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-class StepReport(NamedTuple):
-    """What an update says about itself."""
-
-    learning_rate: float
-    gradient_norm: float
-    """Norm of the whole gradient before clipping."""
-    applied: bool
-    """False where the gradient was not finite: weights and optimizer are as they were before."""
-
-
-class Processes:
+class TorchProcesses:
     """The processes of this run: NCCL between GPUs, gloo between CPU processes."""
 
     def __init__(self) -> None:
@@ -74,8 +65,8 @@ class Processes:
         torch.distributed.destroy_process_group()
 
 
-class Engine:
-    """Forward, backward and update of one module over all processes."""
+class DeepSpeedEngine:
+    """Forward, backward and update by DeepSpeed with AdamW, and the state of both."""
 
     def __init__(
         self, module: nn.Module, training: TrainingSpec, processes: Processes, config_file: Path
@@ -211,11 +202,6 @@ class Engine:
 def dtype_of(training: TrainingSpec) -> torch.dtype:
     """Return the type of the weights in forward and backward."""
     return _DTYPES[training.precision]
-
-
-def is_finite(*values: float) -> bool:
-    """Say whether none of the values is infinite or not a number."""
-    return all(math.isfinite(value) for value in values)
 
 
 def _deepspeed() -> Any:

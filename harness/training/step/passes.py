@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.data.rows.batch import PairTokens, ResponseMasks
-from harness.training.step.engine import Engine
 from harness.training.step.policy import TokenLogps
+from harness.training.step.protocols import Engine
 
 
 @dataclass(frozen=True)

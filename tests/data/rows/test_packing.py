@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from dense_attention import row_mask
 from hypothesis import given, settings
 from made_trees import batches, gradients, language_model, packed_logps, plain_logps
 
 from harness.data.rows.packing import pack
-from harness.training.attention.dense import row_mask
 
 WRONG = 0.01
 """Relative; what is right is right to 1e-9."""

@@ -4,8 +4,10 @@ import gc
 import itertools
 import weakref
 
+import dense_attention
 import pytest
 import torch
+from dense_attention import row_mask
 from hypothesis import given, settings
 from made_trees import batches, gradients, language_model, packed_logps
 from torch.nn import functional as F
@@ -14,10 +16,8 @@ from torch.nn.attention.flex_attention import create_mask
 from harness.data.rows.packing import pack
 from harness.errors import TrainingError
 from harness.training.attention import choose as attention
-from harness.training.attention import dense as attention_dense
 from harness.training.attention import varlen as attention_varlen
 from harness.training.attention.choose import use_attention
-from harness.training.attention.dense import row_mask
 from harness.training.attention.flex import flex_row_attention, mask_function
 from harness.training.attention.segments import segment_attention
 from harness.training.attention.varlen import segment_plan, varlen_attention
@@ -151,8 +151,9 @@ def test_the_cpu_takes_segments(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_dense_passes_its_check(dtype):
-    assert use_attention("dense", CPU, dtype) == "packed_dense"
+def test_a_kernel_that_is_right_passes_its_check(dtype, monkeypatch):
+    monkeypatch.setitem(attention.FUNCTIONS, "flex", dense_attention.dense_attention)
+    assert use_attention("flex", CPU, dtype) == "packed_flex"
 
 
 @pytest.mark.parametrize("name", ["flex", "varlen"])
@@ -178,20 +179,20 @@ def not_a_number(*inputs, **named):
 @pytest.mark.parametrize("wrong", [causal_over_the_whole_row, not_a_number])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_kernel_that_sees_something_else_is_refused(wrong, dtype, monkeypatch):
-    monkeypatch.setitem(attention.FUNCTIONS, "dense", wrong)
+    monkeypatch.setitem(attention.FUNCTIONS, "flex", wrong)
     with pytest.raises(TrainingError, match=r"wrong on cpu.*--set training\.attention=segments"):
-        use_attention("dense", CPU, dtype)
+        use_attention("flex", CPU, dtype)
 
 
 def test_a_mask_is_made_once_for_all_layers_and_for_their_recomputation(monkeypatch):
     """Two layers, each run again by the backward pass, and a second pass over the same row."""
-    made, subtree_ends = [], attention_dense.subtree_ends
+    made, subtree_ends = [], dense_attention.subtree_ends
 
     def counted(row):
         made.append(row.positions)
         return subtree_ends(row)
 
-    monkeypatch.setattr(attention_dense, "subtree_ends", counted)
+    monkeypatch.setattr(dense_attention, "subtree_ends", counted)
     model = language_model("packed_dense").train()
     model.gradient_checkpointing_enable({"use_reentrant": False})
     try:

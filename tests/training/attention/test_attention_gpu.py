@@ -8,8 +8,6 @@ from harness.training.attention.choose import FUNCTIONS, relative_errors, use_at
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 ON_GPU = [
-    ("dense", torch.float32),
-    ("dense", torch.bfloat16),
     ("flex", torch.float32),
     ("flex", torch.bfloat16),
     ("varlen", torch.bfloat16),

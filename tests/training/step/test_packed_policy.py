@@ -3,6 +3,7 @@
 import copy
 import functools
 
+import dense_attention  # noqa: F401 (makes the name packed_dense known)
 import pytest
 import torch
 from hypothesis import given, settings

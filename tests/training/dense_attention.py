@@ -1,7 +1,6 @@
-"""Attention of a packed row by one call of SDPA with a mask of the whole row.
+"""Attention of a packed row by one call of SDPA with a mask of the whole row: plain, and slow.
 
-Blocks that nobody sees are computed all the same: twice the rows, four times the work. It pays
-for few pairs per row only.
+The product's kernels are checked against it. Its name in transformers is `packed_dense`.
 """
 
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import AttentionInterface
 
 from harness.data.rows.packing import PackedRow
 from harness.training.attention.rows import once_per_row, subtree_ends, with_query_heads
@@ -49,3 +49,6 @@ def row_mask(row: PackedRow, dtype: torch.dtype) -> Float[Tensor, "positions pos
     width = -(-count // _ALIGNMENT) * _ALIGNMENT
     mask = torch.full((count, width), float("-inf"), dtype=dtype, device=ends.device)[:, :count]
     return mask.masked_fill_(seen, 0.0)
+
+
+AttentionInterface.register("packed_dense", dense_attention)
