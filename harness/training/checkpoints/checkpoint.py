@@ -120,7 +120,7 @@ class Checkpoints:
         self._processes.barrier()
         own = [_rank_file(partial, kind, rank) for kind in ("optimizer", "random")]
         held = json.dumps(engine.fragments())
-        save_file(engine.optimizer_tensors(), own[0], metadata={FRAGMENTS: held})
+        save_file(dict(engine.optimizer_tensors()), own[0], metadata={FRAGMENTS: held})
         save_file(_random_tensors(), own[1])
         sync(*own)
 
