@@ -22,6 +22,7 @@ from methods.types import (
     NoState,
     PairBatch,
     ResponseLogps,
+    Segments,
     StepContext,
 )
 
@@ -85,5 +86,6 @@ METHOD = Method[RLHFVConfig, NoState](
     config=RLHFVConfig,
     loss=loss,
     init_state=lambda config: NoState(),
+    segments=lambda config: Segments(config.segments, config.min_match),
     source="Yu et al. 2024, arXiv:2312.00849; thunlp/Muffin and RLHF-V/RLAIF-V",
 )

@@ -6,12 +6,14 @@ in nats; a column is a number per pair that is computed before training.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
+
+from methods.segments import SegmentRule
 
 
 class MethodConfig(BaseModel):
@@ -104,6 +106,18 @@ class LossOutput(Generic[State]):
 LossFn = Callable[[PairBatch, Config, State, StepContext], LossOutput[State]]
 
 
+class Segments(NamedTuple):
+    """How the changed tokens of a pair are found, see `methods.segments`."""
+
+    rule: SegmentRule
+    min_match: int = 3
+    """Runs of fewer equal tokens do not end a changed segment."""
+
+
+def unsegmented(config: MethodConfig) -> None:
+    """Ask for no changed tokens: what most methods do."""
+
+
 def any_batch(config: MethodConfig, pairs: int) -> None:
     """Accept batches of every size: what most methods do."""
 
@@ -123,5 +137,7 @@ class Method(Generic[Config, State]):
     presets: str = ""
     """Package holding `<name>-<size>.yaml`; empty for the built-in `methods.presets`."""
     needs_reference: bool = True
+    segments: Callable[[Config], Segments | None] = unsegmented
+    """What `ResponseLogps.changed` marks; None marks nothing."""
     batch_problem: Callable[[Config, int], str | None] = any_batch
     """Say why batches of this many pairs over all ranks cannot be trained on, or None."""

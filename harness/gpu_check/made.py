@@ -8,9 +8,10 @@ from torch import Tensor
 
 from harness.costs.load import Load
 from harness.costs.shapes import LLAVA_7B, LLAVA_13B, Shape, VisionShape, llava_config
+from harness.data.columns.columns import with_means
 from harness.data.rows.batch import TokenizedPair
-from harness.data.rows.collate import Collator, ImageStore, no_segments, segments_for
-from methods.types import MethodConfig
+from harness.data.rows.collate import Collator, ImageStore, changed_by
+from methods.types import Segments
 
 TINY = Shape(
     family="llava",
@@ -101,14 +102,14 @@ class MadeImages(ImageStore):
         return self._made[key]
 
 
-def collator(shape: Shape, pairs: int, config: MethodConfig | None = None) -> Collator:
-    """Return what makes batches of the first pairs, with what a method's configuration asks for."""
+def collator(shape: Shape, pairs: int, segments: Segments | None = None) -> Collator:
+    """Return what makes batches of the first pairs, with the segments that a method asks for."""
     image = image_id(shape)
     gaps = torch.randn(pairs, generator=torch.Generator().manual_seed(2))
     return Collator(
         pairs=made_pairs(shape, pairs),
         images=MadeImages(shape),
-        changed=no_segments if config is None else segments_for(config, image),
-        columns={CLIP_GAP: 0.3 * gaps},
+        changed=changed_by(segments, image),
+        columns=with_means({CLIP_GAP: 0.3 * gaps}),
         image_id=image,
     )

@@ -177,7 +177,7 @@ class Ours:
             reference=self._reference if method.needs_reference else None,
             batches=Batches(
                 order=order,
-                collate=collator(self._shape, pairs, config),
+                collate=collator(self._shape, pairs, method.segments(config)),
                 size=lambda row: 0,
                 pairs_per_pass=None,
                 tokens_per_pass=None,

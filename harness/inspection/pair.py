@@ -14,7 +14,7 @@ from harness.data.columns.score_shards import ScoredSide
 from harness.data.pairs.opening import open_preferences
 from harness.data.pairs.preferences import PreferencePair, Preferences
 from harness.data.rows.batch import PairTokenizer
-from harness.data.rows.collate import Segments
+from harness.data.rows.collate import ChangedTokens
 from harness.data.templates import TEMPLATES, Template
 from harness.errors import ConfigError, DataError
 from harness.inspection.known import known_hardness, known_scores
@@ -22,6 +22,7 @@ from harness.registry import find
 from harness.settings.spec import DataSpec
 from harness.world.places import in_world, locate
 from methods.segments import SegmentRule
+from methods.types import Segments
 
 CHANGED = {"chosen": "bold green", "rejected": "bold red"}
 _NO_LIMIT = 2**31
@@ -105,7 +106,7 @@ def segment_lines(
 ) -> Iterator[Text]:
     """Yield a line for either response, in which the changed tokens have a colour and brackets."""
     tokens = next(PairTokenizer(reader, template, 1, _NO_LIMIT).tokenize([pair]))
-    masks = Segments(rule, min_match, reader.image_token_id)(tokens)
+    masks = ChangedTokens(Segments(rule, min_match), reader.image_token_id)(tokens)
     sides = (("chosen", tokens.chosen), ("rejected", tokens.rejected))
     for (side, ids), mask in zip(sides, masks, strict=True):
         line = Text(f"{side:9} ", "bold")

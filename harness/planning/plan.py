@@ -28,6 +28,8 @@ class Plan:
     judging: "JudgePlan | None"
     unread_calls: int
     """Most calls of a judge for benchmarks whose data are not here."""
+    splits: bool
+    """Whether a language model behind an endpoint splits the responses of all pairs."""
     costs: Costs | None
     """Memory and time; None where the model's sizes are not known."""
     problems: tuple[str, ...]
@@ -50,6 +52,8 @@ class Plan:
         yield "benchmarks", ", ".join(self.benchmarks)
         yield "judge", self.judge
         yield "judge calls", self._judge_calls()
+        if self.splits:
+            yield "splitting calls", self._splitting_calls()
 
     def _judge_calls(self) -> str:
         if self.judging is not None:
@@ -60,6 +64,11 @@ class Plan:
             f"about {self.unread_calls:,} at most for all runs and the base model, one per "
             "published sample and run of the judge; tokens are not known before the data are there"
         )
+
+    def _splitting_calls(self) -> str:
+        if self.assumed_pairs is None:
+            return UNKNOWN
+        return f"{2 * self.assumed_pairs:,} at most, one for each response that is not split yet"
 
     def _pairs(self) -> str:
         if self.pairs is not None:

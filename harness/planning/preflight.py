@@ -11,17 +11,22 @@ from harness import registry
 from harness.costs.costs import Costs, costs_of
 from harness.costs.devices import Devices, gpus, local_device
 from harness.costs.shapes import shape_of
-from harness.errors import ConfigError, DataError, HarnessError, MissingColumn, PreflightError
+from harness.errors import ConfigError, HarnessError, MissingColumn, PreflightError
 from harness.llm.messages import ChatSettings
+from harness.planning.language_models import (
+    judge_calls,
+    judge_problems,
+    key_problems,
+    splits_by_endpoint,
+)
 from harness.planning.plan import Plan
-from harness.settings.spec import DataSpec, EvaluationSpec, ModelSpec, RunSpec, TrainingSpec
+from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
 from harness.world.places import in_world
 
 if TYPE_CHECKING:
-    from harness.planning.judge_plan import JudgePlan
+    pass
 
 DEFAULTS = ChatSettings()
-JUDGE_KEY = "OPENAI_API_KEY"
 PUBLISHED_PAIRS = {"openbmb/RLAIF-V-Dataset": 83_132}
 """Source: the data set's page on the hub."""
 
@@ -81,10 +86,13 @@ def look(
         *_model_problems(spec.model),
         *(_device_problems(spec.training) if here else ()),
     ]
-    _judge_problems(spec.evaluation.judge, judging, problems, missing)
-    judged, unread = _judged(spec.evaluation, len(specs), problems, missing)
+    judge_problems(spec.evaluation.judge, judging, problems, missing)
+    judged, unread = judge_calls(spec.evaluation, len(specs), problems, missing)
     pairs = _pairs_or_problem(specs, problems, missing)
     assumed = pairs if pairs is not None else _published_pairs(spec.data)
+    splits = splits_by_endpoint(specs)
+    if splits:
+        missing += key_problems("data.hardness.splitter endpoint", judging)
     costs = _costs(spec, devices, assumed, one_machine)
     if costs and (refused := costs.problem()):
         problems.append(refused)
@@ -101,6 +109,7 @@ def look(
         judge=spec.evaluation.judge,
         judging=judged,
         unread_calls=unread,
+        splits=splits,
         costs=costs,
         problems=tuple(problems),
         missing=tuple(missing),
@@ -145,14 +154,14 @@ def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
     source = spec.data.preferences
     if in_world(source) or on_hub(source):
         return None
-    from harness.data.columns.columns import COMPUTABLE
+    from harness.data.columns.catalog import COMPUTABLE
     from harness.data.pairs.opening import open_preferences, selected_pairs
 
     selected = selected_pairs(spec.data)
     counts = []
     for method in sorted(methods):
         needed = registry.load_method(method).columns
-        if missing := needed - set(selected.columns) - COMPUTABLE:
+        if missing := needed - set(selected.columns) - COMPUTABLE.keys():
             raise MissingColumn(
                 f"{source}: no column {', '.join(map(repr, sorted(missing)))}, which method "
                 f"{method!r} needs. Add it to the data; it cannot be computed here."
@@ -196,62 +205,6 @@ def _model_problems(model: ModelSpec) -> Iterator[str]:
             check_template(config["model_type"], model.template)
         except HarnessError as error:
             yield str(error)
-
-
-def _judge_problems(
-    judge: str, judging: ChatSettings, problems: list[str], missing: list[str]
-) -> None:
-    kind, _, file = judge.partition(":")
-    if kind == "openai" and judging.key_file is not None:
-        if not judging.key_file.is_file():
-            missing.append(f"judge openai: there is no key file {judging.key_file}.")
-    elif kind == "openai" and not os.environ.get(JUDGE_KEY):
-        missing.append(
-            f"judge openai: the environment variable {JUDGE_KEY} is not set. Export your key, or "
-            "name a file that holds it: --judge-key-file FILE"
-        )
-    elif kind == "replay" and not Path(file).exists():
-        missing.append(f"judge {judge}: there is no {file or 'file given'}.")
-    elif kind not in {"openai", "replay", "oracle"}:
-        problems.append(
-            f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE."
-        )
-
-
-def _judged(
-    evaluation: EvaluationSpec, runs: int, problems: list[str], missing: list[str]
-) -> "tuple[JudgePlan | None, int]":
-    """Read all benchmarks; return what judging the runs and the base model asks.
-
-    The number is the most calls of benchmarks whose data are not here, by their published samples.
-    """
-    from benchmarks.types import LLMJudge
-    from harness.evaluation.generation.samples import decoding_of
-    from harness.evaluation.judging.annotators import runs_of
-    from harness.planning.judge_plan import NOTHING, assumed_pairs, judge_plan, runs_problems
-    from harness.upstream.reading import read_data
-
-    problems += runs_problems(evaluation)
-    paid = evaluation.judge.startswith("openai")
-    total, known = NOTHING, not paid or not in_world(evaluation.data)
-    unread = 0
-    for name in evaluation.benchmarks:
-        benchmark = registry.load_benchmark(name)
-        times = (runs + 1) * runs_of(benchmark, evaluation.judge_runs)
-        try:
-            decoding_of(benchmark, evaluation.protocol, evaluation.max_new_tokens)
-            if not in_world(evaluation.data):
-                samples, _ = read_data(benchmark, Path(evaluation.data) / name)
-                if paid:
-                    total += judge_plan(benchmark, assumed_pairs(samples)) * times
-        except DataError as error:
-            missing.append(str(error))
-            known = not paid
-            if paid and isinstance(benchmark.annotator, LLMJudge):
-                unread += benchmark.samples * times
-        except HarnessError as error:
-            problems.append(str(error))
-    return (total if known else None), unread
 
 
 def _method_problems(spec: RunSpec) -> Iterator[str]:

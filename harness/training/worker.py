@@ -14,7 +14,7 @@ from torch import Tensor
 from harness.data.columns.columns import ensure_columns, read_columns
 from harness.data.images import ImageTransform
 from harness.data.pairs.opening import open_preferences
-from harness.data.rows.collate import Collator, ImageStore, no_segments, segments_for
+from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
 from harness.errors import ConfigError, HarnessError, TrainingError
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
@@ -124,6 +124,7 @@ class Worker:
     ) -> Loop[Any, Any]:
         training, processes = self.spec.training, self.processes
         image_id = int(self.base.processor.image_token_id)
+        segments = self.method.segments(self.config)
         return Loop(
             method=self.method,
             config=self.config,
@@ -132,7 +133,7 @@ class Worker:
             reference=reference,
             batches=Batches(
                 order=self.order,
-                collate=self._collator(segments_for(self.config, image_id), vision),
+                collate=self._collator(changed_by(segments, image_id), vision),
                 size=lambda row: self.pairs[row].positions,
                 pairs_per_pass=training.pairs_per_pass,
                 tokens_per_pass=training.tokens_per_pass,

@@ -1,7 +1,7 @@
-"""Score the sub-sentences of all pairs with CLIP, shard by shard."""
+"""The column clip_gap: sub-sentences of all pairs scored with CLIP, shard by shard."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,7 +9,8 @@ from filelock import Timeout
 from torch import Tensor
 
 from harness.data.columns.clip import Clip
-from harness.data.columns.score_shards import ScoredPair, ScoredSide, Shards
+from harness.data.columns.column import Advance, Column
+from harness.data.columns.score_shards import ScoredPair, ScoredSide, Shards, key_parts
 from harness.data.columns.splitters import (
     ByEndpoint,
     BySentences,
@@ -19,19 +20,17 @@ from harness.data.columns.splitters import (
     required_model,
 )
 from harness.data.columns.splitting import split_sentences
+from harness.data.columns.summary import Summary, collected
 from harness.data.images import open_image
 from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError
 from harness.files.locks import FileLock
-from harness.llm.chat import ChatService, ChatSettings
+from harness.llm.chat import ChatService, ChatSettings, default_store
 from harness.settings.spec import HardnessSpec
 
 BATCH_PAIRS = 32
 """Pairs that CLIP sees together; another number moves the last digit of a cosine."""
 _POLL_S = 0.5
-
-Advance = Callable[[int], object]
-"""Told how many more pairs are done."""
 
 
 def score_missing(
@@ -162,3 +161,26 @@ def make_splitter(hardness: HardnessSpec, chat: ChatSettings, store: Path) -> Sp
     from harness.data.columns.local_splitter import ByLocalModel
 
     return ByLocalModel(model, store)
+
+
+def compute(
+    pairs: Preferences, hardness: HardnessSpec, cache: Path, chat: ChatSettings, advance: Advance
+) -> tuple[list[float], Summary]:
+    """Score what has no score yet, then aggregate: one number per pair.
+
+    Source: Eq. 6 of arXiv:2502.01943 is a function of it.
+    """
+    shards = Shards.of(pairs.digest, len(pairs), hardness, cache)
+    score_missing(pairs, shards, hardness, chat, default_store(), advance)
+    return collected(pairs, shards, hardness)
+
+
+def decided_by(data: str, hardness: HardnessSpec) -> dict[str, str]:
+    """Return what decides the raw scores, and how they become one number."""
+    parts = key_parts(data, hardness) | {"aggregation": hardness.aggregation}
+    if hardness.splitter != "sentences":
+        parts["unscored"] = hardness.unscored
+    return parts
+
+
+COLUMN = Column("clip_gap", compute, decided_by, mean="clip_gap_mean")

@@ -10,19 +10,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.data.columns.clip_gap import Advance, score_missing
-from harness.data.columns.score_shards import Shards, key_parts
-from harness.data.columns.summary import Summary, collected
+from harness.data.columns.catalog import COMPUTABLE, column_named
+from harness.data.columns.column import Advance
+from harness.data.columns.summary import Summary
 from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError, MissingColumn
 from harness.files.atomic import write_text, written
 from harness.files.digests import digest_of
 from harness.files.locks import FileLock
-from harness.llm.chat import ChatSettings, default_store
+from harness.llm.messages import ChatSettings
 from harness.settings.spec import HardnessSpec
 
-COMPUTABLE = frozenset({"clip_gap"})
 GAP = "clip_gap"
+Columns = Mapping[str, Float[Tensor, " all_rows"]]
 
 
 def ensure_columns(
@@ -67,7 +67,7 @@ def columns_of(
 ) -> Path:
     """Return the file of `ensure_columns` for one column at least."""
     given = needed & set(pairs.columns)
-    if unknown := needed - given - COMPUTABLE:
+    if unknown := needed - given - COMPUTABLE.keys():
         raise MissingColumn(
             f"{pairs.source}: no column {', '.join(map(repr, sorted(unknown)))}, which the method "
             f"needs, and only {', '.join(map(repr, sorted(COMPUTABLE)))} can be computed. Add it "
@@ -76,24 +76,40 @@ def columns_of(
     file = column_file(pairs, needed, hardness, cache)
     if file.exists():
         return file
-    computed = None
-    if needed - given:
-        computed = Shards.of(pairs.digest, len(pairs), hardness, cache)
-        score_missing(pairs, computed, hardness, chat, default_store(), advance)
+    computed = {
+        name: column_named(name).compute(pairs, hardness, cache, chat, advance)
+        for name in sorted(needed - given)
+    }
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
         if not file.exists():
-            _write(file, pairs, sorted(given), computed, hardness)
+            _write(file, pairs, sorted(given), computed)
     return file
 
 
-def read_columns(file: Path, names: frozenset[str]) -> Mapping[str, Float[Tensor, " all_rows"]]:
-    """Read columns in row order, float32."""
+def read_columns(file: Path, names: frozenset[str]) -> Columns:
+    """Read columns in row order, float32, with the means that belong to them."""
     table = pq.read_table(file, columns=sorted(names))
-    return {
-        name: torch.tensor(table[name].to_numpy(), dtype=torch.float32)
-        for name in table.column_names
+    return with_means(
+        {
+            name: torch.tensor(table[name].to_numpy(), dtype=torch.float32)
+            for name in table.column_names
+        }
+    )
+
+
+def with_means(columns: Columns) -> Columns:
+    """Add the constant columns that come with some: their means over the data set."""
+    named = {
+        name: mean
+        for name in columns.keys() & COMPUTABLE.keys()
+        if (mean := column_named(name).mean) is not None
     }
+    means = {
+        mean: columns[name].double().mean().float().expand(len(columns[name]))
+        for name, mean in named.items()
+    }
+    return {**columns, **means}
 
 
 def column_file(
@@ -102,10 +118,8 @@ def column_file(
     """Return where columns of these pairs are kept, whether they are there or not."""
     given = needed & set(pairs.columns)
     parts = {"data": pairs.digest, "needed": sorted(needed), "given": sorted(given)}
-    if needed - given:
-        parts |= key_parts(pairs.digest, hardness) | {"aggregation": hardness.aggregation}
-        if hardness.splitter != "sentences":
-            parts["unscored"] = hardness.unscored
+    for name in sorted(needed - given):
+        parts |= column_named(name).decided_by(pairs.digest, hardness)
     return cache / "columns" / f"{digest_of(parts, 16)}.parquet"
 
 
@@ -118,15 +132,16 @@ def _write(
     file: Path,
     pairs: Preferences,
     given: list[str],
-    computed: Shards | None,
-    hardness: HardnessSpec,
+    computed: Mapping[str, tuple[list[float], Summary]],
 ) -> None:
     values = {name: _given(pairs, name) for name in given}
-    summary = None
-    if computed is not None:
-        values[GAP], summary = collected(pairs, computed, hardness)
+    values |= {name: numbers for name, (numbers, _) in computed.items()}
+    if GAP in computed:
+        _, summary = computed[GAP]
     elif GAP in values:
         summary = Summary.of(values[GAP], {"column of": str(pairs.source)})
+    else:
+        summary = None
     if summary is not None:
         write_text(summary_file(file), summary.model_dump_json(indent=2) + "\n")
     with written(file, one_writer=True) as partial:

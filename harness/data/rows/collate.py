@@ -12,8 +12,8 @@ from torch import Tensor
 from harness.data.images import ImageTransform, open_image
 from harness.data.rows.batch import PairTokens, ResponseMasks, TokenizedPair
 from harness.data.rows.packing import pack
-from methods.segments import SegmentRule, changed_in_batch
-from methods.types import MethodConfig
+from methods.segments import changed_in_batch
+from methods.types import Segments
 
 if TYPE_CHECKING:
     from harness.data.pairs.preferences import Preferences
@@ -23,9 +23,6 @@ Changed = tuple[Tensor, Tensor]
 
 _KEPT_PAIRS = 32_768
 """Pairs whose segments are remembered, about a kilobyte each."""
-
-MEAN_OF = {"clip_gap": "clip_gap_mean"}
-"""Columns that come with a second, constant one: the mean over the data set."""
 
 
 class Pairs(Protocol):
@@ -63,12 +60,11 @@ class ImageStore:
         return self._kept[key]
 
 
-class Segments:
+class ChangedTokens:
     """Which response tokens lie in segments that differ; the latest pairs are remembered."""
 
-    def __init__(self, rule: SegmentRule, min_match: int, image_id: int) -> None:
-        self._rule = rule
-        self._min_match = min_match
+    def __init__(self, segments: Segments, image_id: int) -> None:
+        self._segments = segments
         self._image_id = image_id
         self._found: OrderedDict[int, Changed] = OrderedDict()
 
@@ -77,7 +73,8 @@ class Segments:
         if pair.row not in self._found:
             prompt = self._with_one_image_token(pair.prompt.tolist())
             whole = [prompt + side.tolist() for side in (pair.chosen, pair.rejected)]
-            masks = changed_in_batch([whole[0]], [whole[1]], self._rule, 0, self._min_match)[0]
+            rule, min_match = self._segments
+            masks = changed_in_batch([whole[0]], [whole[1]], rule, 0, min_match)[0]
             chosen, rejected = (torch.tensor(mask)[len(prompt) - 1 :] for mask in masks)
             self._found[pair.row] = (chosen, rejected)
             if len(self._found) > _KEPT_PAIRS:
@@ -99,12 +96,9 @@ def no_segments(pair: TokenizedPair) -> Changed:
     )
 
 
-def segments_for(config: MethodConfig, image_id: int) -> Callable[[TokenizedPair], Changed]:
-    """Return what marks changed tokens for a method: its fields `segments` and `min_match`."""
-    rule: SegmentRule | None = getattr(config, "segments", None)
-    if rule is None:
-        return no_segments
-    return Segments(rule, int(getattr(config, "min_match", 3)), image_id)
+def changed_by(segments: Segments | None, image_id: int) -> Callable[[TokenizedPair], Changed]:
+    """Return what marks the changed tokens that a method asks for."""
+    return no_segments if segments is None else ChangedTokens(segments, image_id)
 
 
 class Collator:
@@ -129,14 +123,7 @@ class Collator:
         self._images = images
         self._changed = changed
         self._kept = kept
-        self._columns = {
-            **columns,
-            **{
-                MEAN_OF[name]: values.double().mean().float().expand(len(values))
-                for name, values in columns.items()
-                if name in MEAN_OF
-            },
-        }
+        self._columns = columns
 
     def __call__(self, rows: Sequence[int]) -> PairTokens:
         """Return the batch of these rows, in this order."""

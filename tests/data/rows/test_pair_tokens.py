@@ -6,14 +6,16 @@ import pytest
 import torch
 import world_fixture
 
+from harness.data.columns.columns import with_means
 from harness.data.images import ImageTransform, open_image
 from harness.data.pairs.preferences import PreferencePair, Preferences
 from harness.data.rows.batch import PairTokenizer
-from harness.data.rows.collate import Collator, ImageStore, no_segments, segments_for
+from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
 from harness.data.templates import TEMPLATES
 from harness.errors import DataError
 from harness.models.base import load_base
 from harness.training.step.policy import Policy, VisionTower
+from methods.rlhf_v import METHOD as RLHF_V
 from methods.rlhf_v import RLHFVConfig
 
 TEMPLATE = TEMPLATES["vicuna_v1"]
@@ -106,8 +108,8 @@ def test_places_lead_to_the_response_with_its_end_token(model, preferences):
 
 
 def test_mean_of_clip_gap_comes_as_a_constant_column(model, preferences):
-    gaps = torch.arange(20.0)
-    tokens = collator(model, preferences, columns={"clip_gap": gaps})([2, 5])
+    gaps = with_means({"clip_gap": torch.arange(20.0)})
+    tokens = collator(model, preferences, columns=gaps)([2, 5])
     assert tokens.columns["clip_gap"].tolist() == [2.0, 5.0]
     assert tokens.columns["clip_gap_mean"].tolist() == [9.5, 9.5]
 
@@ -117,7 +119,7 @@ def test_changed_tokens_are_those_of_the_replaced_words(model):
     same = "There is a {} dog next to the house."
     both = pair(chosen=same.format("red"), rejected=same.format("yellow"))
     made = next(tokenizer(model).tokenize([both]))
-    marks = segments_for(RLHFVConfig(), model.processor.image_token_id)(made)
+    marks = changed_by(RLHF_V.segments(RLHFVConfig()), model.processor.image_token_id)(made)
     words = [
         model.processor.tokenizer.decode(ids[mask])
         for ids, mask in zip((made.chosen, made.rejected), marks, strict=True)

@@ -1,0 +1,103 @@
+"""What a run asks of language models: judges, and who splits responses into sub-sentences."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import registry
+from harness.data.columns.catalog import COMPUTABLE
+from harness.errors import DataError, HarnessError
+from harness.files.hub_names import on_hub
+from harness.llm.messages import ChatSettings
+from harness.settings.spec import EvaluationSpec, RunSpec
+from harness.world.places import in_world
+
+if TYPE_CHECKING:
+    from harness.planning.judge_plan import JudgePlan
+
+KEY = "OPENAI_API_KEY"
+
+
+def key_problems(who: str, chat: ChatSettings) -> Iterator[str]:
+    """Yield why an endpoint has no key."""
+    if chat.key_file is not None:
+        if not chat.key_file.is_file():
+            yield f"{who}: there is no key file {chat.key_file}."
+    elif not os.environ.get(KEY):
+        yield (
+            f"{who}: the environment variable {KEY} is not set. Export your key, or "
+            "name a file that holds it: --judge-key-file FILE"
+        )
+
+
+def judge_problems(
+    judge: str, judging: ChatSettings, problems: list[str], missing: list[str]
+) -> None:
+    """Add why a judge cannot be asked."""
+    kind, _, file = judge.partition(":")
+    if kind == "openai":
+        missing += key_problems("judge openai", judging)
+    elif kind == "replay" and not Path(file).exists():
+        missing.append(f"judge {judge}: there is no {file or 'file given'}.")
+    elif kind not in {"replay", "oracle"}:
+        problems.append(
+            f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE."
+        )
+
+
+def splits_by_endpoint(specs: Sequence[RunSpec]) -> bool:
+    """Say whether a language model behind an endpoint splits the responses of these runs.
+
+    It does where a method needs a column that is computed of pieces and the data do not hold it;
+    of data that are not here this is not known, and the answer is yes.
+    """
+    data = specs[0].data
+    if data.hardness.splitter != "endpoint":
+        return False
+    needed = {name for one in specs for name in registry.load_method(one.method).columns}
+    computed = needed & COMPUTABLE.keys()
+    if not computed or in_world(data.preferences) or on_hub(data.preferences):
+        return bool(computed)
+    from harness.data.pairs.opening import selected_pairs
+
+    try:
+        return bool(computed - set(selected_pairs(data).columns))
+    except HarnessError:
+        return True  # what is wrong with the data is told by those who read them
+
+
+def judge_calls(
+    evaluation: EvaluationSpec, runs: int, problems: list[str], missing: list[str]
+) -> "tuple[JudgePlan | None, int]":
+    """Read all benchmarks; return what judging the runs and the base model asks.
+
+    The number is the most calls of benchmarks whose data are not here, by their published samples.
+    """
+    from benchmarks.types import LLMJudge
+    from harness.evaluation.generation.samples import decoding_of
+    from harness.evaluation.judging.annotators import runs_of
+    from harness.planning.judge_plan import NOTHING, assumed_pairs, judge_plan, runs_problems
+    from harness.upstream.reading import read_data
+
+    problems += runs_problems(evaluation)
+    paid = evaluation.judge.startswith("openai")
+    total, known = NOTHING, not paid or not in_world(evaluation.data)
+    unread = 0
+    for name in evaluation.benchmarks:
+        benchmark = registry.load_benchmark(name)
+        times = (runs + 1) * runs_of(benchmark, evaluation.judge_runs)
+        try:
+            decoding_of(benchmark, evaluation.protocol, evaluation.max_new_tokens)
+            if not in_world(evaluation.data):
+                samples, _ = read_data(benchmark, Path(evaluation.data) / name)
+                if paid:
+                    total += judge_plan(benchmark, assumed_pairs(samples)) * times
+        except DataError as error:
+            missing.append(str(error))
+            known = not paid
+            if paid and isinstance(benchmark.annotator, LLMJudge):
+                unread += benchmark.samples * times
+        except HarnessError as error:
+            problems.append(str(error))
+    return (total if known else None), unread
