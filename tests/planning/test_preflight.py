@@ -161,7 +161,7 @@ def test_a_batch_that_the_method_cannot_use_is_told_before_work_starts(tmp_path:
 
 def test_every_method_of_a_call_needs_its_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Where clip_gap could not be computed, DAMA beside DPO would still need it."""
-    monkeypatch.setattr("harness.data.columns.columns.COMPUTABLE", frozenset())
+    monkeypatch.setattr("harness.data.columns.catalog.COMPUTABLE", {})
     spec = spec_of(tmp_path)
     dama = spec_of_method(spec, "dama")
     check([spec], tmp_path / "out")
@@ -226,6 +226,36 @@ def test_a_key_file_stands_for_the_environment(tmp_path: Path, monkeypatch: pyte
         check([spec], tmp_path / "out", ChatSettings(key_file=key))
     key.write_text("a-key")
     assert check([spec], tmp_path / "out", ChatSettings(key_file=key)).judging
+
+
+SPLITTING = ("data.hardness.splitter=endpoint", "data.hardness.splitter_model=m")
+
+
+def test_a_run_whose_responses_a_model_splits_needs_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Both responses of 40 pairs; plain DPO needs no column, so that nobody is asked."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    own = ("evaluation.judge=oracle", "data.hardness.clip=local-dir:none")
+    spec = spec_of(tmp_path, *SPLITTING, *own, method="dama")
+    with pytest.raises(PreflightError, match=r"data\.hardness\.splitter endpoint: the environment"):
+        check([spec], tmp_path / "out")
+    key = tmp_path / "key"
+    key.write_text("a-key")
+    plan = check([spec], tmp_path / "out", ChatSettings(key_file=key))
+    told = "80 at most, one for each response that is not split yet"
+    assert dict(plan.rows())["splitting calls"] == told
+    plain = look([spec.model_copy(update={"method": "dpo", "config": {}})], tmp_path / "out")
+    assert "splitting calls" not in dict(plain.rows())
+
+
+def test_a_column_that_the_data_hold_is_not_split_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    spec = spec_of(tmp_path, *SPLITTING, "evaluation.judge=oracle", method="dama")
+    pairs_file(tmp_path, 40, clip_gap=[0.5] * 40)
+    assert not check([spec], tmp_path / "out").splits
 
 
 def test_a_model_on_the_hub_may_have_dots_in_its_name(tmp_path: Path):
