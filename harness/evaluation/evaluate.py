@@ -22,6 +22,7 @@ from harness.evaluation.judging.annotators import (
     takes_runs,
 )
 from harness.files.atomic import write_text
+from harness.files.jsonlines import JsonLines
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 from harness.upstream.reading import read_data
@@ -208,7 +209,7 @@ def evaluate_all(
 def write(evaluation: Evaluation, folder: Path) -> None:
     """Write the items, then the scorecard: where it stands, everything else does."""
     scorecard = evaluation.scorecard
-    rows = (json.dumps(item.row(), ensure_ascii=False) + "\n" for item in evaluation.items)
-    write_text(folder / f"{scorecard.benchmark}.items.jsonl", "".join(rows))
+    items = JsonLines(folder / f"{scorecard.benchmark}.items.jsonl")
+    items.replace(item.row() for item in evaluation.items)
     text = json.dumps(dataclasses.asdict(scorecard), indent=2, ensure_ascii=False) + "\n"
     write_text(folder / f"{scorecard.benchmark}.json", text)

@@ -105,9 +105,9 @@ class Worker:
         state = saved.restore(engine, self.method.init_state(self.config))
         loop = self._loop(engine, vision, reference)
         self.stop.listen()
-        with MetricsLog(self.run.metrics, steps_done, processes) as log:
-            if not loop.run(state, steps_done, saved, log):
-                return
+        log = MetricsLog(self.run.metrics, steps_done, processes)
+        if not loop.run(state, steps_done, saved, log):
+            return
         trained = engine.weights()
         if processes.rank == 0:
             write_model(self.folder, trained, self.dtype, self.run.model, self.lora)
