@@ -210,6 +210,6 @@ def write(evaluation: Evaluation, folder: Path) -> None:
     """Write the items, then the scorecard: where it stands, everything else does."""
     scorecard = evaluation.scorecard
     items = JsonLines(folder / f"{scorecard.benchmark}.items.jsonl")
-    items.replace(item.row() for item in evaluation.items)
+    items.rewrite(item.row() for item in evaluation.items)
     text = json.dumps(dataclasses.asdict(scorecard), indent=2, ensure_ascii=False) + "\n"
     write_text(folder / f"{scorecard.benchmark}.json", text)

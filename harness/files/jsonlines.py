@@ -44,7 +44,7 @@ class JsonLines:
         """Force the rows to the disk."""
         sync(self.path)
 
-    def replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def rewrite(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Let these rows take the place of all; a reader sees the old file or the new one."""
         with written(self.path) as part:
             part.write_bytes(_lines(rows))

@@ -20,7 +20,7 @@ class MetricsLog:
             self._lines = JsonLines(path)
             # The steps after the checkpoint are about to be repeated. The rows that stay become
             # another file, by which a follower tells that it must read from the beginning.
-            self._lines.replace(row for row in read_rows(path) if row["step"] <= steps_done)
+            self._lines.rewrite(row for row in read_rows(path) if row["step"] <= steps_done)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append one row, so that a reader sees it at once."""

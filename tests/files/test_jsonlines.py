@@ -116,14 +116,14 @@ def test_a_replaced_file_is_read_anew(lines):
     follower = lines.follow()
     lines.append({"a": 1}, {"a": 2})
     assert next(follower) == [{"a": 1}, {"a": 2}]
-    lines.replace([{"a": 1}])
+    lines.rewrite([{"a": 1}])
     lines.append({"a": "new"}, {"a": 3})
     assert next(follower) == [{"a": 1}, {"a": "new"}, {"a": 3}]
 
 
-def test_replacing_leaves_the_rows_and_nothing_else(lines, tmp_path):
+def test_rewriting_leaves_the_rows_and_nothing_else(lines, tmp_path):
     lines.append({"a": 1}, {"a": 2})
-    lines.replace(row for row in lines.read() if row["a"] > 1)
+    lines.rewrite(row for row in lines.read() if row["a"] > 1)
     assert_rows(lines, [{"a": 2}])
     assert list(tmp_path.iterdir()) == [lines.path]
 

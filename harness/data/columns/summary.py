@@ -156,7 +156,7 @@ def _reported(listed: Sequence[Unscored], pairs: Preferences, shards: Shards) ->
         file, file_row = pairs.place(one.row)
         place = {"id": pairs.pair_id(one.row), "file": file, "file_row": file_row}
         rows.append(asdict(one) | place)
-    JsonLines(report).replace(rows)
+    JsonLines(report).rewrite(rows)
     return report
 
 

@@ -145,7 +145,7 @@ def _finish(out: Path, task: GenerationTask, journal: Journal) -> None:
             f"for sample {missing[0]!r}. Run the same command again to generate them."
         )
     rows = [{"id": sample.id, "response": journal.answers[sample.id]} for sample in task.samples]
-    JsonLines(responses_path(out, task.name)).replace(rows)
+    JsonLines(responses_path(out, task.name)).rewrite(rows)
     for path in journal_paths(out, task.name):
         path.unlink()
 

@@ -42,4 +42,4 @@ def row(sample_id: SampleId, key: str, replies: Sequence[str]) -> dict[str, Any]
 
 def keep_only(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replace the file by these rows."""
-    JsonLines(path).replace(rows)
+    JsonLines(path).rewrite(rows)
