@@ -23,6 +23,7 @@ from harness.evaluation.judging.annotators import (
 )
 from harness.evaluation.judging.replies import Replies
 from harness.files.atomic import write_text
+from harness.files.jsonlines import JsonLines
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 from harness.upstream.reading import read_data
@@ -215,7 +216,7 @@ def evaluate_all(
 def write(evaluation: Evaluation, folder: Path) -> None:
     """Write the items, then the scorecard: where it stands, everything else does."""
     scorecard = evaluation.scorecard
-    rows = (json.dumps(item.row(), ensure_ascii=False) + "\n" for item in evaluation.items)
-    write_text(folder / f"{scorecard.benchmark}.items.jsonl", "".join(rows))
+    items = JsonLines(folder / f"{scorecard.benchmark}.items.jsonl")
+    items.rewrite(item.row() for item in evaluation.items)
     text = json.dumps(dataclasses.asdict(scorecard), indent=2, ensure_ascii=False) + "\n"
     write_text(folder / f"{scorecard.benchmark}.json", text)

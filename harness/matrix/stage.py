@@ -1,20 +1,16 @@
 """How far a run is, read from the files of its folder while another process works on it."""
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.evaluation.generation.journal import progress_of, responses_path
+from harness.files.jsonlines import JsonLines
 from harness.matrix.cells import Cell
 from harness.runs.rundir import RunDir
 from harness.runs.state import unfinished_benchmarks
 from harness.settings.spec import RunSpec
 from harness.training.process import PROGRESS_FILE
-
-_TAIL_BYTES = 4096
-"""More than the longest row of metrics.jsonl or progress.jsonl."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +34,12 @@ def stage_of(cell: Cell) -> Stage:
         stage = _evaluation(base, spec)
         return Stage(f"base model: {stage.name}", stage.amount)
     told = run.logs / PROGRESS_FILE
-    row = last_row(told)
-    if "stage" in row and _changed(told) > _changed(run.metrics):
+    row = JsonLines(told).last()
+    if row and "stage" in row and _changed(told) > _changed(run.metrics):
         return Stage(row["stage"], f"{row['done']:,}/{row['total']:,}")
-    if row := last_row(run.metrics):
+    if row := JsonLines(run.metrics).last():
         return Stage("training", f"{row['step']:,}/{_total_steps(row, spec):,}")
     return Stage("preparing")
-
-
-def last_row(file: Path) -> dict[str, Any]:
-    """Return the last complete row of a JSON Lines file; an empty one where there is none."""
-    if not file.exists():
-        return {}
-    with file.open("rb") as stream:
-        stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL_BYTES))
-        complete = stream.read().rpartition(b"\n")[0]
-    row: dict[str, Any] = json.loads(complete.rpartition(b"\n")[2] or b"{}")
-    return row
 
 
 def _evaluation(run: RunDir, spec: RunSpec) -> Stage:

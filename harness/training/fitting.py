@@ -1,6 +1,5 @@
 """What the devices of a run allow: layers to run again, and the work that would be useful."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from harness.costs.flops import pair_flops
 from harness.costs.load import Load, largest_load
 from harness.costs.memory import Setting, checkpointed_layers
 from harness.costs.shapes import shape_of
+from harness.files.jsonlines import JsonLines
 from harness.models.sources import ModelSource
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec, TrainingSpec
@@ -91,8 +91,7 @@ def note_session(
         "torch": torch.__version__,
         "model": {"from": model.origin, "commit": model.revision, "checked": model.checked},
     }
-    with run.sessions.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row) + "\n")
+    JsonLines(run.sessions).append(row)
 
 
 def _fewest(

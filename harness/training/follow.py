@@ -4,8 +4,8 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from harness.console import Tracker, messages, track
+from harness.files.jsonlines import JsonLines
 from harness.runs.rundir import RunDir
-from harness.training.metrics import new_rows
 from harness.training.process import PROGRESS_FILE
 
 
@@ -16,8 +16,8 @@ class Followed:
     """
 
     def __init__(self, run: RunDir, label: str, steps: int) -> None:
-        self._stages = new_rows(run.logs / PROGRESS_FILE)
-        self._rows = new_rows(run.metrics)
+        self._stages = JsonLines(run.logs / PROGRESS_FILE).follow()
+        self._rows = JsonLines(run.metrics).follow()
         self._steps = (f"train {label}", steps)
         self._stage = ""
         self._done = 0

@@ -1,14 +1,13 @@
 """The record of a run: one JSON object per step in metrics.jsonl."""
 
-import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from harness.files.jsonlines import JsonLines
 from harness.training.step.protocols import Processes, Ranks
 from methods.logps import sequence_sums
 from methods.types import PairBatch
@@ -18,28 +17,22 @@ class MetricsLog:
     """Appends rows on the first rank; on the others it does nothing."""
 
     def __init__(self, path: Path, steps_done: int, processes: Ranks) -> None:
-        self._stream = None
+        self._lines = None
         if processes.rank == 0:
-            _cut(path, steps_done)
-            self._stream = path.open("a", encoding="utf-8")
+            self._lines = JsonLines(path)
+            # The steps after the checkpoint are about to be repeated. The rows that stay become
+            # another file, by which a follower tells that it must read from the beginning.
+            self._lines.rewrite(row for row in read_rows(path) if row["step"] <= steps_done)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append one row, so that a reader sees it at once."""
-        if self._stream is not None:
-            self._stream.write(json.dumps(row) + "\n")
-            self._stream.flush()
+        if self._lines is not None:
+            self._lines.append(row)
 
     def sync(self) -> None:
         """Force the rows to the disk: no checkpoint may be ahead of them."""
-        if self._stream is not None:
-            os.fsync(self._stream.fileno())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        if self._lines is not None:
+            self._lines.sync()
 
 
 def reduced(
@@ -67,36 +60,4 @@ def summed_logps(batch: PairBatch) -> dict[str, Tensor]:
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Return the complete rows of a record that may be being written."""
-    if not path.exists():
-        return []
-    complete = path.read_text("utf-8").rpartition("\n")[0]
-    return [json.loads(line) for line in complete.splitlines()]
-
-
-def new_rows(path: Path) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows that were added since the last time, for ever.
-
-    A record that was cut back to a checkpoint is another file, and is read from its beginning.
-    """
-    file, seen, held = -1, 0, b""
-    while True:
-        fresh: list[dict[str, Any]] = []
-        if path.exists():
-            with path.open("rb") as stream:
-                # Not the size: a few quick steps after the cut make the new file the longer one.
-                if (now := os.fstat(stream.fileno()).st_ino) != file:
-                    file, seen, held = now, 0, b""
-                stream.seek(seen)
-                added = stream.read()
-            seen += len(added)
-            *lines, held = (held + added).split(b"\n")
-            fresh = [json.loads(line) for line in lines]
-        yield fresh
-
-
-def _cut(path: Path, steps_done: int) -> None:
-    """Drop the steps after the checkpoint: they are about to be repeated."""
-    rows = [row for row in read_rows(path) if row["step"] <= steps_done]
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    partial.replace(path)
+    return JsonLines(path).read()

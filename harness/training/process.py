@@ -1,9 +1,10 @@
 """What the launcher and its worker processes agree on."""
 
-import json
 import signal
 from pathlib import Path
 from typing import Any
+
+from harness.files.jsonlines import JsonLines
 
 LOG_FILE = "train.log"
 ERROR_FILE = "train-error.json"
@@ -24,7 +25,7 @@ class Progress:
     """
 
     def __init__(self, path: Path, rank: int) -> None:
-        self._path = path if rank == 0 else None
+        self._lines = JsonLines(path) if rank == 0 else None
 
     def advance(self, stage: str, done: int, total: int) -> None:
         """Say that `done` of `total` parts of a stage are behind."""
@@ -35,10 +36,8 @@ class Progress:
         self._write({"warning": text})
 
     def _write(self, row: dict[str, Any]) -> None:
-        if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row) + "\n")
+        if self._lines is not None:
+            self._lines.append(row)
 
 
 class StopRequest:

@@ -110,9 +110,9 @@ class Worker:
         def save(done: int, state: Any) -> None:
             saved.save(done, engine, state)
 
-        with MetricsLog(self.run.metrics, steps_done, processes) as log:
-            if not loop.run(state, steps_done, save, log):
-                return
+        log = MetricsLog(self.run.metrics, steps_done, processes)
+        if not loop.run(state, steps_done, save, log):
+            return
         trained = engine.weights()
         if processes.rank == 0:
             write_model(self.folder, trained, self.dtype, self.run.model, self.lora)

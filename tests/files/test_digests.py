@@ -66,8 +66,10 @@ def model(tmp_path):
 @pytest.fixture
 def pairs(tmp_path):
     image = {"bytes": b64encode(b"img").decode(), "path": None}
-    texts = {"question": "q", "rejected": "r", "image": image}
-    rows = [{"idx": str(i), "chosen": f"c{i}", **texts} for i in range(3)]
+    rows = [
+        {"idx": str(i), "question": "q", "chosen": f"c{i}", "rejected": "r", "image": image}
+        for i in range(3)
+    ]
     file = tmp_path / "pairs.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return Preferences(file)

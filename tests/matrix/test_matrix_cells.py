@@ -7,7 +7,7 @@ import pytest
 from harness.errors import ConfigError, PreflightError
 from harness.matrix.cells import MatrixRequest, check, resolved
 from harness.matrix.run import VISIBLE, seats
-from harness.matrix.stage import last_row, stage_of
+from harness.matrix.stage import stage_of
 from harness.settings.request import Request
 
 
@@ -81,12 +81,3 @@ def test_the_stage_is_read_from_the_files_of_the_run(tmp_path):
     run.scorecards.mkdir()
     (run.scorecards / f"{names[0]}.json").touch()
     assert str(stage_of(cell)) == f"scores 1/{len(names)} benchmarks"
-
-
-def test_the_last_row_is_the_last_complete_one(tmp_path):
-    file = tmp_path / "rows.jsonl"
-    assert last_row(file) == {}
-    file.write_text('{"a": 1')
-    assert last_row(file) == {}
-    file.write_text('{"a": 1}\n' * 2000 + '{"a": 2}\n{"a"')
-    assert last_row(file) == {"a": 2}

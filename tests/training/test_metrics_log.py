@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from harness.training.metrics import MetricsLog, new_rows, read_rows, reduced
+from harness.files.jsonlines import JsonLines
+from harness.training.metrics import MetricsLog, read_rows, reduced
 
 
 @dataclass
@@ -21,20 +22,20 @@ class Ranks:
 
 def test_rows_after_the_checkpoint_are_dropped(tmp_path):
     file = tmp_path / "metrics.jsonl"
-    with MetricsLog(file, 0, Ranks()) as log:
-        for step in (1, 2, 3):
-            log.write({"step": step})
+    log = MetricsLog(file, 0, Ranks())
+    for step in (1, 2, 3):
+        log.write({"step": step})
     with file.open("a") as stream:
         stream.write('{"step": 4, "lo')
-    with MetricsLog(file, 2, Ranks()) as log:
-        log.write({"step": 3, "loss": 0.5})
+    log = MetricsLog(file, 2, Ranks())
+    log.write({"step": 3, "loss": 0.5})
     assert read_rows(file) == [{"step": 1}, {"step": 2}, {"step": 3, "loss": 0.5}]
 
 
 def test_only_the_first_rank_writes(tmp_path):
-    with MetricsLog(tmp_path / "metrics.jsonl", 0, Ranks(rank=1, count=2)) as log:
-        log.write({"step": 1})
-        log.sync()
+    log = MetricsLog(tmp_path / "metrics.jsonl", 0, Ranks(rank=1, count=2))
+    log.write({"step": 1})
+    log.sync()
     assert read_rows(tmp_path / "metrics.jsonl") == []
 
 
@@ -46,26 +47,13 @@ def test_losses_add_up_and_metrics_are_averaged():
     assert means == {"gap": 2.0, "beta": pytest.approx(0.1)}
 
 
-def test_a_follower_sees_each_row_once_and_no_half_of_one(tmp_path):
-    file = tmp_path / "metrics.jsonl"
-    rows = new_rows(file)
-    assert next(rows) == []
-    with file.open("a") as stream:
-        stream.write('{"step": 1}\n{"st')
-        stream.flush()
-        assert next(rows) == [{"step": 1}]
-        stream.write('ep": 2}\n')
-    assert next(rows) == [{"step": 2}]
-    assert next(rows) == []
-
-
 def test_a_follower_starts_again_after_a_cut_even_if_the_record_has_outgrown_the_old_one(tmp_path):
     """Seen from the old file's end, the longer new one would begin in the middle of a row."""
     file = tmp_path / "metrics.jsonl"
-    rows = new_rows(file)
+    rows = JsonLines(file).follow()
     file.write_text('{"step": 1}\n{"step": 2}\n')
     assert next(rows) == [{"step": 1}, {"step": 2}]
-    with MetricsLog(file, 1, Ranks()) as log:
-        log.write({"step": 2, "loss": 0.25})
-        log.write({"step": 3, "loss": 0.5})
+    log = MetricsLog(file, 1, Ranks())
+    log.write({"step": 2, "loss": 0.25})
+    log.write({"step": 3, "loss": 0.5})
     assert next(rows) == [{"step": 1}, {"step": 2, "loss": 0.25}, {"step": 3, "loss": 0.5}]

@@ -1,16 +1,21 @@
 """The column clip_gap: sub-sentences of all pairs scored with CLIP, shard by shard."""
 
-import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
-from filelock import Timeout
 from torch import Tensor
 
 from harness.data.columns.clip import Clip
 from harness.data.columns.column import Advance, Column
-from harness.data.columns.score_shards import ScoredPair, ScoredSide, Shards, key_parts
+from harness.data.columns.score_shards import (
+    ScoredPair,
+    ScoredSide,
+    Shards,
+    key_parts,
+    write_scores,
+)
 from harness.data.columns.splitters import (
     ByEndpoint,
     BySentences,
@@ -24,13 +29,12 @@ from harness.data.columns.summary import Summary, collected
 from harness.data.images import open_image
 from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError
-from harness.files.locks import FileLock
+from harness.files.sealed import ensure_files
 from harness.llm.chat import ChatService, ChatSettings, default_store
 from harness.settings.spec import HardnessSpec
 
 BATCH_PAIRS = 32
 """Pairs that CLIP sees together; another number moves the last digit of a cosine."""
-_POLL_S = 0.5
 
 
 def score_missing(
@@ -45,28 +49,28 @@ def score_missing(
 
     Raises:
         ConfigError: CLIP or the language model cannot be loaded.
+        DataError: The disk is full or cannot be written to. What is done is kept.
         JudgeError: The endpoint cannot be reached, or another model answers.
     """
-    waiting = shards.missing()
-    advance(len(pairs) - sum(len(shards.rows(number)) for number in waiting))
-    if not waiting:
-        return
-    shards.lock(0).parent.mkdir(parents=True, exist_ok=True)
-    scorer = Scorer(pairs, hardness, chat, store)
-    while waiting:
-        busy: list[int] = []
-        for number in waiting:
-            try:
-                with FileLock(shards.lock(number), timeout=0):
-                    if shards.file(number).exists():
-                        advance(len(shards.rows(number)))
-                    else:
-                        shards.write(number, scorer.score(shards.rows(number), advance))
-            except Timeout:
-                busy.append(number)
-        if len(busy) == len(waiting):
-            time.sleep(_POLL_S)
-        waiting = busy
+    done = 0
+
+    def add(amount: int) -> None:
+        nonlocal done
+        # The last shard may be small, and counts like the others where it comes before one of them.
+        amount = min(amount, len(pairs) - done)
+        done += amount
+        advance(amount)
+
+    @cache
+    def scorer() -> Scorer:
+        return Scorer(pairs, hardness, chat, store)
+
+    def make(number: int, path: Path) -> None:
+        write_scores(scorer().score(shards.rows(number), add), path)
+
+    files = [shards.file(number) for number in range(len(shards))]
+    ensure_files(files, make, advance=lambda whole: add(max(0, shards.pairs_in(whole) - done)))
+    add(len(pairs) - done)
 
 
 class Scorer:

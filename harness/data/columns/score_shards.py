@@ -5,7 +5,6 @@ treatment of responses that were not split, computes nothing anew.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -97,27 +96,13 @@ class Shards:
         start = number * SHARD_PAIRS
         return range(start, min(start + SHARD_PAIRS, self.pairs))
 
+    def pairs_in(self, shards: int) -> int:
+        """Return how many pairs the first shards have."""
+        return min(self.pairs, shards * SHARD_PAIRS)
+
     def file(self, number: int) -> Path:
         """Return the file of a shard; where it is, it is whole."""
         return self.folder / f"shard-{number:06d}.parquet"
-
-    def lock(self, number: int) -> Path:
-        """Return the lock of a shard."""
-        return self.folder / "locks" / f"{number:06d}.lock"
-
-    def missing(self) -> list[int]:
-        """Return the numbers of the shards that are not there."""
-        return [number for number in range(len(self)) if not self.file(number).exists()]
-
-    def write(self, number: int, scored: Sequence[ScoredPair]) -> None:
-        """Write a shard; it is on disk, whole, when it appears under its name."""
-        table = pa.Table.from_pylist([asdict(pair) for pair in scored], schema=_SCHEMA)
-        partial = self.file(number).with_suffix(".partial")
-        with partial.open("wb") as stream:
-            pq.write_table(table, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self.file(number))
 
     def read(self, number: int) -> Iterator[ScoredPair]:
         """Yield the pairs of a shard.
@@ -151,6 +136,12 @@ def key_parts(data: str, hardness: HardnessSpec) -> dict[str, str]:
         "clip": clip_digest(hardness.clip),
         "splitter": splitter_identity(hardness),
     }
+
+
+def write_scores(scored: Sequence[ScoredPair], path: Path) -> None:
+    """Write what a shard holds."""
+    table = pa.Table.from_pylist([asdict(pair) for pair in scored], schema=_SCHEMA)
+    pq.write_table(table, path)
 
 
 def _side(values: Mapping[str, Any]) -> ScoredSide:

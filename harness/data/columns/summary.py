@@ -13,7 +13,7 @@ from harness.data.columns.aggregation import response_gap
 from harness.data.columns.score_shards import ScoredPair, Shards
 from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError
-from harness.files.atomic import write_text
+from harness.files.jsonlines import JsonLines
 from harness.settings.spec import HardnessSpec
 
 REPORT = "unscored.jsonl"
@@ -151,12 +151,12 @@ def _faults(pair: ScoredPair) -> Iterator[Unscored]:
 def _reported(listed: Sequence[Unscored], pairs: Preferences, shards: Shards) -> Path:
     """Write one JSON object per response or pair that is to be reported."""
     report = shards.folder / REPORT
-    lines = []
+    rows = []
     for one in listed:
         file, file_row = pairs.place(one.row)
         place = {"id": pairs.pair_id(one.row), "file": file, "file_row": file_row}
-        lines.append(json.dumps(asdict(one) | place, ensure_ascii=False))
-    write_text(report, "\n".join(lines) + "\n")
+        rows.append(asdict(one) | place)
+    JsonLines(report).rewrite(rows)
     return report
 
 

@@ -6,7 +6,6 @@ torchrun the samples are shared among the processes, one per GPU.
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from harness.evaluation.generation.samples import (
     questions_hash,
     read_samples,
 )
-from harness.files.atomic import write_text
+from harness.files.jsonlines import JsonLines
 from harness.launchers.lifetime import die_with_parent
 from harness.models.sources import model_folder
 from harness.registry import load_benchmark
@@ -146,8 +145,7 @@ def _finish(out: Path, task: GenerationTask, journal: Journal) -> None:
             f"for sample {missing[0]!r}. Run the same command again to generate them."
         )
     rows = [{"id": sample.id, "response": journal.answers[sample.id]} for sample in task.samples]
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_text(responses_path(out, task.name), text)
+    JsonLines(responses_path(out, task.name)).rewrite(rows)
     for path in journal_paths(out, task.name):
         path.unlink()
 

@@ -4,14 +4,13 @@ A journal is JSONL: a first line that says whose answers these are, then one ans
 several processes every process appends to a file of its own and reads those of all.
 """
 
-import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Response, SampleId
 from harness.errors import DataError
+from harness.files.jsonlines import JsonLines
 
 
 def responses_path(out: Path, benchmark: str) -> Path:
@@ -49,13 +48,14 @@ class Journal:
         self.path = journal_path(out, benchmark, rank)
         self.samples = samples
         self._header = {"identity": dict(identity), "samples": samples}
-        out.mkdir(parents=True, exist_ok=True)
-        _cut_torn_line(self.path)
+        self._lines = JsonLines(self.path)
+        self._lines.cut()
         self.answers: dict[SampleId, str] = {}
         for path in journal_paths(out, benchmark):
             self.answers |= self._read(path)
-        if not self.path.exists() or self.path.stat().st_size == 0:
-            self._write([self._header])
+        if self._lines.first() is None:
+            self._lines.append(self._header)
+            self._lines.sync()
 
     @property
     def complete(self) -> bool:
@@ -64,29 +64,19 @@ class Journal:
 
     def append(self, responses: Sequence[Response]) -> None:
         """Add answers; they are on disk when this returns."""
-        self._write({"id": response.id, "response": response.text} for response in responses)
+        self._lines.append(*({"id": one.id, "response": one.text} for one in responses))
+        self._lines.sync()
         self.answers |= {response.id: response.text for response in responses}
 
-    def _write(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-
     def _read(self, path: Path) -> dict[SampleId, str]:
-        # The part after the last newline is a row that another process is writing just now.
-        complete, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
-        if not complete:
-            return {}
         try:
-            header, *rows = (json.loads(line) for line in complete.split("\n"))
-            answers = {row["id"]: row["response"] for row in rows}
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            rows = JsonLines(path).read()
+            answers = {row["id"]: row["response"] for row in rows[1:]}
+        except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise DataError(
                 f"{path}: not a journal of answers ({error!r}). Delete it to generate again."
             ) from error
-        if header != self._header:
+        if rows and rows[0] != self._header:
             raise DataError(
                 f"{path}: holds answers of another checkpoint, prompt, decoding or question list. "
                 "Delete it to generate again, or choose another output folder."
@@ -103,35 +93,11 @@ def progress_of(out: Path, benchmarks: Sequence[str]) -> tuple[int, int]:
     for benchmark in benchmarks:
         finished = responses_path(out, benchmark)
         if finished.exists():
-            rows = _complete_lines(finished)
-            done, total = done + rows, total + rows
+            answers = JsonLines(finished).count()
+            done, total = done + answers, total + answers
             continue
         for path in journal_paths(out, benchmark):
-            done += max(_complete_lines(path) - 1, 0)
-        total += _stated_samples(journal_path(out, benchmark))
+            done += max(JsonLines(path).count() - 1, 0)
+        header = JsonLines(journal_path(out, benchmark)).first()
+        total += 0 if header is None else int(header["samples"])
     return done, total
-
-
-def _complete_lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n")
-
-
-def _stated_samples(path: Path) -> int:
-    """Return the number of samples in the first line of a journal, zero when it has none yet."""
-    if not path.exists():
-        return 0
-    with path.open(encoding="utf-8") as file:
-        line = file.readline()
-    return int(json.loads(line)["samples"]) if line.endswith("\n") else 0
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Remove what a killed process wrote of its last row."""
-    if not path.exists():
-        return
-    content = path.read_bytes()
-    end = content.rfind(b"\n") + 1
-    if end < len(content):
-        with path.open("r+b") as file:
-            file.truncate(end)
-            os.fsync(file.fileno())

@@ -4,16 +4,15 @@ A file of replies is JSONL, one row per response, appended as they come: {"id", 
 and "tagged" where there is a tagger. The key is a hash of everything that decides the replies.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from benchmarks.types import SampleId
 from harness.errors import DataError
-from harness.files.atomic import write_text
+from harness.files.jsonlines import JsonLines
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,8 @@ def read_journal(path: Path, *, with_tagger: bool) -> dict[str, Replies]:
     Raises:
         DataError: The file is something else.
     """
-    if not path.exists():
-        return {}
     try:
-        # What follows the last newline was not written to its end.
-        complete, _, _ = path.read_bytes().rpartition(b"\n")
-        rows = [json.loads(line) for line in complete.decode().split("\n") if line]
+        rows = JsonLines(path).read()
         return {row["key"]: Replies.of_row(row, with_tagger=with_tagger) for row in rows}
     except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise DataError(
@@ -63,16 +58,10 @@ def read_journal(path: Path, *, with_tagger: bool) -> dict[str, Replies]:
 
 @contextmanager
 def appending(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Open the file and yield what adds a row to it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        _cut_torn_line(file)
-
-        def write(values: Mapping[str, Any]) -> None:
-            file.write(_line(values).encode())
-            file.flush()
-
-        yield write
+    """Make the file, or mend it after a kill, and yield what adds a row to it."""
+    lines = JsonLines(path)
+    lines.append()
+    yield lines.append
 
 
 def row(sample_id: SampleId, key: str, replies: Replies) -> dict[str, Any]:
@@ -81,16 +70,6 @@ def row(sample_id: SampleId, key: str, replies: Replies) -> dict[str, Any]:
     return {"id": sample_id, "key": key, "replies": list(replies.judge), **tagged}
 
 
-def _line(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False) + "\n"
-
-
-def _cut_torn_line(file: IO[bytes]) -> None:
-    file.seek(0)
-    file.truncate(file.read().rfind(b"\n") + 1)
-    file.seek(0, 2)
-
-
 def keep_only(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replace the file by these rows."""
-    write_text(path, "".join(map(_line, rows)))
+    JsonLines(path).rewrite(rows)

@@ -1,6 +1,9 @@
 """Scores in shards: nothing is computed twice, nothing is lost, what is missing is reported."""
 
 import json
+import multiprocessing
+import os
+import time
 
 import pyarrow.parquet as pq
 import pytest
@@ -89,14 +92,105 @@ def test_another_aggregation_scores_nothing(bare, write, clip_folder, tmp_path, 
     assert values_of(ensure_columns(source, GAP, other, tmp_path)) != values_of(first)
 
 
-def test_a_damaged_shard_is_named(bare, write, clip_folder, tmp_path):
+def test_a_damaged_shard_is_told_and_scored_again_alone(bare, write, clip_folder, tmp_path, caplog):
     source = write(bare)
     file = ensure_columns(source, GAP, spec(clip_folder), tmp_path)
+    gaps, before = values_of(file), shard_files(tmp_path)
     file.unlink()
-    damaged = next(iter(shard_files(tmp_path)))
+    damaged, *_ = before
     damaged.write_bytes(damaged.read_bytes()[:100])
+    told: list[int] = []
+    assert values_of(ensure_columns(source, GAP, spec(clip_folder), tmp_path, told.append)) == gaps
+    assert (told[0], sum(told)) == (4, 6)
+    assert f"{damaged} is damaged and is made again" in caplog.text
+    assert len(set(before.items()) - set(shard_files(tmp_path).items())) == 1
+
+
+def test_a_damaged_shard_that_is_looked_at_is_named(tmp_path):
+    damaged = shards.Shards(tmp_path, 3)
+    damaged.file(1).write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"shard-.*damaged.*Remove it"):
-        ensure_columns(source, GAP, spec(clip_folder), tmp_path)
+        damaged.pair(2)
+
+
+class Slow:
+    """Scores a shard in a twentieth of a second, and notes its first row and its process."""
+
+    def __init__(self, pairs, *_):
+        self.log = pairs.log
+
+    def score(self, rows, advance):
+        time.sleep(0.05)
+        with self.log.open("a") as log:
+            log.write(f"{rows[0]} {os.getpid()}\n")
+        advance(len(rows))
+        side = shards.ScoredSide(("a",), (0.5,), None)
+        return [shards.ScoredPair(row, 1.0, None, side, side) for row in rows]
+
+
+class Eleven:
+    """Stands for pairs that nobody reads."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def __len__(self):
+        return 11
+
+
+@pytest.fixture
+def scored(monkeypatch, tmp_path):
+    """Return what starts a process that scores eleven pairs in six shards, and its log."""
+    monkeypatch.setattr(scoring, "Scorer", Slow)
+    found, log = shards.Shards(tmp_path / "scores", 11), tmp_path / "log"
+
+    def score(told=None):
+        amounts = []
+        scoring.score_missing(Eleven(log), found, None, None, tmp_path, amounts.append)
+        if told is not None:
+            told.put(sum(amounts))
+
+    def start(told=None):
+        process = multiprocessing.get_context("fork").Process(target=score, args=(told,))
+        process.start()
+        return process
+
+    return start, found, log
+
+
+def scored_rows(log):
+    return [int(line.split()[0]) for line in log.read_text().splitlines()]
+
+
+@pytest.mark.processes
+def test_two_processes_share_the_shards_and_both_hear_of_all_pairs(scored):
+    start, found, log = scored
+    told = multiprocessing.Queue()
+    both = [start(told), start(told)]
+    assert [told.get(timeout=60), told.get(timeout=60)] == [11, 11]
+    for one in both:
+        one.join()
+    assert sorted(scored_rows(log)) == [0, 2, 4, 6, 8, 10]
+    assert {int(line.split()[1]) for line in log.read_text().splitlines()} == {
+        one.pid for one in both
+    }
+    assert [pair.row for number in range(6) for pair in found.read(number)] == list(range(11))
+
+
+@pytest.mark.processes
+def test_a_killed_process_costs_the_shard_that_it_was_at(scored):
+    start, found, log = scored
+    killed = start()
+    while not found.file(2).exists():
+        assert killed.is_alive()
+    killed.kill()
+    killed.join()
+    start().join()
+    rows = scored_rows(log)
+    assert sorted(set(rows)) == [0, 2, 4, 6, 8, 10]
+    assert len(rows) <= 7
+    assert max(map(rows.count, (0, 2, 4))) == 1
+    assert not list(found.folder.glob("*.partial"))
 
 
 def test_an_image_unreadable_at_scoring_is_reported_and_stops_at_the_end(
