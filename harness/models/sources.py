@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import DataError
+from harness.files.digests import file_digest, remembered, text_digest
 from harness.files.hub_names import MIRROR, on_hub
 from harness.models import hub
 from harness.models.original.layout import is_original
@@ -84,3 +85,17 @@ def find(path: str, revision: str | None = None) -> ModelSource:
 
 def _listed(path: str, problems: list[str]) -> str:
     return f"{path}: the model cannot be used:" + "".join(f"\n- {one}" for one in problems)
+
+
+def content_hash(folder: Path) -> str:
+    """Return 16 hex digits over the names and contents of the files of a checkpoint.
+
+    They are remembered as long as no file changes: the weights are gigabytes.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+
+    def digest() -> str:
+        parts = (part for file in files for part in (file.name, bytes.fromhex(file_digest(file))))
+        return text_digest(*parts, digits=16)
+
+    return remembered(lambda: files, digest, "checkpoint")

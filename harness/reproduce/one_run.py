@@ -7,6 +7,7 @@ from harness.costs.devices import gpus
 from harness.data.templates import TEMPLATES
 from harness.launchers.launcher import Launcher
 from harness.llm.messages import ChatSettings
+from harness.models.sources import content_hash, located_model
 from harness.runs.manifest import Manifest
 from harness.runs.rundir import RunDir
 from harness.runs.state import Run, unfinished_benchmarks
@@ -49,6 +50,9 @@ def _evaluate(folder: RunDir, model: Path, spec: RunSpec, judging: ChatSettings)
     log = folder.logs / "generate.log"
     processes = min(len(gpus()) or 1, spec.training.devices)
     generate(model, spec.evaluation, spec.model, data, folder.responses, log, processes=processes)
+    answered = located_model(spec.model.model_copy(update={"path": str(model)})).folder
+    manifest = Manifest.read(folder.manifest)
+    manifest.model_copy(update={"checkpoint": content_hash(answered)}).write(folder.manifest)
     evaluate_all(
         folder.path,
         unfinished_benchmarks(folder, spec),

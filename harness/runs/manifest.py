@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.costs.devices import gpus
+from harness.errors import DataError
 from harness.files.atomic import write_text
 from harness.files.digests import tree_digest
 from harness.settings.spec import Strict
@@ -49,6 +50,9 @@ class Manifest(Strict):
     hardware: Hardware
     data: Mapping[str, str] = Field(description="Name to sha256 over all files of that source.")
     inputs: Mapping[str, str | int] = Field(description="How text and images enter the model.")
+    checkpoint: str | None = Field(
+        default=None, description="Hash of the model that answered, once it has."
+    )
 
     @classmethod
     def collect(cls, data: Mapping[str, Path], inputs: Mapping[str, str | int]) -> "Manifest":
@@ -66,6 +70,20 @@ class Manifest(Strict):
             data={name: tree_digest(path) for name, path in data.items()},
             inputs=inputs,
         )
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """Read one that was written.
+
+        Raises:
+            DataError: It is damaged, or none.
+        """
+        try:
+            return cls.model_validate_json(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{path} is not a manifest. Remove it; the run is then shown without it."
+            ) from error
 
     def write(self, path: Path) -> None:
         """Write as JSON."""

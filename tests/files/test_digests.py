@@ -14,7 +14,6 @@ from harness.data.pairs.checks import check_pairs
 from harness.data.pairs.preferences import PreferencePair, Preferences
 from harness.data.rows import tokenized
 from harness.data.templates import TEMPLATES
-from harness.evaluation.generation.answerer import content_hash
 from harness.evaluation.generation.samples import questions_hash
 from harness.evaluation.judging.annotate import Annotation
 from harness.files.digests import (
@@ -27,6 +26,7 @@ from harness.files.digests import (
 from harness.llm.messages import ChatRequest
 from harness.llm.store import key_of
 from harness.models.base import model_digest
+from harness.models.sources import content_hash
 from harness.runs.rundir import RunDir
 from harness.runs.state import base_folder
 from harness.settings.resolve import resolve

@@ -15,9 +15,9 @@ from harness.data.images import ImageTransform, open_image
 from harness.data.templates import TEMPLATES, Template
 from harness.errors import DataError
 from harness.evaluation.generation.penalty import PromptRepetitionPenalty
-from harness.files.digests import file_digest, remembered, text_digest
 from harness.models.catalog import check_template
 from harness.models.family import load_family
+from harness.models.sources import content_hash
 from harness.registry import find
 
 ImageMode = Literal["center_crop", "pad"]
@@ -170,17 +170,3 @@ class Llava:
     def _pad_id(self) -> int:
         pad = self.tokenizer.pad_token_id
         return int(self.tokenizer.eos_token_id if pad is None else pad)
-
-
-def content_hash(folder: Path) -> str:
-    """Return 16 hex digits over the names and contents of the files of a checkpoint.
-
-    They are remembered as long as no file changes: the weights are gigabytes.
-    """
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-
-    def digest() -> str:
-        parts = (part for file in files for part in (file.name, bytes.fromhex(file_digest(file))))
-        return text_digest(*parts, digits=16)
-
-    return remembered(lambda: files, digest, "checkpoint")

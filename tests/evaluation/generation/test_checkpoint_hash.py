@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.evaluation.generation.answerer import content_hash
+from harness.models.sources import content_hash
 
 FILES = {"model.safetensors": b"weights", "config.json": b"{}"}
 
