@@ -38,7 +38,7 @@ def examples(command: str) -> list[str]:
     return [line.strip().removeprefix(start) for line in lines if start in line]
 
 
-def test_help_answers_within_three_tenths_of_a_second():
+def test_help_answers_within_half_a_second():
     """The best of five, for what else the machine does is not the harness's time."""
     times = []
     for _ in range(5):
@@ -47,7 +47,7 @@ def test_help_answers_within_three_tenths_of_a_second():
             [sys.executable, "-m", "harness", "--help"], cwd=ROOT, check=True, capture_output=True
         )
         times.append(time.perf_counter() - start)
-    assert min(times) < 0.3
+    assert min(times) < 0.5
 
 
 @pytest.mark.parametrize(
