@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import world_fixture
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SAVE_EVERY = 25
 """Of the preset base-tiny."""
 SECONDS_WHEN_DONE = 20
