@@ -28,7 +28,7 @@ from harness.llm.store import key_of
 from harness.models.base import model_digest
 from harness.models.sources import content_hash
 from harness.runs.rundir import RunDir
-from harness.runs.state import base_folder
+from harness.runs.state import Run
 from harness.settings.resolve import resolve
 from harness.training.precomputed.reference import ReferenceKey
 from harness.training.precomputed.vision_cache import VisionKey
@@ -105,7 +105,7 @@ def test_folders_and_lists_of_files(tree):
 def test_names_of_runs():
     spec = resolve("dpo", "tiny", None, seed=3).spec
     assert RunDir.at(Path("runs"), spec).path.name == "dpo-tiny-seed3-810a21954e0d"
-    assert base_folder(spec, Path("results")).name == "base-tiny-825b91890022"
+    assert Run(spec, spec, Path("results")).base.path.name == "base-tiny-825b91890022"
 
 
 def test_keys_of_replies():
