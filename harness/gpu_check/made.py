@@ -1,5 +1,6 @@
 """A model with random weights and preference pairs of fixed lengths: nothing is downloaded."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -51,7 +52,16 @@ def made_model(shape: Shape, device: torch.device, dtype: torch.dtype) -> Any:
     return model.to(device)
 
 
-def made_pairs(shape: Shape, count: int) -> list[TokenizedPair]:
+Length = Callable[[int, torch.Generator], int]
+"""Tells the tokens of a response; its number is the row, and one more for the rejected one."""
+
+
+def in_turn(number: int, _rng: torch.Generator) -> int:
+    """Take the lengths of `RESPONSES` in turn."""
+    return RESPONSES[number % len(RESPONSES)]
+
+
+def made_pairs(shape: Shape, count: int, length: Length = in_turn) -> list[TokenizedPair]:
     """Return pairs with one system text, an image of their own, and random words."""
     rng = torch.Generator().manual_seed(1)
     image = image_id(shape)
@@ -66,8 +76,8 @@ def made_pairs(shape: Shape, count: int) -> list[TokenizedPair]:
         TokenizedPair(
             row=row,
             prompt=torch.cat([system, expanded, words(QUESTION)]),
-            chosen=words(RESPONSES[row % len(RESPONSES)]),
-            rejected=words(RESPONSES[(row + 1) % len(RESPONSES)]),
+            chosen=words(length(row, rng)),
+            rejected=words(length(row + 1, rng)),
             image_key=str(row),
         )
         for row in range(count)
@@ -76,14 +86,18 @@ def made_pairs(shape: Shape, count: int) -> list[TokenizedPair]:
 
 def load_of(shape: Shape, pairs: int) -> Load:
     """Return the load of the first pairs, at their mean length."""
-    made = made_pairs(shape, pairs)
+    return mean_load(shape, made_pairs(shape, pairs))
+
+
+def mean_load(shape: Shape, made: Sequence[TokenizedPair]) -> Load:
+    """Return the load of what `made_pairs` made, at its mean length."""
     tokens = sum(len(one.chosen) + len(one.rejected) for one in made)
     return Load(
-        pairs=pairs,
+        pairs=len(made),
         system=SYSTEM,
         image=shape.image_tokens,
         question=QUESTION,
-        response=round(tokens / (2 * pairs)),
+        response=round(tokens / (2 * len(made))),
     )
 
 

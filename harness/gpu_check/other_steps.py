@@ -7,20 +7,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from harness.costs.shapes import Shape
 from harness.gpu_check.engines import SAID, EngineName, TorchEngine
 from harness.gpu_check.made import PAD, MadeImages, made_model, made_pairs
 from harness.gpu_check.ours import Amounts
-from harness.gpu_check.plain import plain_logps, two_rows
+from harness.gpu_check.plain import dpo, plain_logps, two_rows
 from harness.gpu_check.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.training.fitting import checkpoint_layers
 
 PLAIN = "plain two-row step"
 TRL = "TRL's DPOTrainer"
-BETA = 0.1
 _RATE = 1e-6
 
 
@@ -61,8 +59,7 @@ def _plain_step(
         reference = plain_logps(model, batch)
 
     def step() -> Tensor:
-        chosen, rejected = (plain_logps(model, batch) - reference).chunk(2)
-        loss = -F.logsigmoid(BETA * (chosen - rejected)).mean()
+        loss = dpo(plain_logps(model, batch), reference)
         engine.backward(loss, last=True)
         engine.update(_RATE)
         return loss.detach()

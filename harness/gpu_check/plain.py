@@ -12,8 +12,12 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from harness.data.rows.batch import TokenizedPair
+
+BETA = 0.1
+"""TRL's default."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,9 @@ def plain_logps(llava: Any, batch: TwoRows) -> Float[Tensor, " sequences"]:
     logps = logits.float().log_softmax(-1).gather(2, targets.unsqueeze(2)).squeeze(2)
     summed: Tensor = (logps * batch.is_response[:, 1:]).sum(1)
     return summed
+
+
+def dpo(policy: Float[Tensor, " sequences"], reference: Float[Tensor, " sequences"]) -> Tensor:
+    """Return the DPO loss of summed log-probabilities, all chosen ones first."""
+    chosen, rejected = (policy - reference).chunk(2)
+    return -F.logsigmoid(BETA * (chosen - rejected)).mean()

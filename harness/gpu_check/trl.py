@@ -1,13 +1,15 @@
-"""The step of TRL's DPOTrainer with its defaults: forward and backward of one batch.
+"""The step of TRL's DPOTrainer: a real trainer, asked for forward and backward of one batch.
 
-Checkpointing is on and the reference model is run in every step. The optimizer is not.
+`training_step` is TRL's and transformers' own: preparation of inputs, `compute_loss` with the
+reference model in the loop, and backward. Every step collates anew with TRL's collator, from texts
+and pictures through the LLaVA processor. What `train` would do around the step (data loader,
+switching checkpointing on, optimizer) is not run.
 """
 
 import copy
 import importlib
-import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,61 +18,107 @@ from torch import Tensor
 
 from harness.costs.shapes import Shape
 from harness.data.rows.batch import TokenizedPair
-from harness.gpu_check.made import image_id, made_model, made_pairs
+from harness.gpu_check.made import made_model, made_pairs
+from harness.gpu_check.plain import BETA
 from harness.gpu_check.words import made_processor
 
 
+class TrlStep:
+    """One step on one batch, which is made again at every call; gradients add up.
+
+    Args:
+        model: What is trained.
+        reference: The model that it is compared with.
+        pairs: The batch.
+        picture: Makes a pair's picture.
+        processor: What `made_processor` returned.
+        device: Where it runs.
+        checkpointing: Whether layers are run again, as TRL does by default.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        reference: Any,
+        pairs: Sequence[TokenizedPair],
+        picture: Callable[[TokenizedPair], Image.Image],
+        processor: Any,
+        device: torch.device,
+        checkpointing: bool = True,
+    ) -> None:
+        import datasets
+
+        # An optional package, of which no type is promised.
+        trl: Any = importlib.import_module("trl")
+
+        self._model = model
+        self._rows = [_texts(pair, processor.image_token_id, picture(pair)) for pair in pairs]
+        with tempfile.TemporaryDirectory() as folder:
+            self._trainer = trl.DPOTrainer(
+                model=model,
+                ref_model=reference,
+                args=trl.DPOConfig(
+                    output_dir=folder,
+                    beta=BETA,
+                    bf16=device.type == "cuda",
+                    use_cpu=device.type == "cpu",
+                    per_device_train_batch_size=len(pairs),
+                    gradient_checkpointing=checkpointing,
+                    report_to="none",
+                ),
+                train_dataset=datasets.Dataset.from_list(self._rows[:1]),
+                processing_class=processor,
+            )
+        # What `train` sets before its first step.
+        self._trainer.current_gradient_accumulation_steps = 1
+        if checkpointing:
+            model.gradient_checkpointing_enable(self._trainer.args.gradient_checkpointing_kwargs)
+
+    def batch(self) -> dict[str, Tensor]:
+        """Return the batch as TRL's collator makes it."""
+        return dict(self._trainer.data_collator([dict(row) for row in self._rows]))
+
+    def __call__(self) -> Tensor:
+        """Run forward and backward and return the loss."""
+        loss: Tensor = self._trainer.training_step(self._model, self.batch())
+        return loss
+
+
 def trl_step(shape: Shape, device: torch.device, pairs: int) -> tuple[Callable[[], Tensor], int]:
-    """Return a step that collates anew and runs, and the positions of its batch."""
-    import datasets
-
-    # An optional package, of which no type is promised.
-    trl: Any = importlib.import_module("trl")
-
+    """Return TRL's step with its defaults on a made model, and the positions of its batch."""
     model = made_model(shape, device, torch.bfloat16)
-    rows = [_texts(pair, shape) for pair in made_pairs(shape, pairs)]
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = trl.DPOTrainer(
-            model=model,
-            ref_model=copy.deepcopy(model),
-            args=trl.DPOConfig(
-                output_dir=folder,
-                bf16=device.type == "cuda",
-                use_cpu=device.type == "cpu",
-                per_device_train_batch_size=pairs,
-                report_to="none",
-            ),
-            train_dataset=datasets.Dataset.from_list(rows[:1]),
-            processing_class=made_processor(shape),
-        )
-    # What `train` sets before its first step.
-    trainer.current_gradient_accumulation_steps = 1
-    model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
+    side = shape.vision.image
 
-    def batch() -> dict[str, Tensor]:
-        return dict(trainer.data_collator([dict(row) for row in rows]))
+    def picture(pair: TokenizedPair) -> Image.Image:
+        return Image.new("RGB", (side, side), (30 * pair.row % 256, 90, 120))
+
+    one = TrlStep(
+        model,
+        copy.deepcopy(model),
+        made_pairs(shape, pairs),
+        picture,
+        made_processor(shape),
+        device,
+    )
 
     def step() -> Tensor:
-        loss: Tensor = trainer.training_step(model, batch())
+        loss = one()
         model.zero_grad()
         return loss
 
-    return step, batch()["input_ids"].numel()
+    return step, one.batch()["input_ids"].numel()
 
 
-def _texts(pair: TokenizedPair, shape: Shape) -> dict[str, Any]:
+def _texts(pair: TokenizedPair, image: int, picture: Image.Image) -> dict[str, Any]:
     """Return one row of a data set; the processor expands the one image token of the prompt."""
-    prompt, image = pair.prompt.tolist(), image_id(shape)
+    prompt = pair.prompt.tolist()
     first = prompt.index(image)
     before, after = prompt[:first], prompt[first + prompt.count(image) :]
-    side = shape.vision.image
-    picture = io.BytesIO()
-    Image.new("RGB", (side, side), (30 * pair.row % 256, 90, 120)).save(picture, "PNG")
     return {
         "prompt": f"{_words(before)} <image> {_words(after)}",
         "chosen": _words(pair.chosen.tolist()),
         "rejected": _words(pair.rejected.tolist()),
-        "images": [Image.open(picture)],
+        "images": [picture],
     }
 
 

@@ -1,28 +1,27 @@
-"""The steps that are compared: one loss on the same pairs, each in its own way."""
+"""The steps that are compared: one loss on the same pairs, each in its own way.
+
+The released step and TRL's are those of `harness.gpu_check`. Ours is not: there the whole step of a
+run is measured, loop, engine and optimizer, and here forward and backward alone, which is all that
+TRL's step has, in float32, where the losses of all can be compared.
+"""
 
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from unittest import mock
 
 import torch
 from plain_step import injected_logps
-from step_setting import (
-    PAD_ID,
-    Pictures,
-    Size,
-    dpo,
-    made_model,
-    made_pairs,
-    made_policy,
-    made_processor,
-)
+from step_setting import Pictures, Size, made_policy
 from torch import Tensor, nn
 from torch.profiler import record_function
-from trl_step import Choices, TrlStep
 
 from harness.data.rows.batch import PairTokens, TokenizedPair
 from harness.data.rows.collate import Collator, no_segments
-from harness.gpu_check.plain import TwoRows, plain_logps, two_rows
+from harness.gpu_check.made import PAD, made_model
+from harness.gpu_check.plain import TwoRows, dpo, plain_logps, two_rows
+from harness.gpu_check.trl import TrlStep
+from harness.gpu_check.words import made_processor
 from harness.training.step.policy import Policy, TokenLogps, VisionTower
 
 LADDER = (
@@ -34,6 +33,7 @@ LADDER = (
     "here",
 )
 """Steps without checkpointing; each does what the one before it does, and one thing more."""
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Setting:
 
     def __init__(self, size: Size) -> None:
         self.size = size
-        self.processor = made_processor(size)
+        self.processor = made_processor(size.shape)
         self.pictures = Pictures(size, self.processor)
-        self.pairs = made_pairs(size)
-        self.reference = made_model(size)
+        self.pairs = size.made_pairs()
+        self.reference = made_model(size.shape, CPU, torch.float32)
         self.policy = made_policy(self.reference)
 
     def tower(self) -> VisionTower:
-        return VisionTower(copy.deepcopy(self.policy), torch.device("cpu"))
+        return VisionTower(copy.deepcopy(self.policy), CPU)
 
 
 def all_steps(setting: Setting) -> dict[str, Step]:
@@ -136,7 +136,7 @@ def padded_steps(setting: Setting) -> dict[str, Step]:
 
     def batch() -> TwoRows:
         images = [setting.pictures.tensor(pair.row, pair.image_key) for pair in setting.pairs]
-        return two_rows(setting.pairs, images, PAD_ID)
+        return two_rows(setting.pairs, images, PAD)
 
     def released(model) -> Tensor:
         return plain_logps(model, batch())
@@ -164,17 +164,39 @@ def padded_steps(setting: Setting) -> dict[str, Step]:
 
 
 def trl_steps(setting: Setting) -> dict[str, Step]:
-    """Return TRL's step by its defaults, without checkpointing, and on its way for GPUs."""
-    choices = {
-        "TRL, checkpointing": Choices(),
-        "TRL": Choices(checkpointing=False, train_tower=False),
-        "TRL, checkpointing, compact logits": Choices(compact=True),
+    """Return TRL's step by its defaults, without checkpointing, and on its way for GPUs.
+
+    TRL trains the vision tower, and on a CPU its head makes logits at every position; on a GPU it
+    selects the positions of the responses first. `compact` chooses that path on the CPU as well.
+    Source: trl 1.16.0, trainer/dpo_trainer.py, trainer/utils.py and kernels/chunked_logprob.py.
+    """
+    return {
+        "TRL, checkpointing": _trl_step(setting),
+        "TRL": _trl_step(setting, checkpointing=False, train_tower=False),
+        "TRL, checkpointing, compact logits": _trl_step(setting, compact=True),
     }
-    steps = {}
-    for name, chosen in choices.items():
-        step = TrlStep(setting, chosen)
-        steps[name] = Step(step, step.policy, step.batch()["input_ids"].numel())
-    return steps
+
+
+def _trl_step(
+    setting: Setting, checkpointing: bool = True, train_tower: bool = True, compact: bool = False
+) -> Step:
+    policy, reference = map(copy.deepcopy, (setting.policy, setting.reference))
+    policy.model.vision_tower.requires_grad_(train_tower)
+    step = TrlStep(
+        policy,
+        reference,
+        setting.pairs,
+        lambda pair: setting.pictures.picture(pair.image_key),
+        setting.processor,
+        CPU,
+        checkpointing,
+    )
+
+    def run() -> Tensor:
+        with mock.patch("trl.trainer.utils._use_triton", return_value=compact):
+            return step()
+
+    return Step(run, policy, step.batch()["input_ids"].numel())
 
 
 def checkpointed(module, step: Callable[[], Tensor]) -> Callable[[], Tensor]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate, count
 
 import torch
-from step_setting import PROMPT, QUESTION, Size
+from step_setting import Size
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -14,8 +14,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from harness.costs.flops import pair_flops
-from harness.costs.load import Load
 from harness.data.rows.batch import TokenizedPair
+from harness.gpu_check.made import mean_load
 
 _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -111,15 +111,7 @@ _forward_flops._get_raw = _backward_flops._get_raw = True  # they read tensors, 
 
 def floor_flops(pairs: Sequence[TokenizedPair], size: Size) -> float:
     """Return the least work for these pairs by the product's own formula, at their mean length."""
-    tokens = sum(len(pair.chosen) + len(pair.rejected) for pair in pairs)
-    load = Load(
-        pairs=len(pairs),
-        system=PROMPT,
-        image=size.shape.image_tokens,
-        question=QUESTION,
-        response=tokens // (2 * len(pairs)),
-    )
-    return len(pairs) * pair_flops(size.shape, load)
+    return len(pairs) * pair_flops(size.shape, mean_load(size.shape, pairs))
 
 
 def profiled(step: Callable[[], Tensor], vocabulary: int) -> dict[str, float]:

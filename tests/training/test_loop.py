@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn import functional as F
 
 from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.data.rows.packing import pack
@@ -55,8 +55,9 @@ class KnownEngine:
 
     def __call__(self, tokens, _features):
         self.forwards += 1
-        sides = ([side[row] for row in tokens.rows] for side in (CHOSEN, REJECTED))
-        return TokenLogps(*(self._weight * padded(side) for side in sides))
+        return TokenLogps(
+            *(self._weight * padded(side, tokens.rows) for side in (CHOSEN, REJECTED))
+        )
 
     def backward(self, loss, last):
         loss.backward()
@@ -65,13 +66,17 @@ class KnownEngine:
         return StepReport(learning_rate, float(self._weight.grad), applied=True)
 
 
-def padded(responses):
-    return pad_sequence([torch.tensor(one) for one in responses], batch_first=True)
+def padded(responses, rows):
+    """Both sides have one width, as the collator gives them."""
+    width = max(len(side[row]) for side in (CHOSEN, REJECTED) for row in rows)
+    return torch.stack(
+        [F.pad(torch.tensor(responses[row]), (0, width - len(responses[row]))) for row in rows]
+    )
 
 
 def collated(rows):
     def side(responses):
-        mask = padded([[1.0] * len(responses[row]) for row in rows]).bool()
+        mask = padded(responses, rows) != 0
         return ResponseMasks(mask, mask, mask.long())
 
     row, _ = pack([[1, 2, 3]], [1])

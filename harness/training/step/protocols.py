@@ -1,6 +1,6 @@
 """What a training step asks of the processes it runs in and of the engine that runs it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -91,7 +91,7 @@ class Resumable(Protocol):
         """Return what this rank's optimizer tensors hold of the weights."""
         ...
 
-    def optimizer_tensors(self) -> Mapping[str, Tensor]:
+    def optimizer_tensors(self) -> dict[str, Tensor]:
         """Return this rank's flat master weights and moments as `<flat>.<kind>`."""
         ...
 
