@@ -121,15 +121,15 @@ def _cleared(logs: Path) -> Log:
 
 def _follow(group: Group, run: RunDir, spec: RunSpec, steps: int) -> int:
     """Show what the processes do until they end; return the exit code."""
-    with Followed(run, spec.label, steps) as followed:
-        try:
+    try:
+        with Followed(run, spec.label, steps) as followed:
             while (code := group.poll()) is None:
                 followed.look()
                 time.sleep(_POLL_S)
             followed.look()
-        except BaseException:
-            _stop(group, run.logs / STOP_FILE)
-            raise
+    except BaseException:
+        _stop(group, run.logs / STOP_FILE)
+        raise
     return code
 
 

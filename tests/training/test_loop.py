@@ -106,8 +106,8 @@ def one_step(folder, method, processes, pairs_per_pass=None):
         ),
         stop_asked=lambda: False,
     )
-    with MetricsLog(folder / "metrics.jsonl", 0, processes) as log:
-        assert loop.run(found.init_state(config), 0, lambda *_: None, log)
+    log = MetricsLog(folder / "metrics.jsonl", 0, processes)
+    assert loop.run(found.init_state(config), 0, lambda *_: None, log)
     return engine.forwards
 
 

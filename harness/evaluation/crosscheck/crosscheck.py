@@ -99,14 +99,9 @@ def _check(run: Path, names: Sequence[str], data: Path, model: str, settings: Ch
         "--benchmarks": ",".join(names),
         "--data": data,
         "--model": model,
-        "--judge-url": settings.base_url,
-        "--key-file": settings.key_file,
-        "--workers": settings.workers,
-        "--max-calls": settings.max_calls,
-        "--max-tokens": settings.max_tokens,
-        "--attempts": settings.attempts,
+        "--judging": settings.model_dump_json(),
     }
-    stated = [f"{flag}={value}" for flag, value in arguments.items() if value is not None]
+    stated = [f"{flag}={value}" for flag, value in arguments.items()]
     command = [sys.executable, "-m", "harness.evaluation.crosscheck.worker", *stated]
     with track("cross-check", len(names)) as tracker:
         checked: set[str] = set()

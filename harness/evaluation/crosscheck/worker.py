@@ -25,12 +25,7 @@ from lmms_eval.llm_judge import Response as JudgeResponse
 from benchmarks.types import Benchmark, Response, Sample
 from harness.errors import HarnessError, JudgeError
 from harness.evaluation.answers.answers import pair, read_responses
-from harness.evaluation.crosscheck.crosscheck import (
-    DEFAULTS,
-    LMMS_TASKS,
-    CrossCheck,
-    write_crosscheck,
-)
+from harness.evaluation.crosscheck.crosscheck import LMMS_TASKS, CrossCheck, write_crosscheck
 from harness.evaluation.crosscheck.values import VALUES, row_of
 from harness.evaluation.generation.journal import responses_path
 from harness.llm.chat import ChatRequest, ChatService, ChatSettings, default_store
@@ -210,15 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--benchmarks", type=lambda names: names.split(","), required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--judge-url", dest="base_url")
-    parser.add_argument("--key-file", type=Path)
-    parser.add_argument("--workers", type=int, default=DEFAULTS.workers)
-    parser.add_argument("--attempts", type=int, default=DEFAULTS.attempts)
-    parser.add_argument("--max-calls", type=int)
-    parser.add_argument("--max-tokens", type=int)
-    asked = vars(parser.parse_args(arguments))
-    run, names, data, model = (asked.pop(key) for key in ("run", "benchmarks", "data", "model"))
-    check_all(run, names, data, model, ChatSettings(**asked))
+    parser.add_argument("--judging", type=ChatSettings.model_validate_json, required=True)
+    asked = parser.parse_args(arguments)
+    check_all(asked.run, asked.benchmarks, asked.data, asked.model, asked.judging)
 
 
 if __name__ == "__main__":
