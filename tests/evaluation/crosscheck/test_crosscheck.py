@@ -9,6 +9,8 @@ from chat_server import KEY, ChatServer
 
 from benchmarks.types import Sample
 from harness.errors import DataError, JudgeError
+from harness.evaluation.crosscheck import crosscheck as crosschecks
+from harness.evaluation.crosscheck import worker
 from harness.evaluation.crosscheck.crosscheck import JUDGE, crosscheck, crosscheck_path
 from harness.evaluation.crosscheck.values import VALUES, row_of
 from harness.llm.messages import ChatRequest, ChatSettings
@@ -170,3 +172,28 @@ def test_failed_judging_shows_in_the_samples():
     assert not VALUES["mm_vet"].failed({"score": 0.0, "eval_model": "gpt"})
     assert VALUES["llava_bench"].failed({"scores": [-1, -1]})
     assert not VALUES["llava_bench"].failed({"scores": [8.0, 0.0]})
+
+
+def test_every_setting_of_the_judge_reaches_the_process_that_asks_it(tmp_path, monkeypatch):
+    """What the command line of that process gives back equals what was asked with."""
+    settings = ChatSettings(
+        base_url="http://localhost:1/v1",
+        key_file=tmp_path / "a key",
+        workers=3,
+        max_calls=0,
+        max_tokens=9,
+        attempts=2,
+        timeout=1.5,
+        longest_wait=0.5,
+    )
+    assert all(
+        getattr(settings, name) != f.default for name, f in ChatSettings.model_fields.items()
+    )
+    commands, received = [], []
+    monkeypatch.setattr(
+        crosschecks, "run_logged", lambda command, *_: commands.append(command) or 0
+    )
+    monkeypatch.setattr(worker, "check_all", lambda *asked: received.append(asked))
+    crosscheck(tmp_path, ["mm_vet"], tmp_path / "data", settings=settings)
+    worker.main(commands[0][3:])
+    assert received == [(tmp_path, ["mm_vet"], tmp_path / "data", JUDGE, settings)]
