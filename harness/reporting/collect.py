@@ -23,7 +23,7 @@ from harness.settings.ablation import AblationRow
 from harness.settings.preset_files import read_preset, sizes
 from harness.settings.request import Request
 from harness.settings.resolve import specs_of
-from harness.world.places import locate_spec
+from harness.world.places import are_built, locate_spec
 
 
 def print_comparison(request: Request, runs: Sequence[Run]) -> None:
@@ -119,8 +119,11 @@ def _other_results(request: Request, present: set[str]) -> Iterator[RunResult]:
             continue
         for variant in (None, *read_preset(method, request.size).variants):
             for spec in specs_of(plain.model_copy(update={"method": method, "variant": variant})):
+                # Of a world that nobody has built there is no run to look for.
+                if spec.label in present or not are_built([spec]):
+                    continue
                 run = Run(spec, locate_spec(spec), request.out)
-                if spec.label not in present and run.folder.path.exists() and run.finished:
+                if run.folder.path.exists() and run.finished:
                     yield _result(run, spec.label, variant)
 
 
