@@ -6,6 +6,7 @@ import pytest
 import torch
 import world_fixture
 
+from harness.data.columns.columns import with_means
 from harness.data.images import ImageTransform
 from harness.data.pairs.preferences import Preferences
 from harness.data.rows.batch import PairTokenizer
@@ -50,7 +51,7 @@ def tokens(llava, tmp_path):
         pairs=list(tokenizer.tokenize(preferences)),
         images=ImageStore(preferences, ImageTransform(llava.processor, "center_crop")),
         changed=no_segments,
-        columns={"clip_gap": torch.tensor(preferences.column("clip_gap"))},
+        columns=with_means({"clip_gap": torch.tensor(preferences.column("clip_gap"))}),
         image_id=int(llava.processor.image_token_id),
     )
     return collate(list(range(PAIRS)))
