@@ -136,7 +136,7 @@ def test_a_command_that_is_killed_leaves_no_cell_running_and_the_next_one_goes_o
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": path},
     )
-    run = bench.cells()[0].run.path
+    run = bench.cells()[0].run.folder.path
     while not (run / "metrics.jsonl").exists():
         assert driver.poll() is None
         time.sleep(0.05)
