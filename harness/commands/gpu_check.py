@@ -14,7 +14,7 @@ app = commands()
     "gpu-check",
     epilog=examples(
         "gpu-check --size 7b --layers 4",
-        "gpu-check --size 7b --layers all --pairs 1,2,4",
+        "gpu-check --size 7b --layers all --pairs 4,2,1 --minutes 8",
         "gpu-check --size tiny --device cpu --json check.json",
     ),
 )
@@ -24,13 +24,28 @@ def gpu_check(
         str, typer.Option("--layers", metavar="N|all", help="Decoder layers of the model.")
     ] = "all",
     pairs: Annotated[
-        str, typer.Option("--pairs", help="Pairs of a step: numbers, separated by commas.")
-    ] = "1,2,4,8",
-    warmup: Annotated[int, typer.Option(min=1, help="Steps before the measured ones.")] = 5,
-    steps: Annotated[int, typer.Option(min=1, help="Measured steps.")] = 20,
+        str, typer.Option("--pairs", help="Pairs of a step, in order of worth.")
+    ] = "4,2,1",
+    warmup: Annotated[int, typer.Option(min=1, help="Steps before the measured ones.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Measured steps.")] = 10,
+    minutes: Annotated[
+        float, typer.Option(min=0.0, help="After so many nothing new is begun.")
+    ] = 30.0,
+    attention: Annotated[
+        Literal["auto", "segments", "flex", "varlen"],
+        typer.Option("--attention", help="As training.attention."),
+    ] = "auto",
+    kernels: Annotated[
+        Literal["auto", "torch", "compile", "liger"],
+        typer.Option("--kernels", help="As training.kernels; exact others are measured after it."),
+    ] = "auto",
     device: Annotated[
         Literal["cuda", "cpu"], typer.Option("--device", metavar="cuda|cpu", help="Where.")
     ] = "cuda",
+    only: Annotated[
+        str | None,
+        typer.Option("--only", help="Parts: ours, released, trl, whole, answers, rest."),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -52,7 +67,9 @@ def gpu_check(
 
     where = found_device(device)
     from harness.gpu_check.ours import Amounts
-    from harness.gpu_check.run import run
+    from harness.gpu_check.run import PARTS, Wanted, run
 
-    amounts = Amounts(tuple(sorted({int(part) for part in counts})), warmup, steps)
-    run(size, None if layers == "all" else int(layers), where, amounts, file)
+    amounts = Amounts(tuple(dict.fromkeys(int(part) for part in counts)), warmup, steps)
+    parts = tuple(part.strip() for part in only.split(",")) if only else PARTS
+    wanted = Wanted(amounts, minutes, attention, kernels, parts, file)
+    run(size, None if layers == "all" else int(layers), where, wanted)

@@ -38,7 +38,7 @@ class Kept:
     """What a layer's backward holds besides: gradients of its widest tensors."""
 
 
-def kept(shape: Shape, load: Load, number: int, attention: str) -> Kept:
+def kept(shape: Shape, load: Load, number: int, attention: str, fused: bool = False) -> Kept:
     """Count one pass.
 
     Args:
@@ -46,18 +46,20 @@ def kept(shape: Shape, load: Load, number: int, attention: str) -> Kept:
         load: What the pass runs.
         number: Bytes of a number in forward: 2 or 4.
         attention: Kernel of the packed row: segments, flex or varlen.
+        fused: Whether norms and gated activations run by one kernel each.
     """
     h, f = shape.hidden, shape.intermediate
     positions = load.positions
     head, head_working = _head(shape, load, number)
-    mlp = 4 * number * f  # gate, its SiLU, up, and their product
-    layer = positions * (2 * (_norm(shape, number) + number * h) + mlp)
+    # Gate, up and their product; the SiLU of the gate too, where that is a kernel of its own.
+    mlp = (3 if fused else 4) * number * f
+    layer = positions * (2 * (_norm(shape, number, fused) + number * h) + mlp)
     layer += _attention(shape, load, number, attention)
     return Kept(
         layer=layer,
         last_layer=layer - (positions - load.needed) * (number * h + mlp),
         checkpointed_layer=positions * number * h,
-        around=_around(shape, load, number, attention),
+        around=_around(shape, load, number, attention, fused),
         head=head,
         head_working=head_working,
         # The gradients of gate, up and their product, while the product itself is gone; and that
@@ -74,11 +76,14 @@ def vision_working(shape: Shape, load: Load, number: int) -> int:
     return images * (vision.positions + 1) * number * states
 
 
-def _norm(shape: Shape, number: int) -> int:
+def _norm(shape: Shape, number: int, fused: bool) -> int:
     """Per position: input in float32, its inverse deviation, and the normalised input.
 
-    The product with the norm's weight is the input of the matrices behind it, counted there.
+    One kernel keeps its input as it came, and the inverse deviation. The product with the norm's
+    weight is the input of the matrices behind it, counted there.
     """
+    if fused:
+        return number * shape.hidden + FLOAT
     return FLOAT * shape.hidden + FLOAT + number * shape.hidden
 
 
@@ -114,7 +119,7 @@ def _mask_entries(load: Load) -> int:
     return sum(own * (above + own) * count for above, own, count in load.segments if above >= own)
 
 
-def _around(shape: Shape, load: Load, number: int, attention: str) -> int:
+def _around(shape: Shape, load: Load, number: int, attention: str, fused: bool) -> int:
     h, positions = shape.hidden, load.positions
     rotary = 2 * positions * number * (h // shape.heads)
     images = load.pairs if load.packed else 2 * load.pairs
@@ -126,7 +131,7 @@ def _around(shape: Shape, load: Load, number: int, attention: str) -> int:
         # Features, and input and output of the GELU between the projector's matrices.
         projector = images * load.image * number * (vision.hidden + 2 * h)
     masks = _mask_entries(load) if load.packed and attention == "segments" else 0
-    return rotary + projector + number * masks + positions * _norm(shape, number)
+    return rotary + projector + number * masks + positions * _norm(shape, number, fused)
 
 
 def _head(shape: Shape, load: Load, number: int) -> tuple[int, int]:

@@ -62,6 +62,14 @@ class Setting:
         return "segments" if self.on_cpu or self.training.precision == "float32" else "varlen"
 
     @property
+    def fused(self) -> bool:
+        """Whether norms and activations run by one kernel each; as `auto` chooses, likewise."""
+        name = self.training.kernels
+        if name != "auto":
+            return name != "torch"
+        return not self.on_cpu and self.training.precision == "bfloat16"
+
+    @property
     def share(self) -> int:
         """Pairs of a step on one device."""
         return max(self.training.batch_pairs // self.training.devices, 1)
@@ -140,7 +148,7 @@ def memory(shape: Shape, setting: Setting, load: Load, checkpointed: int | None 
     if checkpointed is None:
         checkpointed = shape.layers if setting.training.gradient_checkpointing is True else 0
     one_pass = setting.pass_of(load)
-    tensors = kept(shape, one_pass, setting.number, setting.attention)
+    tensors = kept(shape, one_pass, setting.number, setting.attention, setting.fused)
     states = _states(shape, setting)
     early = setting.training.zero_stage >= 2 or setting.passes(load) > 1
     moments = [*_backward(shape, tensors, states.gradients, checkpointed, early)]

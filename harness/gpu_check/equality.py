@@ -1,6 +1,6 @@
 """Whether a device computes the same numbers by all ways: before anything is timed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from textwrap import shorten
@@ -11,9 +11,19 @@ from torch import Tensor
 
 from harness.costs.shapes import Shape
 from harness.errors import TrainingError
-from harness.gpu_check.made import PAD, TINY, MadeImages, collator, made_model, made_pairs
+from harness.gpu_check.made import (
+    PAD,
+    TINY,
+    MadeImages,
+    collator,
+    made_model,
+    made_pairs,
+    plain_again,
+)
 from harness.gpu_check.plain import plain_logps, two_rows
-from harness.training.attention.choose import FUNCTIONS, TOLERANCE, relative_errors
+from harness.training.attention.choose import TOLERANCE, relative_errors
+from harness.training.kernels.choose import PLAIN, Kernels
+from harness.training.kernels.choose import relative_errors as operations_errors
 from harness.training.step.policy import Policy, VisionTower
 
 PAIRS = 3
@@ -25,45 +35,52 @@ _MISSING = (RuntimeError, ImportError, OSError, ValueError, TypeError)
 Row = dict[str, Any]
 
 
-def check(shape: Shape, device: torch.device) -> list[Row]:
-    """Compare every attention on a made row, in a small model and in one layer of the shape.
+def check(
+    shape: Shape, device: torch.device, attentions: Sequence[str], operations: Sequence[str]
+) -> list[Row]:
+    """Compare kernels on made numbers, and attentions in a small model and in one layer as well.
 
     A row's `error` is None where a kernel is missing here, and `exact` tells of the others.
     """
-    with _exact_float32():
-        rows = [_kernel(name, device, dtype) for name in FUNCTIONS for dtype in _DTYPES]
-        there = [name for name in FUNCTIONS if _runs(rows, name, torch.float32)]
+    with exact_float32():
+        rows = [_kernel(name, device, dtype) for name in attentions for dtype in _DTYPES]
+        rows += [_operations(name, device, dtype) for name in operations for dtype in _DTYPES]
+        there = [name for name in attentions if _runs(rows, name, torch.float32)]
         rows += [row for name in there for row in _small(name, device)]
-        there = [name for name in FUNCTIONS if _runs(rows, name, torch.bfloat16)]
-        rows += _one_layer(replace(shape, layers=1), there, device)
+        there = [name for name in attentions if _runs(rows, name, torch.bfloat16)]
+        if there:
+            rows += _one_layer(replace(shape, layers=1), there, device)
+    return [judged(row) for row in rows]
+
+
+def judged(row: Row) -> Row:
+    """Say whether a row's error is within its bound."""
     # Not `>`: an error that is no number is one too.
-    return [
-        row | {"exact": None if row["error"] is None else row["error"] <= row["bound"]}
-        for row in rows
-    ]
+    return row | {"exact": None if row["error"] is None else row["error"] <= row["bound"]}
 
 
-def refuse_wrong(rows: list[Row], attention: str) -> None:
+def refuse_wrong(rows: list[Row], used: Kernels) -> None:
     """Refuse to measure what computes something else.
 
     Raises:
-        TrainingError: The attention that would be used, or the one to compare with, is wrong.
+        TrainingError: What would be used, or what it is compared with, is wrong.
     """
+    trusted = {used.attention.removeprefix("packed_"), used.decoder, "segments"}
     wrong = [
-        f"{row['what']}, {row['attention']}, {row['dtype']}: {row['error']:.1e} instead of at most "
+        f"{row['what']}, {row['kernel']}, {row['dtype']}: {row['error']:.1e} instead of at most "
         f"{row['bound']:.0e}"
         for row in rows
-        if row["exact"] is False and row["attention"] in {attention, "segments"}
+        if row["exact"] is False and row["kernel"] in trusted
     ]
     if wrong:
         raise TrainingError(
             f"This device does not compute the same by all ways: {'; '.join(wrong)}. Nothing was "
-            "measured. Train here with --set training.attention=segments, unless that one is wrong."
+            "measured. Other kernels: --attention segments, --kernels torch."
         )
 
 
 @contextmanager
-def _exact_float32() -> Iterator[None]:
+def exact_float32() -> Iterator[None]:
     """Let products and convolutions of float32 numbers be just that, and not TF32."""
     places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [place.allow_tf32 for place in places]
@@ -81,7 +98,7 @@ _DTYPES = (torch.float32, torch.bfloat16)
 
 def _runs(rows: list[Row], name: str, dtype: torch.dtype) -> bool:
     return any(
-        row["attention"] == name and row["dtype"] == _said(dtype) and row["error"] is not None
+        row["kernel"] == name and row["dtype"] == _said(dtype) and row["error"] is not None
         for row in rows
     )
 
@@ -91,6 +108,15 @@ def _kernel(name: str, device: torch.device, dtype: torch.dtype) -> Row:
     row = _row("attention and its gradients", name, dtype)
     try:
         return row | {"error": max(relative_errors(name, device, dtype).values())}
+    except _MISSING as error:
+        return row | {"missing": shorten(f"{error}" or type(error).__name__, _SHOWN)}
+
+
+def _operations(name: str, device: torch.device, dtype: torch.dtype) -> Row:
+    """Outputs and gradients of norm, activation and rotation on made numbers."""
+    row = _row("small operations and their gradients", name, dtype)
+    try:
+        return row | {"error": max(operations_errors(name, device, dtype).values())}
     except _MISSING as error:
         return row | {"missing": shorten(f"{error}" or type(error).__name__, _SHOWN)}
 
@@ -121,7 +147,7 @@ def _one_layer(shape: Shape, names: list[str], device: torch.device) -> list[Row
     rows = []
     model = made_model(shape, device, torch.bfloat16)
     truth: Tensor | None = None
-    for name in sorted(names, key=lambda one: one != "segments"):
+    for name in dict.fromkeys(("segments", *names)):
         runs = [_run(model, shape, name, device)[1] for _ in range(2)]
         found = _projector_gradient(model)
         model.zero_grad()
@@ -135,13 +161,15 @@ def _one_layer(shape: Shape, names: list[str], device: torch.device) -> list[Row
 
 def _run(model: Any, shape: Shape, name: str, device: torch.device) -> tuple[Tensor, list[Tensor]]:
     """Return the summed log-probabilities of all responses, and all gradients of their sum."""
-    policy, tower = Policy(model, None, f"packed_{name}"), VisionTower(model, device)
+    before = model.model.language_model.config._attn_implementation
+    used = Kernels(f"packed_{name}", PLAIN)
+    policy, tower = Policy(model, None, used), VisionTower(model, device)
     policy.zero_grad()
     tokens = collator(shape, PAIRS)(range(PAIRS)).to(device)
     logps = policy(tokens, tower.features(tokens.images))
     summed = torch.cat([logps.chosen.sum(1), logps.rejected.sum(1)])
     torch.autograd.backward(summed.sum())
-    _without_hooks(model)
+    plain_again(model, before)
     gradients = [weight.grad.clone() for weight in policy.parameters() if weight.grad is not None]
     return summed.detach(), gradients
 
@@ -152,13 +180,6 @@ def _projector_gradient(model: Any) -> Tensor:
     return torch.cat([weight.grad.flatten().double() for weight in weights])
 
 
-def _without_hooks(model: Any) -> None:
-    """Make a model plain again after a policy was made of it."""
-    last = model.model.language_model.layers[-1].mlp
-    last._forward_pre_hooks.clear()
-    last._forward_hooks.clear()
-
-
 def _relative(found: Tensor, truth: Tensor) -> float:
     return float((found.double() - truth.double()).norm() / truth.double().norm())
 
@@ -166,7 +187,7 @@ def _relative(found: Tensor, truth: Tensor) -> float:
 def _row(what: str, name: str, dtype: torch.dtype) -> Row:
     return {
         "what": what,
-        "attention": name,
+        "kernel": name,
         "dtype": _said(dtype),
         "error": None,
         "bound": TOLERANCE[dtype],

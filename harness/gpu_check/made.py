@@ -51,6 +51,27 @@ def made_model(shape: Shape, device: torch.device, dtype: torch.dtype) -> Any:
     return model.to(device)
 
 
+def unfused(language_model: Any) -> None:
+    """Give the decoder its modules' own forward again, after `fuse`."""
+    for module in language_model.modules():
+        module.__dict__.pop("forward", None)
+
+
+def plain_again(model: Any, attention: str) -> None:
+    """Make a model what it was before a policy was made of it.
+
+    Args:
+        model: What `made_model` returned.
+        attention: Its attention then, by the name in its configuration.
+    """
+    language_model = model.model.language_model
+    unfused(language_model)
+    last = language_model.layers[-1].mlp
+    last._forward_pre_hooks.clear()
+    last._forward_hooks.clear()
+    language_model.config._attn_implementation = attention
+
+
 Length = Callable[[int, torch.Generator], int]
 """Tells the tokens of a response; its number is the row, and one more for the rejected one."""
 

@@ -1,5 +1,6 @@
 """Steps to measure against: the released code's two padded rows, and TRL's."""
 
+import functools
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,13 +10,13 @@ import torch
 from torch import Tensor
 
 from harness.costs.shapes import Shape
+from harness.gpu_check.clock import NO_TIME, Clock
 from harness.gpu_check.engines import SAID, EngineName, TorchEngine
 from harness.gpu_check.made import PAD, MadeImages, made_model, made_pairs
-from harness.gpu_check.ours import Amounts
+from harness.gpu_check.ours import OUT_OF_MEMORY, Amounts, run_again
 from harness.gpu_check.plain import dpo, plain_logps, two_rows
 from harness.gpu_check.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
-from harness.training.fitting import checkpoint_layers
 
 PLAIN = "plain two-row step"
 TRL = "TRL's DPOTrainer"
@@ -23,15 +24,18 @@ _RATE = 1e-6
 
 
 def plain_rows(
-    shape: Shape, device: torch.device, optimizer: bool, amounts: Amounts
+    shape: Shape, device: torch.device, optimizer: bool, amounts: Amounts, clock: Clock
 ) -> Iterator[Measured]:
-    """Measure the released step with DPO's loss, without and with checkpointing of all layers."""
+    """Measure the released step with DPO's loss, without and with checkpointing of all layers.
+
+    The recipe recomputes, so that comes first.
+    """
     model = made_model(shape, device, torch.bfloat16).train()
     engine = TorchEngine(model, _RATE, optimizer)
     name: EngineName = "torch" if optimizer else "none"
-    for checkpointing in ("off", "on"):
-        if checkpointing == "on":
-            checkpoint_layers(model.model.language_model, shape.layers, reentrant=False)
+    for checkpointing in ("on", "off"):
+        layers = shape.layers if checkpointing == "on" else 0
+        run_again(model.model.language_model, layers)
         for pairs in amounts.pairs:
             row = Measured(
                 step=PLAIN,
@@ -40,9 +44,12 @@ def plain_rows(
                 positions=_batch(shape, pairs).input_ids.numel(),
                 seconds=(),
                 checkpointing=checkpointing,
-                layers_run_again=shape.layers if checkpointing == "on" else 0,
+                layers_run_again=layers,
             )
-            yield measured(_plain_step(shape, model, engine, pairs, device), row, amounts, device)
+            step = functools.partial(_plain_step, shape, model, engine, pairs, device)
+            yield measured(step, row, amounts, device, clock)
+            model.zero_grad()
+            torch.cuda.empty_cache()
 
 
 def _batch(shape: Shape, pairs: int) -> Any:
@@ -68,12 +75,19 @@ def _plain_step(
 
 
 def measured(
-    step: Callable[[], Tensor], row: Measured, amounts: Amounts, device: torch.device
+    made: Callable[[], Callable[[], Tensor]],
+    row: Measured,
+    amounts: Amounts,
+    device: torch.device,
+    clock: Clock,
 ) -> Measured:
-    """Warm up, run and time a step; a lack of memory is a row too."""
+    """Make a step, warm up, run and time it; a lack of memory or time is a row too."""
+    if clock.over:
+        return replace(row, fault=NO_TIME)
     seconds: list[float] = []
     losses: list[float] = []
     try:
+        step = made()
         for number in range(amounts.warmup + amounts.steps):
             if number == amounts.warmup:
                 forget_peak(device)
@@ -81,21 +95,26 @@ def measured(
             if number >= amounts.warmup:
                 seconds.append(taken)
     except torch.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        return replace(row, fault="out of memory")
+        return replace(row, fault=OUT_OF_MEMORY)
     return replace(row, seconds=tuple(seconds), peak_bytes=peak_bytes(device), loss=losses[0])
 
 
-def trl_rows(shape: Shape, device: torch.device, amounts: Amounts) -> Iterator[Measured]:
+def trl_rows(
+    shape: Shape, device: torch.device, amounts: Amounts, clock: Clock
+) -> Iterator[Measured]:
     """Measure TRL's step with its defaults; one row that says so where TRL is missing."""
     row = Measured(step=TRL, engine=SAID["none"], pairs=0, positions=0, seconds=())
     if any(importlib.util.find_spec(name) is None for name in ("trl", "datasets")):
         yield replace(row, fault="not installed")
         return
-    from harness.gpu_check.trl import trl_step
+    from harness.gpu_check.trl import TrlSteps
 
+    if clock.over:
+        yield replace(row, fault=NO_TIME)
+        return
+    steps = TrlSteps(shape, device)
     for pairs in amounts.pairs:
-        step, positions = trl_step(shape, device, pairs)
+        step, positions = steps.step(pairs)
         sized = replace(
             row,
             pairs=pairs,
@@ -103,4 +122,5 @@ def trl_rows(shape: Shape, device: torch.device, amounts: Amounts) -> Iterator[M
             checkpointing="on",
             layers_run_again=shape.layers,
         )
-        yield measured(step, sized, amounts, device)
+        yield measured(lambda: step, sized, amounts, device, clock)  # noqa: B023
+        torch.cuda.empty_cache()

@@ -12,14 +12,17 @@ from torch import Tensor
 from harness.costs.memory import Setting, checkpointed_layers, memory
 from harness.costs.shapes import Shape
 from harness.errors import ConfigError
+from harness.gpu_check.clock import NO_TIME, Clock
 from harness.gpu_check.engines import SAID, EngineName, engine, processes
-from harness.gpu_check.made import collator, load_of, made_model
+from harness.gpu_check.made import collator, load_of, made_model, unfused
+from harness.gpu_check.profile import profiled
 from harness.gpu_check.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.registry import load_method
 from harness.runs.rundir import RunDir
 from harness.settings.spec import TrainingSpec
 from harness.training.fitting import checkpoint_layers
+from harness.training.kernels.choose import Kernels, fuse
 from harness.training.loop import Loop
 from harness.training.precomputed.reference import ReferenceLogps, ensure_reference
 from harness.training.process import Progress
@@ -35,12 +38,16 @@ METHODS = ("dpo", "rlhf_v", "dama")
 class Amounts:
     """How much is measured."""
 
-    pairs: tuple[int, ...] = (1, 2, 4, 8)
-    warmup: int = 5
-    steps: int = 20
+    pairs: tuple[int, ...] = (4, 2, 1)
+    """In this order."""
+    warmup: int = 3
+    steps: int = 10
 
 
-def training_spec(pairs: int, attention: str) -> TrainingSpec:
+OUT_OF_MEMORY = "out of memory"
+
+
+def training_spec(pairs: int, used: Kernels) -> TrainingSpec:
     """Return the settings of a run on one device."""
     return TrainingSpec.model_validate(
         {
@@ -50,9 +57,23 @@ def training_spec(pairs: int, attention: str) -> TrainingSpec:
             "batch_pairs": pairs,
             "precision": "bfloat16",
             "zero_stage": 1,
-            "attention": attention,
+            "attention": used.attention.removeprefix("packed_"),
+            "kernels": used.decoder,
         }
     )
+
+
+def said(used: Kernels) -> str:
+    """Return kernels as a table names them."""
+    return f"{used.attention.removeprefix('packed_')}, {used.decoder}"
+
+
+def run_again(language_model: Any, layers: int) -> None:
+    """Let as many layers, the first ones, be run again in backward, and no others."""
+    every = len(language_model.layers)
+    checkpoint_layers(language_model, every, reentrant=False)
+    for i, layer in enumerate(language_model.layers):
+        layer.gradient_checkpointing = i < layers
 
 
 class Ours:
@@ -61,7 +82,7 @@ class Ours:
     Args:
         shape: The model's sizes.
         device: Where it is trained.
-        attention: A name that `training.attention` knows, but `auto`.
+        used: Kernels of a run on the device; others can be asked for later.
         name: The engine.
         amounts: What will be asked for.
         folder: For files that are gone afterwards.
@@ -71,29 +92,46 @@ class Ours:
         self,
         shape: Shape,
         device: torch.device,
-        attention: str,
+        used: Kernels,
         name: EngineName,
         amounts: Amounts,
         folder: Path,
     ) -> None:
         self._shape, self._device, self._folder = shape, device, folder
-        self._attention, self._name, self._amounts = attention, name, amounts
+        self._used, self._name, self._amounts = used, name, amounts
         self._here = processes(name, device)
         model = made_model(shape, device, torch.bfloat16)
         self._tower = VisionTower(model, device)
-        self._policy = Policy(model, None, f"packed_{attention}").train()
+        self._policy = Policy(model, None, used).train()
         most = max(amounts.pairs)
         self._reference = self._referred(most)
-        spec = training_spec(most, attention)
+        spec = training_spec(most, used)
         self._engine = engine(name, self._policy, spec, self._here, folder)
 
-    def rows(self, memory_bytes: int) -> Iterator[Measured]:
-        """Measure every method, number of pairs and checkpointing."""
+    def rows(
+        self, memory_bytes: int, methods: Sequence[str], used: Kernels, clock: Clock
+    ) -> Iterator[Measured]:
+        """Measure methods with every number of pairs and checkpointing, by some kernels."""
+        self._take(used)
         for pairs in self._amounts.pairs:
-            for again, said in self._checkpointing(pairs, memory_bytes).items():
-                self._use(again)
-                for method in METHODS:
-                    yield self._measured(method, pairs, again, said)
+            for again, asked in self._checkpointing(pairs, memory_bytes).items():
+                for method in methods:
+                    yield self._measured(method, pairs, again, asked, clock)
+
+    def profile(self, pairs: int) -> dict[str, Any]:
+        """Return where the time of DPO's step goes, without recomputation."""
+        run_again(self._policy.language_model, 0)
+        loop = self._loop(METHODS[0], pairs)
+        number, passes, _ = next(iter(loop.batches.after(0)))
+        found = profiled(lambda: loop.step(number, passes, None), self._device)
+        return {"step": METHODS[0], "pairs": pairs, "kernels": said(self._used)} | found
+
+    def _take(self, used: Kernels) -> None:
+        """Let the policy run by other kernels."""
+        unfused(self._policy.language_model)
+        self._policy.language_model.config._attn_implementation = used.attention
+        fuse(self._policy.language_model, used.decoder)
+        self._used = used
 
     def close(self) -> None:
         """Leave the process group."""
@@ -109,33 +147,34 @@ class Ours:
         except ConfigError:
             auto = layers
         wanted: dict[int, list[str]] = {}
-        for said, again in (("off", 0), ("auto", auto), ("on", layers)):
-            wanted.setdefault(again, []).append(said)
-        return {again: ", ".join(said) for again, said in wanted.items()}
+        for asked, again in (("off", 0), ("auto", auto), ("on", layers)):
+            wanted.setdefault(again, []).append(asked)
+        return {again: ", ".join(asked) for again, asked in wanted.items()}
 
-    def _use(self, again: int) -> None:
-        checkpoint_layers(self._policy.language_model, self._shape.layers, reentrant=False)
-        for i, layer in enumerate(self._policy.language_model.layers):
-            layer.gradient_checkpointing = i < again
-
-    def _measured(self, method: str, pairs: int, again: int, said: str) -> Measured:
-        loop = self._loop(method, pairs)
+    def _measured(
+        self, method: str, pairs: int, again: int, checkpointing: str, clock: Clock
+    ) -> Measured:
+        run_again(self._policy.language_model, again)
         row = Measured(
             step=method,
             engine=SAID[self._name],
             pairs=pairs,
             positions=0,
             seconds=(),
-            checkpointing=said,
+            checkpointing=checkpointing,
             layers_run_again=again,
+            kernels=said(self._used),
             planned_bytes=self._planned(pairs, again),
         )
+        if clock.over:
+            return replace(row, fault=NO_TIME)
         try:
-            return self._run(loop, row)
+            return self._run(self._loop(method, pairs), row)
         except torch.OutOfMemoryError:
+            return replace(row, fault=OUT_OF_MEMORY)
+        finally:
             self._policy.zero_grad()
             torch.cuda.empty_cache()
-            return replace(row, fault="out of memory")
 
     def _run(self, loop: Loop[Any, Any], row: Measured) -> Measured:
         state: Any = loop.method.init_state(loop.config)
@@ -222,7 +261,7 @@ class Ours:
         Without DeepSpeed there are neither buckets nor flat gradients, as under ZeRO-0, but
         float32 copies as under the others.
         """
-        training = training_spec(pairs, self._attention)
+        training = training_spec(pairs, self._used)
         setting = Setting(training, on_cpu=self._device.type == "cpu")
         return setting if self._name == "deepspeed" else setting.changed(zero_stage=0)
 

@@ -15,25 +15,27 @@ def show(found: Mapping[str, Any]) -> None:
     """Print equality, steps and answers."""
     title = f"one {found['device']['name']}, {found['size']}, {found['layers']} decoder layers, "
     results.print(_equality(found["equality"]))
-    results.print(_steps(found["steps"], title + f"attention {found['attention']}"))
+    results.print(_steps(found["steps"], title + found["kernels"]))
+    for row in found["profiles"]:
+        results.print(_profile(row))
     results.print(_generation(found["generation"]))
 
 
 def _equality(rows: list[Mapping[str, Any]]) -> Table:
     table = Table(
-        "what", "attention", "in", "relative error", "bound", "gradients repeat", title="equality"
+        "what", "kernel", "in", "relative error", "bound", "gradients repeat", title="equality"
     )
     for row in rows:
         error = row["missing"] if row["error"] is None else f"{row['error']:.1e}"
         error += ": WRONG" if row["exact"] is False else ""
         repeat = _REPEAT[row.get("gradients_repeat")]
         bound = f"{row['bound']:.0e}"
-        table.add_row(row["what"], row["attention"], row["dtype"], error, bound, repeat)
+        table.add_row(row["what"], row["kernel"], row["dtype"], error, bound, repeat)
     return table
 
 
 def _steps(rows: list[Mapping[str, Any]], title: str) -> Table:
-    table = Table("step", "engine", title=title)
+    table = Table("step", "kernels", "engine", title=title)
     for name in ("checkpointing", "layers again", "pairs", "s", "pairs/s", "tokens/s", "useful"):
         table.add_column(name, justify="right")
     for name in ("peak GiB", "plan GiB", "peak/plan"):
@@ -41,6 +43,7 @@ def _steps(rows: list[Mapping[str, Any]], title: str) -> Table:
     for row in rows:
         table.add_row(
             row["step"],
+            row["kernels"],
             row["engine"],
             row["checkpointing"],
             str(row["layers_run_again"]),
@@ -56,15 +59,28 @@ def _steps(rows: list[Mapping[str, Any]], title: str) -> Table:
     return table
 
 
+def _profile(row: Mapping[str, Any]) -> Table:
+    title = f"where {row['seconds']:.4f} s of {row['step']} go, {row['pairs']} pairs"
+    table = Table("kind of kernel", "share", title=f"{title}, {row['kernels']}")
+    for kind, share in row["shares"].items():
+        table.add_row(kind, f"{share:.1%}")
+    return table
+
+
 def _generation(rows: list[Mapping[str, Any]]) -> Table:
-    table = Table("answers", "questions", "new tokens", "s", "tokens/s", "peak GiB")
+    table = Table("questions", "way", title="answers")
+    for name in ("answers", "tokens each", "s", "answers/s", "tokens/s", "same", "peak GiB"):
+        table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
+            row["questions"],
             row["way"],
-            str(row["questions"]),
+            str(row["count"]),
             str(row["new_tokens"]),
             _number(row["seconds"], ".3f"),
+            _number(row["answers_per_second"], ".2f"),
             _number(row["tokens_per_second"], ",.0f"),
+            f"{row['same_as_first_way']} of {row['count']}",
             _gib(row["peak_bytes"]),
         )
     return table

@@ -1,5 +1,6 @@
 """What is written about each measured step."""
 
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ class Measured:
     seconds: tuple[float, ...]
     checkpointing: str = "off"
     layers_run_again: int = 0
+    kernels: str = ""
+    """Attention and small operations of the decoder; empty where the step has its own."""
     peak_bytes: int | None = None
     planned_bytes: int | None = None
     """What `plan` predicts; None for steps that are not ours."""
@@ -39,14 +42,16 @@ class Measured:
             row["peak_over_plan"] = self.peak_bytes / self.planned_bytes
         if not self.seconds:
             return row
-        mean = sum(self.seconds) / len(self.seconds)
+        # A host that does other work now and then makes single steps several times as long.
+        median = statistics.median(self.seconds)
         row |= {
-            "seconds": mean,
+            "seconds": median,
             "seconds_least": min(self.seconds),
             "seconds_most": max(self.seconds),
-            "pairs_per_second": self.pairs / mean,
-            "tokens_per_second": self.positions / mean,
+            "seconds_all": self.seconds,
+            "pairs_per_second": self.pairs / median,
+            "tokens_per_second": self.positions / median,
         }
         if device.bf16_flops is not None:
-            row["utilisation"] = self.pairs * pair_flops(shape, load) / mean / device.bf16_flops
+            row["utilisation"] = self.pairs * pair_flops(shape, load) / median / device.bf16_flops
         return row

@@ -1,8 +1,8 @@
 """The step of TRL's DPOTrainer: a real trainer, asked for forward and backward of one batch.
 
 `training_step` is TRL's and transformers' own: preparation of inputs, `compute_loss` with the
-reference model in the loop, and backward. Every step collates anew with TRL's collator, from texts
-and pictures through the LLaVA processor. What `train` would do around the step (data loader,
+reference model in the loop, and backward. TRL's own collator makes the batches, from texts and
+pictures through the LLaVA processor. What `train` would do around the step (data loader,
 switching checkpointing on, optimizer) is not run.
 """
 
@@ -79,34 +79,44 @@ class TrlStep:
         return dict(self._trainer.data_collator([dict(row) for row in self._rows]))
 
     def __call__(self) -> Tensor:
-        """Run forward and backward and return the loss."""
-        loss: Tensor = self._trainer.training_step(self._model, self.batch())
+        """Collate, run forward and backward, and return the loss."""
+        return self.train(self.batch())
+
+    def train(self, batch: dict[str, Tensor]) -> Tensor:
+        """Run forward and backward of a batch that `batch` returned, and return the loss."""
+        loss: Tensor = self._trainer.training_step(self._model, batch)
         return loss
 
 
-def trl_step(shape: Shape, device: torch.device, pairs: int) -> tuple[Callable[[], Tensor], int]:
-    """Return TRL's step with its defaults on a made model, and the positions of its batch."""
-    model = made_model(shape, device, torch.bfloat16)
-    side = shape.vision.image
+class TrlSteps:
+    """TRL's step with its defaults on one made model, for batches of any size.
 
-    def picture(pair: TokenizedPair) -> Image.Image:
-        return Image.new("RGB", (side, side), (30 * pair.row % 256, 90, 120))
+    Batches are made before: TRL would collate in the process that trains, and that is not counted
+    here, as it is not in the other steps.
+    """
 
-    one = TrlStep(
-        model,
-        copy.deepcopy(model),
-        made_pairs(shape, pairs),
-        picture,
-        made_processor(shape),
-        device,
-    )
+    def __init__(self, shape: Shape, device: torch.device) -> None:
+        self._shape, self._device, self._processor = shape, device, made_processor(shape)
+        self._model = made_model(shape, device, torch.bfloat16)
+        self._reference = copy.deepcopy(self._model)
 
-    def step() -> Tensor:
-        loss = one()
-        model.zero_grad()
-        return loss
+    def step(self, pairs: int) -> tuple[Callable[[], Tensor], int]:
+        """Return the step of a batch of made pairs, and the batch's positions."""
+        side = self._shape.vision.image
 
-    return step, one.batch()["input_ids"].numel()
+        def picture(pair: TokenizedPair) -> Image.Image:
+            return Image.new("RGB", (side, side), (30 * pair.row % 256, 90, 120))
+
+        made = made_pairs(self._shape, pairs)
+        one = TrlStep(self._model, self._reference, made, picture, self._processor, self._device)
+        batch = one.batch()
+
+        def step() -> Tensor:
+            loss = one.train(dict(batch))
+            self._model.zero_grad()
+            return loss
+
+        return step, batch["input_ids"].numel()
 
 
 def _texts(pair: TokenizedPair, image: int, picture: Image.Image) -> dict[str, Any]:

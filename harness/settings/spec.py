@@ -38,8 +38,8 @@ They change how a run is computed and not what: the same run goes on with others
 
 UNNAMED = frozenset(
     {
-        *("offload", "pairs_per_pass", "tokens_per_pass", "attention", "keep_checkpoints"),
-        *("divergence_norm", "divergence_steps", "vision_cache_gb"),
+        *("offload", "pairs_per_pass", "tokens_per_pass", "attention", "kernels"),
+        *("keep_checkpoints", "divergence_norm", "divergence_steps", "vision_cache_gb"),
     }
 )
 """Settings of the machine, in `training`, that are no part of a run's name."""
@@ -142,6 +142,9 @@ class TrainingSpec(Strict):
     )
     attention: Literal["auto", "segments", "flex", "varlen"] = Field(
         default="auto", description="Kernel of the packed row; auto: by device."
+    )
+    kernels: Literal["auto", "torch", "compile", "liger"] = Field(
+        default="auto", description="Kernels of norms, activations and rotations; auto: by device."
     )
     save_every: int = Field(default=100, gt=0, description="Steps between checkpoints.")
     keep_checkpoints: int = Field(default=1, gt=0, description="Latest checkpoints that stay.")

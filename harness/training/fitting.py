@@ -15,6 +15,7 @@ from harness.files.jsonlines import JsonLines
 from harness.models.sources import ModelSource
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec, TrainingSpec
+from harness.training.kernels.choose import Kernels
 from harness.training.step.protocols import Processes
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def note_session(
     run: RunDir,
     training: TrainingSpec,
     processes: Processes,
-    attention: str,
+    used: Kernels,
     layers: int,
     model: ModelSource,
 ) -> None:
@@ -73,7 +74,7 @@ def note_session(
         run: The run.
         training: Its settings.
         processes: The devices.
-        attention: The kernel that was chosen.
+        used: The kernels that were chosen.
         layers: Decoder layers that are run again.
         model: Whence the base model came, with its commit on the hub.
     """
@@ -84,7 +85,8 @@ def note_session(
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "devices": processes.count,
         "device": torch.cuda.get_device_name() if on_gpu else "CPU",
-        "attention": attention,
+        "attention": used.attention,
+        "kernels": used.decoder,
         "layers_run_again": layers,
         "zero_stage": training.zero_stage,
         "offload": training.offload,

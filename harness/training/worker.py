@@ -29,6 +29,7 @@ from harness.settings.spec import RunSpec
 from harness.training.attention.choose import use_attention
 from harness.training.checkpoints.checkpoint import Checkpoints
 from harness.training.fitting import note_session, use_checkpointing, useful_flops
+from harness.training.kernels.choose import Kernels, use_kernels
 from harness.training.loop import Loop
 from harness.training.metrics import MetricsLog
 from harness.training.precomputed.preparation import Preparation
@@ -89,13 +90,13 @@ class Worker:
     def train(self) -> None:
         """Train to the end, or go on from the latest checkpoint, and write the model."""
         processes = self.processes
-        attention = use_attention(self.spec.training.attention, processes.device, self.dtype)
-        policy, tower = self._policy(attention), VisionTower(self.base.model, processes.device)
+        used = self._kernels()
+        policy, tower = self._policy(used), VisionTower(self.base.model, processes.device)
         vision = self.preparation.vision(tower, self.pairs, self.images)
         reference = None
         if self.method.needs_reference:
             collate = self._collator(no_segments, vision)
-            reference = self.preparation.reference(policy, attention, vision, collate)
+            reference = self.preparation.reference(policy, used, vision, collate)
         saved = Checkpoints(
             self.run.checkpoints, processes, keep=self.spec.training.keep_checkpoints
         )
@@ -176,8 +177,15 @@ class Worker:
             seed=self.spec.seed,
         )
 
-    def _policy(self, attention: str) -> Policy:
-        policy = Policy(self.base.model, self.lora, attention)
+    def _kernels(self) -> Kernels:
+        training, device = self.spec.training, self.processes.device
+        return Kernels(
+            attention=use_attention(training.attention, device, self.dtype),
+            decoder=use_kernels(training.kernels, device, self.dtype),
+        )
+
+    def _policy(self, used: Kernels) -> Policy:
+        policy = Policy(self.base.model, self.lora, used)
         policy = policy.to(self.processes.device).train()
         layers = use_checkpointing(
             policy.language_model,
@@ -187,7 +195,7 @@ class Worker:
             self.base.image_tokens,
             self.processes,
         )
-        note_session(self.run, self.spec.training, self.processes, attention, layers, self.source)
+        note_session(self.run, self.spec.training, self.processes, used, layers, self.source)
         return policy
 
     def _collator(self, changed: Any, vision: VisionCache) -> Collator:

@@ -37,6 +37,12 @@ class PackedRow:
     """Positions whose output predicts a response token."""
     targets: Int[Tensor, " logps"]
     """The tokens they predict. What two responses share is predicted once."""
+    needed: Int[Tensor, " needed"]
+    """The distinct positions among `predicting`, in order."""
+    image_places: Int[Tensor, " image_positions"]
+    """Positions at which image features stand; known here, a device need not be asked for them."""
+    image_slots: Int[Tensor, " image_positions"]
+    """Which feature stands at each of them, among those of all images."""
 
     @property
     def positions(self) -> int:
@@ -47,10 +53,11 @@ class PackedRow:
         """Return the same row on a device."""
         return replace(
             self,
-            input_ids=self.input_ids.to(device),
-            position_ids=self.position_ids.to(device),
-            predicting=self.predicting.to(device),
-            targets=self.targets.to(device),
+            **{
+                name: value.to(device)
+                for name, value in vars(self).items()
+                if isinstance(value, Tensor)
+            },
         )
 
 
@@ -72,13 +79,18 @@ def pack(
     for sequence, start, places in zip(sequences, starts, tree.places, strict=True):
         steps = zip(places[start - 1 :], sequence[start:], strict=True)
         found.append([predicted.setdefault(step, len(predicted)) for step in steps])
+    ids = torch.tensor(tree.ids)
+    (image_places,) = torch.nonzero(ids < 0, as_tuple=True)
     row = PackedRow(
-        input_ids=torch.tensor(tree.ids),
+        input_ids=ids,
         position_ids=torch.tensor(tree.depths),
         node_lengths=tuple(tree.lengths),
         segments=tuple(_segments(tree)),
         predicting=torch.tensor([place for place, _ in predicted]),
         targets=torch.tensor([token for _, token in predicted]),
+        needed=torch.tensor(sorted({place for place, _ in predicted})),
+        image_places=image_places,
+        image_slots=-1 - ids[image_places],
     )
     return row, [torch.tensor(indices) for indices in found]
 

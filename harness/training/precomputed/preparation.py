@@ -19,6 +19,7 @@ from harness.files.cache import cache_dir
 from harness.models.base import BaseModel, model_digest
 from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
+from harness.training.kernels.choose import Kernels
 from harness.training.precomputed.reference import (
     Logps,
     ReferenceKey,
@@ -97,7 +98,7 @@ class Preparation:
         )
 
     def reference(
-        self, policy: Policy, attention: str, vision: VisionCache, collate: Collator
+        self, policy: Policy, used: Kernels, vision: VisionCache, collate: Collator
     ) -> ReferenceLogps:
         """Return the base model's log-probabilities; `policy` still has the base's weights."""
         model, training, pairs = self.spec.model, self.spec.training, len(self.preferences)
@@ -110,7 +111,8 @@ class Preparation:
             dtype=training.precision,
             max_length=self.spec.data.max_length,
             device=self.processes.device.type,
-            attention=attention,
+            attention=used.attention,
+            kernels=used.decoder,
             torch=torch.__version__,
         )
         told = self._stage("reference log-probabilities")

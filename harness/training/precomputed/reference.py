@@ -39,6 +39,7 @@ class ReferenceKey(NamedTuple):
     max_length: int
     device: str
     attention: str
+    kernels: str
     torch: str
 
     def folder(self, cache: Path) -> Path:

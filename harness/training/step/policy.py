@@ -12,7 +12,7 @@ from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.data.rows.packing import PackedRow
 from harness.models.family import family_of
 from harness.models.lora import Lora
-from harness.training.attention.choose import NAME as SEGMENT_ATTENTION
+from harness.training.kernels.choose import EVERYWHERE, Kernels, fuse
 
 _HEAD_ROWS = 2048
 
@@ -76,16 +76,15 @@ class Policy(nn.Module):
     Args:
         model: The whole model, as transformers loads it.
         lora: The adapters to train in place of decoder and head; the projector is always whole.
-        attention: What `use_attention` returned.
+        used: What computes attention and the decoder's small operations.
     """
 
-    def __init__(
-        self, model: Any, lora: Lora | None = None, attention: str = SEGMENT_ATTENTION
-    ) -> None:
+    def __init__(self, model: Any, lora: Lora | None = None, used: Kernels = EVERYWHERE) -> None:
         super().__init__()
         self._family = family_of(model)
         self.projector, self.language_model, head = self._family.trained(model)
-        self.language_model.config._attn_implementation = attention
+        self.language_model.config._attn_implementation = used.attention
+        fuse(self.language_model, used.decoder)
         self.head = LogpsHead(head)
         self._positions, self._needed = 0, torch.empty(0, dtype=torch.long)
         last = self.language_model.layers[-1].mlp
@@ -98,7 +97,7 @@ class Policy(nn.Module):
     def forward(self, batch: PairTokens, features: Float[Tensor, "images tokens d"]) -> TokenLogps:
         """Return the log-probability of every response token of the batch."""
         row = batch.packed
-        self._positions, self._needed = row.positions, torch.unique(row.predicting)
+        self._positions, self._needed = row.positions, row.needed
         positions = self._family.positions(row.position_ids, row.input_ids < 0, features.shape[1])
         hidden = self.language_model(
             inputs_embeds=self._embedded(row, features).unsqueeze(0),
@@ -120,10 +119,8 @@ class Policy(nn.Module):
     def _embedded(self, row: PackedRow, features: Tensor) -> Float[Tensor, "positions d"]:
         embedded = self.language_model.embed_tokens(row.input_ids.clamp(min=0))
         projected = self.projector(features).flatten(0, 1).to(embedded.dtype)
-        at_image = row.input_ids < 0
-        slots = -1 - row.input_ids[at_image]
-        whole: Tensor = embedded.masked_scatter(
-            at_image.unsqueeze(-1), projected.index_select(0, slots)
+        whole: Tensor = embedded.index_copy(
+            0, row.image_places, projected.index_select(0, row.image_slots)
         )
         if torch.is_grad_enabled() and not whole.requires_grad:
             # Reentrant checkpointing gives a layer gradients only where its input has one.
