@@ -36,7 +36,7 @@ def gpu_check(
         typer.Option("--attention", help="As training.attention."),
     ] = "auto",
     kernels: Annotated[
-        Literal["auto", "torch", "compile", "liger"],
+        Literal["auto", "torch", "liger"],
         typer.Option("--kernels", help="As training.kernels; exact others are measured after it."),
     ] = "auto",
     device: Annotated[

@@ -15,7 +15,7 @@ KINDS = (
         "matrix products",
         re.compile(r"gemm|gemv|cutlass|nvjet|xmma|cublas|::mm$|addmm|bmm", re.IGNORECASE),
     ),
-    ("fused by a compiler", re.compile(r"triton|liger|_kernel$", re.IGNORECASE)),
+    ("fused operations", re.compile(r"^_(rms_norm|swiglu)_|^_triton_rope", re.IGNORECASE)),
     ("copies", re.compile(r"memcpy|memset|copy|CatArray|fill", re.IGNORECASE)),
 )
 """By a kernel's name; what fits none is elementwise or a reduction."""
@@ -56,7 +56,7 @@ def _own(event: Any, on_gpu: bool) -> float:
     """Return microseconds of a kernel itself; an operator's are those of the kernels it calls."""
     if not on_gpu:
         return float(event.self_cpu_time_total)
-    is_kernel = event.device_type == torch.autograd.DeviceType.CUDA
+    is_kernel = event.device_type.name == "CUDA"
     return float(event.self_device_time_total) if is_kernel else 0.0
 
 

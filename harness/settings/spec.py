@@ -143,7 +143,7 @@ class TrainingSpec(Strict):
     attention: Literal["auto", "segments", "flex", "varlen"] = Field(
         default="auto", description="Kernel of the packed row; auto: by device."
     )
-    kernels: Literal["auto", "torch", "compile", "liger"] = Field(
+    kernels: Literal["auto", "torch", "liger"] = Field(
         default="auto", description="Kernels of norms, activations and rotations; auto: by device."
     )
     save_every: int = Field(default=100, gt=0, description="Steps between checkpoints.")

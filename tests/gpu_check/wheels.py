@@ -29,6 +29,7 @@ NEEDED = {
     "clip_gap": ("open-clip-torch", "ftfy", "wcwidth"),
     "answers": ("lmms-eval", "evaluate", "loguru", "pytz", "tenacity"),
     "answers and TRL": ("datasets", "dill", "multiprocess"),
+    "the step": ("liger-kernel",),
     "the step of TRL": ("trl",),
     "DeepSpeed": ("hjson",),
 }
@@ -36,8 +37,6 @@ NEEDED = {
 
 A filelock of the machine may be too new for lmms-eval, which reaches into it.
 """
-COMPARED = "liger-kernel==0.8.5"
-"""No dependency: its kernels are measured beside those here."""
 BUILT = "deepspeed"
 """Has no wheel on PyPI. Without compiled operators, which nothing here uses, it is pure Python."""
 
@@ -51,7 +50,7 @@ def main() -> None:
     wanted = [pins[name] for names in NEEDED.values() for name in names]
     platforms = [f"--platform={name}" for name in PLATFORMS]
     target = ["--only-binary=:all:", f"--python-version={PYTHON}", "--implementation=cp"]
-    _pip("download", "--no-deps", *target, *platforms, "-d", str(folder), *wanted, COMPARED)
+    _pip("download", "--no-deps", *target, *platforms, "-d", str(folder), *wanted)
     # Its setup imports torch, which an environment for the build alone would not have.
     _pip("wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), pins[BUILT])
     sizes = [file.stat().st_size for file in folder.glob("*.whl")]

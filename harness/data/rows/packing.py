@@ -8,6 +8,7 @@ node, and it is counted from the root, so that every sequence sees just what it 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -51,14 +52,12 @@ class PackedRow:
 
     def to(self, device: torch.device) -> "PackedRow":
         """Return the same row on a device."""
-        return replace(
-            self,
-            **{
-                name: value.to(device)
-                for name, value in vars(self).items()
-                if isinstance(value, Tensor)
-            },
-        )
+        moved: dict[str, Any] = {
+            name: value.to(device)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
 
 
 def pack(

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from harness.errors import TrainingError
 from harness.training.attention.choose import NAME as SEGMENT_ATTENTION
 from harness.training.kernels import operations
-from harness.training.kernels.operations import Operations, compiled, liger
+from harness.training.kernels.operations import Operations, liger
 
-KernelsName = Literal["auto", "torch", "compile", "liger"]
+KernelsName = Literal["auto", "torch", "liger"]
 
-OPERATIONS: dict[str, Callable[[], Operations]] = {"compile": compiled, "liger": liger}
+OPERATIONS: dict[str, Callable[[], Operations]] = {"liger": liger}
 PLAIN = "torch"
 """transformers' own modules, as they are."""
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 1e-2}
@@ -48,8 +48,8 @@ _log = logging.getLogger(__name__)
 def use_kernels(name: KernelsName, device: torch.device, dtype: torch.dtype) -> str:
     """Return the kernels to use, after they were checked; what `fuse` takes.
 
-    `auto` is `compile` on GPUs in half precision, where Triton is installed, and `torch` elsewhere:
-    on a CPU products take nearly all of the time.
+    `auto` is `liger` on GPUs in half precision, where Liger is installed, and `torch` elsewhere:
+    its kernels are Triton's, which has none for CPUs.
 
     Raises:
         TrainingError: They do not run here, or not exactly.
@@ -106,7 +106,7 @@ def _rotate_by(fused: Operations, attention: nn.Module) -> None:
 
 def _for(device: torch.device, dtype: torch.dtype) -> str:
     on_gpu = device.type == "cuda" and dtype in (torch.bfloat16, torch.float16)
-    return "compile" if on_gpu and importlib.util.find_spec("triton") else PLAIN
+    return "liger" if on_gpu and importlib.util.find_spec("liger_kernel") else PLAIN
 
 
 def _check(name: str, device: torch.device, dtype: torch.dtype) -> None:
@@ -130,8 +130,7 @@ def _check(name: str, device: torch.device, dtype: torch.dtype) -> None:
 def relative_errors(name: str, device: torch.device, dtype: torch.dtype) -> dict[str, float]:
     """Compare outputs and gradients with the plain operations in float32, on made numbers."""
     found = _outputs_and_gradients(OPERATIONS[name](), device, dtype)
-    plain = Operations(operations.norm, operations.gated, operations.rotated)
-    truth = _outputs_and_gradients(plain, device, torch.float32, rounded=dtype)
+    truth = _outputs_and_gradients(operations.PLAIN, device, torch.float32, rounded=dtype)
     return {
         tensor: float((ours.detach().float() - right).norm() / right.norm())
         for (tensor, ours), right in zip(found.items(), truth.values(), strict=True)

@@ -56,10 +56,8 @@ def _half_turn(x: Tensor) -> Tensor:
     return torch.cat((-second, first), dim=-1)
 
 
-@functools.cache
-def compiled() -> Operations:
-    """Return the operations by torch.compile; another number of positions compiles once more."""
-    return Operations(*(torch.compile(one, fullgraph=True) for one in (norm, gated, rotated)))
+PLAIN = Operations(norm, gated, rotated)
+"""As transformers computes them: what others are compared with."""
 
 
 @functools.cache
