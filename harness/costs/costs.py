@@ -173,7 +173,9 @@ class Costs:
             why = "on a CPU" if kind.name == CPU else f"for {self.spec.training.precision} here"
             yield "training", f"time not known: no peak is known {why}"
             return
-        speed = f"at {kind.utilisation:.0%} of {kind.bf16_flops / _TERA:.0f} TFLOP/s per device"
+        origin = f"measured on {kind.measured}" if kind.measured else "assumed"
+        peak = kind.bf16_flops / _TERA
+        speed = f"at {kind.utilisation:.0%} of {peak:.0f} TFLOP/s per device ({origin})"
         thousand = f"{known:.3g} h per 1,000 pairs and epoch, {speed}"
         reference = reference_flops(self.shape, self.choice.setting.pass_of(self.load))
         if self.pairs is None:

@@ -44,7 +44,7 @@ def profiled(step: Callable[[], object], device: torch.device) -> dict[str, Any]
     kernels.sort(key=lambda one: one[1], reverse=True)
     shares = {kind: 0.0 for kind in (*(kind for kind, _ in KINDS), _REST)}
     for name, taken, _ in kernels:
-        shares[_kind(name)] += taken / seconds
+        shares[kind_of_kernel(name)] += taken / seconds
     shares["nothing runs"] = max(0.0, 1 - sum(shares.values()))
     longest = [
         {"kernel": name, "seconds": taken, "calls": calls} for name, taken, calls in kernels[:_KEPT]
@@ -60,5 +60,6 @@ def _own(event: Any, on_gpu: bool) -> float:
     return float(event.self_device_time_total) if is_kernel else 0.0
 
 
-def _kind(name: str) -> str:
+def kind_of_kernel(name: str) -> str:
+    """Return the kind of a kernel, or on a CPU of an operator."""
     return next((kind for kind, pattern in KINDS if pattern.search(name)), _REST)

@@ -44,7 +44,7 @@ def test_the_whole_plan_is_printed_at_once(size: str):
         "optimizer: float32 weights and two moments",
         "activations without packing",
         "83,132 pairs, 4 epochs",
-        "at 50% of 312 TFLOP/s per device",
+        "at 50% of 312 TFLOP/s per device (assumed)",
         "reference pass",
         "checkpoints",
         "judge calls",

@@ -81,9 +81,12 @@ def test_the_first_step_has_no_gap_and_the_plain_step_has_the_same_loss(bare):
 def test_equality_is_checked_and_what_is_missing_is_said(bare):
     """A CPU has `segments`; the other kernels say why they do not run."""
     found, _ = bare
-    there = {row["attention"] for row in found["equality"] if row["error"] is not None}
-    assert there == {"segments"}
-    for row in found["equality"]:
+    whole = [row for row in found["equality"] if "all layers" in row["what"]]
+    parts = [row for row in found["equality"] if row not in whole]
+    assert {row["kernel"] for row in whole} == {"two padded rows", "segments, torch"}
+    assert {row["kernel"] for row in parts if row["error"] is not None} == {"segments"}
+    assert {row["kernel"] for row in parts} == {"segments", "varlen", "flex", "liger"}
+    for row in parts:
         if row["error"] is None:
             assert row["missing"]
             assert row["exact"] is None
@@ -107,7 +110,15 @@ def test_what_takes_the_place_of_missing_packages_is_named(bare):
 @pytest.mark.processes
 def test_answers_are_measured_by_both_ways(bare):
     found, done = bare
-    assert len(found["generation"]) == 2
+    ways = [(row["questions"], row["way"]) for row in found["generation"]]
+    yes_no, beams = "yes/no, as AMBER asks", "descriptions, three beams"
+    assert ways == [
+        (yes_no, "in one batch"),
+        (yes_no, "image once for its questions"),
+        (yes_no, "one by one"),
+        (beams, "in one batch"),
+    ]
+    assert all(row["same_as_first_way"] == row["count"] for row in found["generation"])
     assert all(row["tokens_per_second"] > 0 for row in found["generation"])
     assert "pairs/s" in done.stdout
     assert found["packages"]["torch"]
@@ -118,6 +129,30 @@ def test_deepspeed_is_the_engine_where_it_is_installed(tmp_path):
     found, _ = measured(tmp_path)
     assert found["engine"] == "DeepSpeed ZeRO-1"
     assert all(row["planned_bytes"] > 0 for row in steps(found, "dama"))
+
+
+@pytest.mark.processes
+def test_what_there_is_no_time_for_says_so_and_what_is_there_is_kept(tmp_path):
+    file = tmp_path / "check.json"
+    only = ("--only", "ours,answers", "--minutes", "0", "--pairs", "1", "--json", str(file))
+    done = call(tmp_path, "--size", "tiny", "--device", "cpu", *only)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(file.read_text())
+    assert {row["fault"] for row in found["steps"]} == {"no time left"}
+    assert {row["step"] for row in found["steps"]} == set(METHODS)
+    assert found["equality"]
+    assert found["ceilings"]["product_flops"] > 0
+    assert not found["generation"]
+
+
+@pytest.mark.processes
+def test_a_step_is_profiled(bare):
+    found, done = bare
+    (one,) = found["profiles"]
+    assert (one["step"], one["pairs"], one["kernels"]) == ("dpo", 1, "segments, torch")
+    assert sum(one["shares"].values()) == pytest.approx(1, abs=0.05)
+    assert one["shares"]["matrix products"] > 0.1
+    assert "nothing runs" in done.stdout
 
 
 @pytest.mark.processes
@@ -135,6 +170,7 @@ def test_without_a_gpu_the_command_says_so(tmp_path):
         (("--pairs", "1,0"), "write numbers as in 1,2,4"),
         (("--device", "cpu", "--size", "70b"), "70b"),
         (("--device", "cpu", "--size", "tiny", "--layers", "3"), "1 to 2 decoder layers"),
+        (("--device", "cpu", "--size", "tiny", "--only", "answer"), "Did you mean 'answers'?"),
     ],
 )
 def test_wrong_options_are_named(tmp_path, arguments, told):
