@@ -66,8 +66,8 @@ def gpu_check(
     from harness.gpu_check.device import found_device
 
     where = found_device(device)
-    from harness.gpu_check.ours import Amounts
     from harness.gpu_check.run import PARTS, Wanted, run
+    from harness.gpu_check.steps.ours import Amounts
 
     amounts = Amounts(tuple(dict.fromkeys(int(part) for part in counts)), warmup, steps)
     parts = tuple(part.strip() for part in only.split(",")) if only else PARTS

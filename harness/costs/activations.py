@@ -25,7 +25,7 @@ class Kept:
     layer: int
     """A decoder layer whose activations are kept."""
     last_layer: int
-    """The last one: its MLP runs only where a logit follows."""
+    """The last one: its queries, second norm and MLP run only where a logit follows."""
     checkpointed_layer: int
     """One that is run again: its input."""
     around: int
@@ -53,11 +53,12 @@ def kept(shape: Shape, load: Load, number: int, attention: str, fused: bool = Fa
     head, head_working = _head(shape, load, number)
     # Gate, up and their product; the SiLU of the gate too, where that is a kernel of its own.
     mlp = (3 if fused else 4) * number * f
-    layer = positions * (2 * (_norm(shape, number, fused) + number * h) + mlp)
-    layer += _attention(shape, load, number, attention)
+    norm = _norm(shape, number, fused) + number * h
+    layer = positions * (2 * norm + mlp) + _attention(shape, load, number, attention)
+    silent = norm + mlp + _query(shape, load, number, attention)
     return Kept(
         layer=layer,
-        last_layer=layer - (positions - load.needed) * (number * h + mlp),
+        last_layer=layer - (positions - load.needed) * silent,
         checkpointed_layer=positions * number * h,
         around=_around(shape, load, number, attention, fused),
         head=head,
@@ -94,14 +95,19 @@ def _attention(shape: Shape, load: Load, number: int, attention: str) -> int:
     themselves; other kernels write that tensor at once.
     """
     by_segment = attention == "segments" and load.packed
-    outputs = 2 if by_segment else 1
     copied = attention in {"segments", "varlen"} and load.packed
     keys = load.keys_seen if copied else load.positions
     # A kernel with a mask wants keys and values repeated for every query head.
     width = shape.hidden if attention == "segments" else shape.key_width
-    each = number * shape.hidden * (1 + outputs) + FLOAT * shape.heads
+    each = _query(shape, load, number, attention)
     squares = _padded(load) * number * shape.hidden if by_segment else 0
     return load.positions * each + keys * 2 * number * width + squares
+
+
+def _query(shape: Shape, load: Load, number: int, attention: str) -> int:
+    """Per position that asks: its query, its output and the log-sum-exp of its scores."""
+    outputs = 2 if attention == "segments" and load.packed else 1
+    return number * shape.hidden * (1 + outputs) + FLOAT * shape.heads
 
 
 def _padded(load: Load) -> int:

@@ -19,9 +19,7 @@ def pair_flops(shape: Shape, load: Load | None = None) -> float:
     pairs per row: 33.6e12.
     """
     load = load or Load()
-    whole = 3 * (_matrices(shape, load) + _attention(shape, load) + _head(shape, load))
-    silent = (load.positions - load.needed) / load.pairs
-    return whole - 3 * 2 * silent * 2 * shape.hidden**2
+    return 3 * (_matrices(shape, load) + _attention(shape, load) + _head(shape, load))
 
 
 def step_flops(
@@ -72,8 +70,9 @@ def _plain(load: Load) -> Load:
 def _matrices(shape: Shape, load: Load) -> float:
     """Decoder and projector, forward, for a pair."""
     decoder = load.positions * shape.layers * shape.layer_matrices
-    # The last MLP runs only where a logit follows.
-    decoder -= (load.positions - load.needed) * 3 * shape.hidden * shape.intermediate
+    # The last layer's queries, outputs and MLP run only where a logit follows.
+    silent = 2 * shape.hidden**2 + 3 * shape.hidden * shape.intermediate
+    decoder -= (load.positions - load.needed) * silent
     images = 1 if load.packed else 2
     return 2 * (decoder / load.pairs + images * load.image * shape.projector_parameters)
 

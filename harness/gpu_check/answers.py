@@ -13,8 +13,8 @@ from harness.evaluation.generation.answerer import Llava, Question
 from harness.evaluation.generation.prefix import SharedPrefix
 from harness.gpu_check.clock import Clock
 from harness.gpu_check.made import made_model
+from harness.gpu_check.steps.words import made_processor
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
-from harness.gpu_check.words import made_processor
 from harness.models.llava import Llava as Family
 
 WORDS = 10

@@ -20,7 +20,7 @@ from harness.gpu_check.made import (
     made_pairs,
     plain_again,
 )
-from harness.gpu_check.plain import plain_logps, two_rows
+from harness.gpu_check.steps.plain import plain_logps, two_rows
 from harness.training.attention.choose import TOLERANCE, relative_errors
 from harness.training.kernels.choose import PLAIN, Kernels
 from harness.training.kernels.choose import relative_errors as operations_errors

@@ -52,7 +52,7 @@ def made_model(shape: Shape, device: torch.device, dtype: torch.dtype) -> Any:
 
 
 def unfused(language_model: Any) -> None:
-    """Give the decoder its modules' own forward again, after `fuse`."""
+    """Give the decoder its modules' own forward again."""
     for module in language_model.modules():
         module.__dict__.pop("forward", None)
 
@@ -66,9 +66,6 @@ def plain_again(model: Any, attention: str) -> None:
     """
     language_model = model.model.language_model
     unfused(language_model)
-    last = language_model.layers[-1].mlp
-    last._forward_pre_hooks.clear()
-    last._forward_hooks.clear()
     language_model.config._attn_implementation = attention
 
 

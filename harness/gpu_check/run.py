@@ -24,12 +24,12 @@ from harness.gpu_check import answers, equality, whole
 from harness.gpu_check.ceilings import ceilings
 from harness.gpu_check.clock import Clock
 from harness.gpu_check.device import kind_of
-from harness.gpu_check.engines import SAID, EngineName, has_deepspeed
 from harness.gpu_check.made import SIZES, load_of
-from harness.gpu_check.other_steps import plain_rows, trl_rows
-from harness.gpu_check.ours import METHODS, Amounts, Ours, said, training_spec
 from harness.gpu_check.report import show
-from harness.gpu_check.rows import Measured
+from harness.gpu_check.steps.engines import SAID, EngineName, has_deepspeed
+from harness.gpu_check.steps.others import plain_rows, trl_rows
+from harness.gpu_check.steps.ours import METHODS, Amounts, Ours, said, training_spec
+from harness.gpu_check.steps.rows import Measured
 from harness.gpu_check.timing import emptied
 from harness.registry import find
 from harness.training.attention.choose import FUNCTIONS, AttentionName, use_attention

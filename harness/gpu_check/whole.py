@@ -12,8 +12,8 @@ from torch import Tensor
 from harness.costs.shapes import Shape
 from harness.gpu_check.equality import Row, exact_float32, judged
 from harness.gpu_check.made import PAD, MadeImages, collator, made_model, made_pairs, plain_again
-from harness.gpu_check.ours import run_again
-from harness.gpu_check.plain import plain_logps, two_rows
+from harness.gpu_check.steps.ours import run_again
+from harness.gpu_check.steps.plain import plain_logps, two_rows
 from harness.gpu_check.timing import emptied
 from harness.training.kernels.choose import Kernels
 from harness.training.step.policy import Policy, VisionTower

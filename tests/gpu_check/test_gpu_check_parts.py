@@ -14,10 +14,10 @@ from harness.data.rows.packing import Segment
 from harness.errors import TrainingError
 from harness.gpu_check import equality, profile, run, whole
 from harness.gpu_check.clock import Clock
-from harness.gpu_check.engines import TorchEngine
 from harness.gpu_check.made import RESPONSES, TINY, collator, load_of, made_pairs
-from harness.gpu_check.ours import Amounts
-from harness.gpu_check.rows import Measured
+from harness.gpu_check.steps.engines import TorchEngine
+from harness.gpu_check.steps.ours import Amounts
+from harness.gpu_check.steps.rows import Measured
 from harness.training.attention.choose import FUNCTIONS
 from harness.training.attention.segments import segment_attention
 from harness.training.kernels import choose

@@ -1,13 +1,13 @@
 """Rungs between the released step and ours: features are made once, logits where they are asked.
 
-The released step itself is `harness.gpu_check.plain`.
+The released step itself is `harness.gpu_check.steps.plain`.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.gpu_check.plain import TwoRows
+from harness.gpu_check.steps.plain import TwoRows
 
 
 def injected_logps(

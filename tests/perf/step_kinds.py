@@ -19,9 +19,9 @@ from torch.profiler import record_function
 from harness.data.rows.batch import PairTokens, TokenizedPair
 from harness.data.rows.collate import Collator, no_segments
 from harness.gpu_check.made import PAD, made_model
-from harness.gpu_check.plain import TwoRows, dpo, plain_logps, two_rows
-from harness.gpu_check.trl import TrlStep
-from harness.gpu_check.words import made_processor
+from harness.gpu_check.steps.plain import TwoRows, dpo, plain_logps, two_rows
+from harness.gpu_check.steps.trl import TrlStep
+from harness.gpu_check.steps.words import made_processor
 from harness.training.step.policy import Policy, TokenLogps, VisionTower
 
 LADDER = (

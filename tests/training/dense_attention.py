@@ -26,14 +26,16 @@ def dense_attention(
     attention_mask: None,
     scaling: float,
     packed_row: PackedRow,
+    only_needed: bool = False,
     **_unused: Any,
 ) -> tuple[Float[Tensor, "1 positions heads d"], None]:
     """Let every position attend to the nodes above it and to what stands before it in its own."""
+    mask = row_mask(packed_row, query.dtype)
     output = F.scaled_dot_product_attention(
         query,
         with_query_heads(key, query),
         with_query_heads(value, query),
-        attn_mask=row_mask(packed_row, query.dtype),
+        attn_mask=mask[packed_row.needed] if only_needed else mask,
         scale=scaling,
     )
     return output.transpose(1, 2).contiguous(), None

@@ -23,6 +23,12 @@ class Segment:
     """Positions of the row; the segments tile it."""
     visible: tuple[int, ...]
     """Indices of the nodes whose keys it sees: its ancestors, then, causally, its own."""
+    needed: int = 0
+    """Its last positions, from the first one behind which a logit follows."""
+
+    def queries(self, only_needed: bool) -> int:
+        """Return how many of its positions, the last ones, ask."""
+        return self.needed if only_needed else self.length
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,9 @@ class PackedRow:
     targets: Int[Tensor, " logps"]
     """The tokens they predict. What two responses share is predicted once."""
     needed: Int[Tensor, " needed"]
-    """The distinct positions among `predicting`, in order."""
+    """The needed positions of all segments, in order; the last layer answers for these alone."""
+    needed_places: Int[Tensor, " logps"]
+    """Where `predicting` stands among them."""
     image_places: Int[Tensor, " image_positions"]
     """Positions at which image features stand; known here, a device need not be asked for them."""
     image_slots: Int[Tensor, " image_positions"]
@@ -79,15 +87,19 @@ def pack(
         steps = zip(places[start - 1 :], sequence[start:], strict=True)
         found.append([predicted.setdefault(step, len(predicted)) for step in steps])
     ids = torch.tensor(tree.ids)
+    predicting = [place for place, _ in predicted]
+    segments, needed = _with_needed(_segments(tree), predicting)
+    found_at = {place: i for i, place in enumerate(needed)}
     (image_places,) = torch.nonzero(ids < 0, as_tuple=True)
     row = PackedRow(
         input_ids=ids,
         position_ids=torch.tensor(tree.depths),
         node_lengths=tuple(tree.lengths),
-        segments=tuple(_segments(tree)),
-        predicting=torch.tensor([place for place, _ in predicted]),
+        segments=tuple(segments),
+        predicting=torch.tensor(predicting),
         targets=torch.tensor([token for _, token in predicted]),
-        needed=torch.tensor(sorted({place for place, _ in predicted})),
+        needed=torch.tensor(needed),
+        needed_places=torch.tensor([found_at[place] for place in predicting]),
         image_places=image_places,
         image_slots=-1 - ids[image_places],
     )
@@ -149,3 +161,24 @@ def _segments(tree: _Tree) -> list[Segment]:
 def _segment(tree: _Tree, run: list[int]) -> Segment:
     ancestors = tree.ancestors[run[0]]
     return Segment(sum(tree.lengths[node] for node in run), (*ancestors, *run))
+
+
+def _with_needed(
+    segments: Sequence[Segment], predicting: Sequence[int]
+) -> tuple[list[Segment], list[int]]:
+    """Say of each segment how many of its last positions are needed, and list these of all.
+
+    What stands behind a needed position of a segment counts as needed too, so that the queries of
+    a segment are its last positions whatever is asked for.
+    """
+    asked = sorted(set(predicting))
+    found: list[Segment] = []
+    needed: list[int] = []
+    start = 0
+    for segment in segments:
+        end = start + segment.length
+        first = next((place for place in asked if start <= place < end), end)
+        found.append(replace(segment, needed=end - first))
+        needed += range(first, end)
+        start = end
+    return found, needed

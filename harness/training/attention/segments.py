@@ -13,15 +13,18 @@ from harness.training.attention.rows import once_per_row, with_query_heads
 
 def segment_attention(
     module: Any,
-    query: Float[Tensor, "1 heads positions d"],
+    query: Float[Tensor, "1 heads queries d"],
     key: Float[Tensor, "1 key_heads positions d"],
     value: Float[Tensor, "1 key_heads positions d"],
     attention_mask: None,
     scaling: float,
     packed_row: PackedRow,
+    only_needed: bool = False,
     **_unused: Any,
-) -> tuple[Float[Tensor, "1 positions heads d"], None]:
+) -> tuple[Float[Tensor, "1 queries heads d"], None]:
     """Let every segment attend to its ancestors and, causally, to itself.
+
+    With `only_needed` the queries are those of the row's needed positions.
 
     Called by transformers, which hands `packed_row` through from the call of the language model.
     """
@@ -29,8 +32,9 @@ def segment_attention(
     # slices. And cat rather than index_select, whose gradient may differ from run to run on GPUs.
     nodes = list(packed_row.node_lengths)
     keys, values = (torch.split(with_query_heads(x, query), nodes, dim=2) for x in (key, value))
-    queries = torch.split(query, [segment.length for segment in packed_row.segments], dim=2)
-    masks = _masks(packed_row, query.dtype)
+    asked = [segment.queries(only_needed) for segment in packed_row.segments]
+    queries = torch.split(query, asked, dim=2)
+    masks = _masks(packed_row, query.dtype, only_needed)
     outputs = [
         _attended(
             part,
@@ -61,7 +65,7 @@ def _attended(
 
 @once_per_row
 def _masks(
-    row: PackedRow, dtype: torch.dtype
+    row: PackedRow, dtype: torch.dtype, only_needed: bool
 ) -> tuple[Float[Tensor, "segment_queries segment_keys"] | None, ...]:
     """Return what to add to the scores of each segment; None where there are few ancestors.
 
@@ -72,10 +76,11 @@ def _masks(
     masks: list[Tensor | None] = []
     for segment in row.segments:
         keys = sum(row.node_lengths[node] for node in segment.visible)
-        before = keys - segment.length
-        if before < segment.length:
+        queries = segment.queries(only_needed)
+        before = keys - queries
+        if before < queries:
             masks.append(None)
             continue
-        hidden = torch.full((segment.length, keys), float("-inf"), dtype=dtype).triu(before + 1)
+        hidden = torch.full((queries, keys), float("-inf"), dtype=dtype).triu(before + 1)
         masks.append(hidden.to(row.input_ids.device))
     return tuple(masks)

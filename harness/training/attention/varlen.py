@@ -34,16 +34,20 @@ class SegmentPlan(NamedTuple):
 
 def varlen_attention(
     module: Any,
-    query: Float[Tensor, "1 heads positions d"],
+    query: Float[Tensor, "1 heads queries d"],
     key: Float[Tensor, "1 key_heads positions d"],
     value: Float[Tensor, "1 key_heads positions d"],
     attention_mask: None,
     scaling: float,
     packed_row: PackedRow,
+    only_needed: bool = False,
     **_unused: Any,
-) -> tuple[Float[Tensor, "1 positions heads d"], None]:
-    """Let every segment attend to its ancestors and, causally, to itself."""
-    plan = segment_plan(packed_row)
+) -> tuple[Float[Tensor, "1 queries heads d"], None]:
+    """Let every segment attend to its ancestors and, causally, to itself.
+
+    With `only_needed` the queries are those of the row's needed positions.
+    """
+    plan = segment_plan(packed_row, only_needed)
     nodes = list(packed_row.node_lengths)
     keys, values = (torch.split(x[0].transpose(0, 1), nodes) for x in (key, value))
     output = _kernel()(
@@ -61,9 +65,9 @@ def varlen_attention(
 
 
 @once_per_row
-def segment_plan(row: PackedRow) -> SegmentPlan:
-    """Lay out the segments of a row."""
-    queries = [segment.length for segment in row.segments]
+def segment_plan(row: PackedRow, only_needed: bool = False) -> SegmentPlan:
+    """Lay out the segments of a row, or what is needed of them."""
+    queries = [segment.queries(only_needed) for segment in row.segments]
     keys = [sum(row.node_lengths[node] for node in segment.visible) for segment in row.segments]
     starts = torch.tensor(
         [list(accumulate(lengths, initial=0)) for lengths in (queries, keys)], dtype=torch.int32

@@ -48,12 +48,13 @@ def rotated(
 ) -> tuple[Tensor, Tensor]:
     """Rotate by position. Source: transformers apply_rotary_pos_emb."""
     cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
-    return query * cos + _half_turn(query) * sin, key * cos + _half_turn(key) * sin
+    return turned(query, cos, sin), turned(key, cos, sin)
 
 
-def _half_turn(x: Tensor) -> Tensor:
+def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate queries or keys; the angles' heads are one, for all heads."""
     first, second = x.chunk(2, dim=-1)
-    return torch.cat((-second, first), dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
 PLAIN = Operations(norm, gated, rotated)

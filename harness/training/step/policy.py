@@ -13,6 +13,7 @@ from harness.data.rows.packing import PackedRow
 from harness.models.family import family_of
 from harness.models.lora import Lora
 from harness.training.kernels.choose import EVERYWHERE, Kernels, fuse
+from harness.training.step.last_layer import shorten_last_layer
 
 _HEAD_ROWS = 2048
 
@@ -86,10 +87,7 @@ class Policy(nn.Module):
         self.language_model.config._attn_implementation = used.attention
         fuse(self.language_model, used.decoder)
         self.head = LogpsHead(head)
-        self._positions, self._needed = 0, torch.empty(0, dtype=torch.long)
-        last = self.language_model.layers[-1].mlp
-        last.register_forward_pre_hook(self._needed_rows)
-        last.register_forward_hook(self._in_their_places)
+        shorten_last_layer(self.language_model)
         if lora:
             lora.add_to(self.language_model)
             self.head.requires_grad_(False)
@@ -97,7 +95,6 @@ class Policy(nn.Module):
     def forward(self, batch: PairTokens, features: Float[Tensor, "images tokens d"]) -> TokenLogps:
         """Return the log-probability of every response token of the batch."""
         row = batch.packed
-        self._positions, self._needed = row.positions, row.needed
         positions = self._family.positions(row.position_ids, row.input_ids < 0, features.shape[1])
         hidden = self.language_model(
             inputs_embeds=self._embedded(row, features).unsqueeze(0),
@@ -105,16 +102,8 @@ class Policy(nn.Module):
             use_cache=False,
             packed_row=row,
         ).last_hidden_state[0]
-        logps = self.head(hidden.index_select(0, row.predicting), row.targets)
+        logps = self.head(hidden.index_select(0, row.needed_places), row.targets)
         return TokenLogps(_placed(logps, batch.chosen), _placed(logps, batch.rejected))
-
-    def _needed_rows(self, _mlp: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        """Let the last MLP run only where a logit follows: nothing reads its other outputs."""
-        return (inputs[0].index_select(1, self._needed),)
-
-    def _in_their_places(self, _mlp: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        whole = output.new_zeros(1, self._positions, output.shape[2])
-        return whole.index_copy(1, self._needed, output)
 
     def _embedded(self, row: PackedRow, features: Tensor) -> Float[Tensor, "positions d"]:
         embedded = self.language_model.embed_tokens(row.input_ids.clamp(min=0))

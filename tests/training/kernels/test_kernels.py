@@ -18,7 +18,7 @@ from harness.costs.memory import Setting
 from harness.costs.shapes import LLAVA_7B
 from harness.errors import TrainingError
 from harness.gpu_check.made import TINY, made_model, unfused
-from harness.gpu_check.ours import training_spec
+from harness.gpu_check.steps.ours import training_spec
 from harness.training.kernels import choose, operations
 from harness.training.kernels.choose import EVERYWHERE, fuse, relative_errors, use_kernels
 

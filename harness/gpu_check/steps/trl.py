@@ -19,8 +19,8 @@ from torch import Tensor
 from harness.costs.shapes import Shape
 from harness.data.rows.batch import TokenizedPair
 from harness.gpu_check.made import made_model, made_pairs
-from harness.gpu_check.plain import BETA
-from harness.gpu_check.words import made_processor
+from harness.gpu_check.steps.plain import BETA
+from harness.gpu_check.steps.words import made_processor
 
 
 class TrlStep:

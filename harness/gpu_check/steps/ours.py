@@ -13,10 +13,10 @@ from harness.costs.memory import Setting, checkpointed_layers, memory
 from harness.costs.shapes import Shape
 from harness.errors import ConfigError
 from harness.gpu_check.clock import NO_TIME, Clock
-from harness.gpu_check.engines import SAID, EngineName, engine, processes
 from harness.gpu_check.made import collator, load_of, made_model, unfused
 from harness.gpu_check.profile import profiled
-from harness.gpu_check.rows import Measured
+from harness.gpu_check.steps.engines import SAID, EngineName, engine, processes
+from harness.gpu_check.steps.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 from harness.registry import load_method
 from harness.runs.rundir import RunDir
@@ -27,6 +27,7 @@ from harness.training.loop import Loop
 from harness.training.precomputed.reference import ReferenceLogps, ensure_reference
 from harness.training.process import Progress
 from harness.training.step.batches import Batches
+from harness.training.step.last_layer import shorten_last_layer
 from harness.training.step.policy import Policy, VisionTower
 from harness.training.step.schedule import DataOrder, LearningRate
 from harness.training.watch import Watch
@@ -129,6 +130,7 @@ class Ours:
     def _take(self, used: Kernels) -> None:
         """Let the policy run by other kernels."""
         unfused(self._policy.language_model)
+        shorten_last_layer(self._policy.language_model)
         self._policy.language_model.config._attn_implementation = used.attention
         fuse(self._policy.language_model, used.decoder)
         self._used = used

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from harness.costs.shapes import Shape
 from harness.gpu_check.clock import NO_TIME, Clock
-from harness.gpu_check.engines import SAID, EngineName, TorchEngine
 from harness.gpu_check.made import PAD, MadeImages, made_model, made_pairs
-from harness.gpu_check.ours import OUT_OF_MEMORY, Amounts, run_again
-from harness.gpu_check.plain import dpo, plain_logps, two_rows
-from harness.gpu_check.rows import Measured
+from harness.gpu_check.steps.engines import SAID, EngineName, TorchEngine
+from harness.gpu_check.steps.ours import OUT_OF_MEMORY, Amounts, run_again
+from harness.gpu_check.steps.plain import dpo, plain_logps, two_rows
+from harness.gpu_check.steps.rows import Measured
 from harness.gpu_check.timing import forget_peak, peak_bytes, timed
 
 PLAIN = "plain two-row step"
@@ -107,7 +107,7 @@ def trl_rows(
     if any(importlib.util.find_spec(name) is None for name in ("trl", "datasets")):
         yield replace(row, fault="not installed")
         return
-    from harness.gpu_check.trl import TrlSteps
+    from harness.gpu_check.steps.trl import TrlSteps
 
     if clock.over:
         yield replace(row, fault=NO_TIME)

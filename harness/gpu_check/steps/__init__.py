@@ -1,0 +1,1 @@
+"""The steps that are measured: the product's own, the released code's and TRL's."""
