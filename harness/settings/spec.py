@@ -13,6 +13,7 @@ ADDED: Mapping[str, Any] = {
     "data.where": {},
     "data.expected_pairs": None,
     "data.max_bad_rows": 0,
+    "data.order": "method",
     "data.hardness.splitter_model": None,
     "data.hardness.unscored": "stop",
     "model.lora_rank": 0,
@@ -109,6 +110,11 @@ class DataSpec(Strict):
     )
     max_length: int = Field(
         default=2048, gt=0, description="Tokens of a sequence after image expansion."
+    )
+    order: Literal["method", "by_image"] = Field(
+        default="method",
+        description="Of the pairs: as the method's `shuffle` says, or so with images, whose pairs "
+        "stand together and share them.",
     )
     hardness: HardnessSpec = Field(description="How the column clip_gap is computed.")
 

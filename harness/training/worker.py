@@ -175,6 +175,7 @@ class Worker:
             epochs=training.epochs,
             shuffle=self.config.shuffle,
             seed=self.spec.seed,
+            images=self.pairs.images if self.spec.data.order == "by_image" else None,
         )
 
     def _kernels(self) -> Kernels:

@@ -49,38 +49,38 @@ def measure(size: Size, repeats: int) -> dict[str, object]:
     steps = all_steps(setting)
     counts = {name: counted(step.run, step.trained) for name, step in steps.items()}
     losses = {name: one.loss for name, one in counts.items()}
-    spread = max(losses.values()) - min(losses.values())
-    if spread > _LOSS_SPREAD:
+    loss_spread = max(losses.values()) - min(losses.values())
+    if loss_spread > _LOSS_SPREAD:
         raise SystemExit(f"the steps do not compute the same loss: {losses}")
-    seconds = _by_turns(steps, repeats)
+    seconds = by_turns(steps, repeats)
     floor = floor_flops(setting.pairs, setting.size)
     return {
         "pairs": size.pairs,
         "vocabulary": size.shape.vocabulary,
         "repeats": repeats,
         "loss": losses["here"],
-        "loss_spread": spread,
+        "loss_spread": loss_spread,
         "steps": {
             name: {
-                **_spread("cpu_seconds", seconds[name]),
+                **spread("cpu_seconds", seconds[name]),
                 "positions": step.positions,
                 "peak_activation_mib": counts[name].peak_bytes / 2**20,
                 "gflop": counts[name].flops / 1e9,
             }
             for name, step in steps.items()
         },
-        "ratio": {name: _ratio(seconds[a], seconds[b]) for name, (a, b) in RATIOS.items()},
+        "ratio": {name: ratio(seconds[a], seconds[b]) for name, (a, b) in RATIOS.items()},
         "memory_ratio": {
             name: counts[a].peak_bytes / counts[b].peak_bytes for name, (a, b) in MEMORY.items()
         },
         "floor_gflop": floor / 1e9,
         "work_over_floor": counts["here"].flops / floor,
-        "ladder": {name: _ratio(seconds[name], seconds["here"]) for name in LADDER},
+        "ladder": {name: ratio(seconds[name], seconds["here"]) for name in LADDER},
         "profile": profiled(steps["here"].run, size.shape.vocabulary),
     }
 
 
-def _by_turns(steps: Mapping[str, Step], repeats: int) -> dict[str, list[float]]:
+def by_turns(steps: Mapping[str, Step], repeats: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
@@ -91,12 +91,12 @@ def _by_turns(steps: Mapping[str, Step], repeats: int) -> dict[str, list[float]]
     return seconds
 
 
-def _ratio(theirs: list[float], ours: list[float]) -> dict[str, float]:
+def ratio(theirs: list[float], ours: list[float]) -> dict[str, float]:
     """Median of the ratios of neighbouring runs, with their extremes."""
-    return _spread("ratio", [a / b for a, b in zip(theirs, ours, strict=True)])
+    return spread("ratio", [a / b for a, b in zip(theirs, ours, strict=True)])
 
 
-def _spread(of: str, values: Sequence[float]) -> dict[str, float]:
+def spread(of: str, values: Sequence[float]) -> dict[str, float]:
     return {
         f"median_{of}": statistics.median(values),
         f"least_{of}": min(values),

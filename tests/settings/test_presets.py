@@ -48,6 +48,7 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
         "evaluation.max_new_tokens",
         "evaluation.judge_runs",
         "data.max_bad_rows",
+        "data.order",
         "data.hardness.splitter_model",
         "data.hardness.unscored",
         "model.lora_rank",

@@ -48,6 +48,11 @@ def runs(make_run):
             add(f"dama stopped {stage}", 2, stop=8, save_every=5, **choice)
             add(f"dama stopped {stage}", 2, save_every=5, **choice)
     add("bfloat16", 2, "dpo", precision="bfloat16", zero_stage=1, max_grad_norm=1.0)
+    for ranks in (1, 2):
+        name = f"by image on {ranks}"
+        made[name] = make_run("dpo", data={"order": "by_image"})[0]
+        made[name].logs.mkdir()
+        add(name, ranks)
     for ranks, plan in plans.items():
         workers(plan, ranks)
     return made
@@ -57,6 +62,21 @@ def runs(make_run):
 def test_two_devices_give_the_losses_of_one(runs, method):
     two = runs["dpo on two" if method == "dpo" else "dama stage 2"]
     assert losses(two) == pytest.approx(losses(runs[f"{method} on one"]), abs=1e-4)
+
+
+def test_by_image_two_devices_give_the_losses_of_one_over_fewer_positions(runs):
+    """Every image has two pairs: a batch of four has two, on two devices each has one."""
+    one, two = (runs[f"by image on {ranks}"] for ranks in (1, 2))
+    assert losses(two) == pytest.approx(losses(one), abs=1e-4)
+    assert losses(one)[1:] != losses(runs["dpo on one"])[1:]
+    for by_image, plain in ((one, "dpo on one"), (two, "dpo on two")):
+        assert positions(by_image) < positions(runs[plain])
+
+
+def positions(run):
+    """Return how many the steps have run together."""
+    rows = read_rows(run.metrics)
+    return round(sum(row["tokens_per_second"] * row["seconds"] for row in rows))
 
 
 @pytest.mark.parametrize("side", ["chosen", "rejected"])

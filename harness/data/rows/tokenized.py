@@ -72,6 +72,17 @@ class TokenizedPairs(ArrowFile):
             rows += (number * BATCH_ROWS + place for place, was in enumerate(cut) if was)
         return rows
 
+    @property
+    def images(self) -> Int[Tensor, " pairs"]:
+        """Of each pair the number of its image; they are numbered as they first appear."""
+        numbers: dict[bytes, int] = {}
+        keys = (
+            key
+            for number in range(self.batches)
+            for key in self.batch(number).column("image").to_pylist()
+        )
+        return torch.tensor([numbers.setdefault(key, len(numbers)) for key in keys])
+
     def _expanded(self, prompt: Int[Tensor, " stored"]) -> Int[Tensor, " prompt"]:
         repeats = torch.where(prompt == self._image_id, self._image_tokens, 1)
         return prompt.repeat_interleave(repeats)

@@ -44,6 +44,9 @@ class DataOrder:
     epochs: float
     shuffle: bool
     seed: int
+    images: Int[Tensor, " pairs"] | None = None
+    """Of each pair the number of its image, from zero and without gaps, if the pairs of an image
+    are to stand together. Then images come in the order in which pairs would."""
 
     def __post_init__(self) -> None:
         if self.pairs < self.batch_pairs:
@@ -67,17 +70,25 @@ class DataOrder:
         epoch, batch = divmod(step, self.steps_per_epoch)
         share = self.batch_pairs // ranks
         start = batch * self.batch_pairs + rank * share
-        if not self.shuffle:
+        if not self.shuffle and self.images is None:
             return list(range(start, start + share))
-        rows: list[int] = _shuffled(self.pairs, self.seed, epoch)[start : start + share].tolist()
+        order = _order(self.pairs, self.shuffle, self.seed, epoch, self.images)
+        rows: list[int] = order[start : start + share].tolist()
         return rows
 
 
 @lru_cache(maxsize=2)
-def _shuffled(pairs: int, seed: int, epoch: int) -> Int[Tensor, " pairs"]:
-    """Return the order of an epoch; made once, not at every step."""
+def _order(
+    pairs: int, shuffle: bool, seed: int, epoch: int, images: Int[Tensor, " pairs"] | None
+) -> Int[Tensor, " pairs"]:
+    """Return the pairs of an epoch; made once, not at every step."""
+    count = pairs if images is None else int(images.max()) + 1
     # Negative numbers are the epochs' own: the steps use the others.
-    return torch.randperm(pairs, generator=seeded(seed, -1 - epoch))
+    generator = seeded(seed, -1 - epoch)
+    order = torch.randperm(count, generator=generator) if shuffle else torch.arange(count)
+    if images is None:
+        return order
+    return order.argsort()[images].argsort(stable=True)
 
 
 def seeded(seed: int, number: int) -> torch.Generator:

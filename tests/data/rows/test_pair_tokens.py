@@ -9,7 +9,7 @@ import world_fixture
 from harness.data.columns.columns import with_means
 from harness.data.images import ImageTransform, open_image
 from harness.data.pairs.preferences import PreferencePair, Preferences
-from harness.data.rows.batch import PairTokenizer
+from harness.data.rows.batch import PairTokenizer, TokenizedPair
 from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
 from harness.data.templates import TEMPLATES
 from harness.errors import DataError
@@ -94,6 +94,30 @@ def test_pairs_that_share_an_image_share_its_tensor(model, preferences):
     assert tokens.images.shape == (2, 3, 48, 48)
     slots = -1 - tokens.packed.input_ids[tokens.packed.input_ids < 0]
     assert slots.tolist() == list(range(2 * 9))
+
+
+@pytest.mark.parametrize(("keys", "positions", "images"), [("ab", 15, 2), ("aa", 12, 1)])
+def test_pairs_that_share_an_image_share_its_positions(keys, positions, images):
+    """System text 1, image 3, question 1; responses of 3 and 2 tokens, whose last is never run.
+
+    Apart: 1 + (3 + 1 + 2 * 2) + (3 + 1 + 2 * 1). Together the image's 3 stand once.
+    """
+    made = [
+        ([1, 9, 9, 9, 2], [3, 4, 5], [6, 4, 5]),
+        ([1, 9, 9, 9, 7], [3, 8], [6, 8]),
+    ]
+    pairs = [
+        TokenizedPair(row, *map(torch.tensor, ids), image_key=key)
+        for row, (ids, key) in enumerate(zip(made, keys, strict=True))
+    ]
+    tokens = Collator(pairs, OneColour(), no_segments, {}, image_id=9)([0, 1])
+    assert tokens.packed.positions == positions
+    assert len(tokens.images) == images
+
+
+class OneColour:
+    def tensor(self, _row, _key):
+        return torch.zeros(3, 2, 2)
 
 
 def test_places_lead_to_the_response_with_its_end_token(model, preferences):

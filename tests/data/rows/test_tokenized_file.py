@@ -84,6 +84,12 @@ def test_the_file_holds_one_image_token_per_prompt(model, preferences, tmp_path)
     assert len(found[0].prompt) == len(stored) + model.image_tokens - 1
 
 
+def test_images_are_numbered_as_they_first_appear(model, preferences, tmp_path):
+    """30 rows of 15 images, over and over, through both batches of the file."""
+    found = ensure_tokenized(preferences, tokenizer(model), tmp_path / "p.arrow")
+    assert found.images.tolist() == [row % 15 for row in range(COUNT)]
+
+
 @pytest.mark.parametrize("row", [-1, COUNT])
 def test_rows_that_are_not_there_are_refused(model, preferences, tmp_path, row):
     with pytest.raises(IndexError):

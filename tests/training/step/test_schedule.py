@@ -1,11 +1,15 @@
 """Learning rate and data order."""
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
 from harness.training.step.schedule import DataOrder, LearningRate, seeded
+
+RECORDED = [[1, 4, 6, 2], [0, 5, 8, 7], [0, 1, 3, 5], [7, 9, 8, 6]]
+"""Two epochs of `order()`, as they were before pairs could stand together by image."""
 
 
 def order(**changes):
@@ -75,6 +79,74 @@ def test_an_epoch_holds_no_pair_twice_and_differs_from_the_next(seed, epoch):
     )
     assert sorted(first) == list(range(40))
     assert first != second
+
+
+def test_pairs_of_an_image_stand_together_where_its_first_one_would():
+    """Images a b a c b a: those of a, then b, then c, and the batches are cut from that."""
+    together = order(pairs=6, batch_pairs=2, shuffle=False, images=torch.tensor([0, 1, 0, 2, 1, 0]))
+    assert [together.rows(step, 0, 1) for step in range(4)] == [[0, 2], [5, 1], [4, 3], [0, 2]]
+    wider = order(pairs=6, shuffle=False, images=torch.tensor([0, 1, 0, 2, 1, 0]))
+    assert [wider.rows(0, rank, 2) for rank in (0, 1)] == [[0, 2], [5, 1]]
+
+
+def test_shuffled_images_come_in_the_order_that_as_many_pairs_would_have():
+    images = [0, 1, 0, 2, 1, 0]
+    found = order(pairs=6, batch_pairs=6, images=torch.tensor(images)).rows(0, 0, 1)
+    alone = order(pairs=3, batch_pairs=3).rows(0, 0, 1)
+    assert found == [row for image in alone for row in range(6) if images[row] == image]
+
+
+def numbered(drawn):
+    """Number images by their first appearance, as they are read from the data."""
+    first = list(dict.fromkeys(drawn))
+    return torch.tensor([first.index(one) for one in drawn])
+
+
+images = st.lists(st.integers(0, 9), min_size=16, max_size=40).map(numbered)
+
+
+@given(
+    images=images,
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2**31),
+    epoch=st.integers(0, 3),
+    ranks=st.sampled_from([1, 2, 4]),
+)
+def test_by_image_an_epoch_holds_no_pair_twice_and_comes_to_no_image_again(
+    images, shuffle, seed, epoch, ranks
+):
+    """Up to the dropped rest; the shares of all ranks, one after another, are the epoch."""
+    by_image = order(pairs=len(images), batch_pairs=4, shuffle=shuffle, seed=seed, images=images)
+    steps = range(epoch * by_image.steps_per_epoch, (epoch + 1) * by_image.steps_per_epoch)
+    rows = [row for s in steps for rank in range(ranks) for row in by_image.rows(s, rank, ranks)]
+    assert rows == [row for s in steps for row in by_image.rows(s, 0, 1)]
+    assert len(rows) == len(set(rows)) == 4 * by_image.steps_per_epoch
+    assert set(rows) <= set(range(len(images)))
+    seen = images[torch.tensor(rows)].unique_consecutive()
+    assert len(seen) == len(seen.unique())
+
+
+@given(images=images, seed=st.integers(0, 2**31), step=st.integers(0, 40))
+def test_by_image_a_step_is_the_same_whatever_ran_before_it(images, seed, step):
+    """A run that goes on asks a new order for a step in the middle."""
+    first, again = (
+        order(pairs=len(images), batch_pairs=4, seed=seed, images=images.clone()) for _ in range(2)
+    )
+    before = [first.rows(number, 0, 1) for number in range(step + 1)]
+    assert again.rows(step, 0, 1) == before[-1]
+
+
+@given(shuffle=st.booleans(), seed=st.integers(0, 2**31), step=st.integers(0, 40))
+def test_pairs_with_images_of_their_own_keep_the_methods_order(shuffle, seed, step):
+    plain, by_image = (
+        order(pairs=37, batch_pairs=8, shuffle=shuffle, seed=seed, images=images)
+        for images in (None, torch.arange(37))
+    )
+    assert by_image.rows(step, 0, 1) == plain.rows(step, 0, 1)
+
+
+def test_without_images_the_order_is_that_of_before_there_were_any():
+    assert [order().rows(step, 0, 1) for step in range(4)] == RECORDED
 
 
 def test_generators_depend_on_seed_and_step_only():
