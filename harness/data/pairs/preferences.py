@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -9,7 +10,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from harness.data.images import open_image
-from harness.data.pairs.formats import FAULT, FILE, ROW, TEXTS
+from harness.data.pairs.formats import FAULT, FILE, IMAGES, ROW, TEXTS
 from harness.data.pairs.image_files import image_file, read_image
 from harness.data.pairs.source import locate
 from harness.data.pairs.store import store_pairs
@@ -87,11 +88,12 @@ class Preferences:
         return len(self._rows)
 
     def __getitem__(self, row: int) -> PreferencePair:
-        values = self._stored.row(self._rows[row], ("idx", *TEXTS, "image", "image_path"))
-        image, path = values.pop("image"), values.pop("image_path")
-        if image is None:
-            image = read_image(self._origin, path) if path else b""
-        return PreferencePair(row=row, pair_id=values.pop("idx"), image=image, **values)
+        values = self._stored.row(self._rows[row], ("idx", *TEXTS, *chain(*IMAGES)))
+        for image, path_column in IMAGES:
+            path = values.pop(path_column)
+            if values[image] is None:
+                values[image] = read_image(self._origin, path) if path else b""
+        return PreferencePair(row=row, pair_id=values.pop("idx"), **values)
 
     def __iter__(self) -> Iterator[PreferencePair]:
         return (self[row] for row in range(len(self)))
