@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.data.images import open_image
+from harness.data.images import ImageRef, open_image
 from harness.data.pairs.formats import FAULT, FILE, IMAGES, ROW, TEXTS
 from harness.data.pairs.image_files import image_file, read_image
 from harness.data.pairs.source import locate
@@ -36,9 +36,17 @@ class PreferencePair(BaseModel):
     image: bytes
 
     @property
-    def image_key(self) -> str:
-        """Equal exactly for images with equal bytes."""
-        return text_digest(self.image)
+    def contents(self) -> tuple[bytes, ...]:
+        """The bytes of its images, in the order in which the prompt has them."""
+        return (self.image,)
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """References to its images, in that order."""
+        return tuple(
+            ImageRef(self.row, place, text_digest(content))
+            for place, content in enumerate(self.contents)
+        )
 
     def fault(self) -> str | None:
         """Say why this pair cannot be trained on, or None.
@@ -54,7 +62,8 @@ class PreferencePair(BaseModel):
         if self.chosen.strip() == self.rejected.strip():
             return "chosen equals rejected"
         try:
-            open_image(self.image)
+            for content in self.contents:
+                open_image(content)
         except DataError as error:
             return f"unreadable image: {error}"
         return None
