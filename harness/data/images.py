@@ -4,7 +4,7 @@ import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,17 @@ from PIL import Image, ImageFile
 from torch import Tensor
 
 from harness.errors import DataError
+
+
+class ImageRef(NamedTuple):
+    """Which image is meant; whoever needs its content asks the pair for it."""
+
+    row: int
+    """The pair's."""
+    place: int
+    """Among the images of the pair."""
+    key: str
+    """Equal exactly for equal images."""
 
 
 def open_image(source: bytes | Path) -> Image.Image:

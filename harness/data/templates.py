@@ -26,11 +26,9 @@ class Template:
     end: str | None = None
     """The token that ends a response; the tokenizer's end-of-sequence token where it is None."""
 
-    def prompt(self, question: str, image: bool = True) -> str:
+    def prompt(self, question: str) -> str:
         """Return the text that a model continues with `separator`, a response and the end."""
-        return self.layout.format(
-            system=self.system, image=self.image if image else "", question=question
-        )
+        return self.layout.format(system=self.system, image=self.image, question=question)
 
     def joined(self, prompt: str, response: str) -> str:
         """Return prompt and response as one text, without the end."""

@@ -125,7 +125,7 @@ def _small(name: str, device: torch.device) -> list[Row]:
     """A small model in float32 against the plain two-row step."""
     model = made_model(TINY, device, torch.float32)
     pairs, images = made_pairs(TINY, PAIRS), MadeImages(TINY)
-    pixels = [images.tensor(one.row, one.image_key) for one in pairs]
+    pixels = [images.tensor(image) for one in pairs for image in one.images]
     batch = two_rows(pairs, pixels, PAD).to(device, torch.float32)
     plain = plain_logps(model, batch)
     torch.autograd.backward(plain.sum())

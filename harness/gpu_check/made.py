@@ -9,6 +9,7 @@ from torch import Tensor
 
 from harness.costs.load import Load
 from harness.costs.shapes import LLAVA_7B, LLAVA_13B, Shape, VisionShape, llava_config
+from harness.data.images import ImageRef
 from harness.data.rows.batch import TokenizedPair
 from harness.data.rows.collate import Collator, ImageStore, changed_by
 from methods.types import Segments
@@ -95,7 +96,7 @@ def made_pairs(shape: Shape, count: int, length: Length = in_turn) -> list[Token
             prompt=torch.cat([system, expanded, words(QUESTION)]),
             chosen=words(length(row, rng)),
             rejected=words(length(row + 1, rng)),
-            image_key=str(row),
+            images=(ImageRef(row, 0, str(row)),),
         )
         for row in range(count)
     ]
@@ -125,12 +126,12 @@ class MadeImages(ImageStore):
         self._side = shape.vision.image
         self._made: dict[str, Tensor] = {}
 
-    def tensor(self, row: int, key: str) -> Float[Tensor, "3 height width"]:
-        """Return the image of a row."""
-        if key not in self._made:
-            rng = torch.Generator().manual_seed(row)
-            self._made[key] = torch.randn(3, self._side, self._side, generator=rng)
-        return self._made[key]
+    def tensor(self, image: ImageRef) -> Float[Tensor, "3 height width"]:
+        """Return an image, made of its key, which is a number here."""
+        if image.key not in self._made:
+            rng = torch.Generator().manual_seed(int(image.key))
+            self._made[image.key] = torch.randn(3, self._side, self._side, generator=rng)
+        return self._made[image.key]
 
 
 def collator(shape: Shape, pairs: int, segments: Segments | None = None) -> Collator:

@@ -71,7 +71,7 @@ def _found(model: Any, logps: Callable[[], Tensor]) -> Found:
 
 def _plain(model: Any, shape: Shape, device: torch.device, dtype: torch.dtype) -> Tensor:
     pairs, images = made_pairs(shape, PAIRS), MadeImages(shape)
-    pixels = [images.tensor(one.row, one.image_key) for one in pairs]
+    pixels = [images.tensor(image) for one in pairs for image in one.images]
     return plain_logps(model, two_rows(pairs, pixels, PAD).to(device, dtype))
 
 

@@ -148,7 +148,7 @@ def test_pairs(pairs):
     assert pairs.without([1]).digest == "98f1447e50b5c44d"
     assert check_pairs(pairs).folder.name == "38c54dcc2142e2ad69e02be0"
     pair = PreferencePair(row=0, pair_id="", question="q", chosen="c", rejected="r", image=b"abc")
-    assert pair.image_key == ABC
+    assert [image.key for image in pair.images] == [ABC]
 
 
 def test_questions(tmp_path):

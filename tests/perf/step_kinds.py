@@ -115,7 +115,7 @@ def _one_by_one(
     setting: Setting, tower: VisionTower, policy: Policy, parts: Sequence[TokenizedPair]
 ) -> list[TokenLogps]:
     """Run every pair in a row of its own; the tower runs once per image of the batch."""
-    images = [setting.pictures.tensor(pair.row, pair.image_key) for pair in setting.pairs]
+    images = [setting.pictures.tensor(image) for pair in setting.pairs for image in pair.images]
     features = tower.features(torch.stack(images)).split(1)
     return [
         policy(_collated(setting, parts, [part.row]), features[part.row % len(features)])
@@ -135,7 +135,7 @@ def padded_steps(setting: Setting) -> dict[str, Step]:
     tower = setting.tower()
 
     def batch() -> TwoRows:
-        images = [setting.pictures.tensor(pair.row, pair.image_key) for pair in setting.pairs]
+        images = [setting.pictures.tensor(image) for pair in setting.pairs for image in pair.images]
         return two_rows(setting.pairs, images, PAD)
 
     def released(model) -> Tensor:
@@ -186,7 +186,7 @@ def _trl_step(
         policy,
         reference,
         setting.pairs,
-        lambda pair: setting.pictures.picture(pair.image_key),
+        setting.pictures.picture,
         setting.processor,
         CPU,
         checkpointing,

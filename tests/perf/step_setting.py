@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from harness.costs.shapes import Shape, VisionShape
-from harness.data.images import ImageTransform
+from harness.data.images import ImageRef, ImageTransform
 from harness.data.rows.batch import TokenizedPair
 from harness.gpu_check.made import image_id, made_pairs
 
@@ -78,9 +78,9 @@ class Pictures:
         self._side = size.shape.vision.image
         self._transform = ImageTransform(processor, "center_crop")
 
-    def picture(self, key: str) -> Image.Image:
-        rng = np.random.default_rng(int(key))
+    def picture(self, image: ImageRef) -> Image.Image:
+        rng = np.random.default_rng(int(image.key))
         return Image.fromarray(rng.integers(0, 256, (self._side, self._side, 3), dtype=np.uint8))
 
-    def tensor(self, _row: int, key: str) -> Tensor:
-        return self._transform(self.picture(key))
+    def tensor(self, image: ImageRef) -> Tensor:
+        return self._transform(self.picture(image))

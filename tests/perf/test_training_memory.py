@@ -18,13 +18,17 @@ import json, sys
 from pathlib import Path
 from types import SimpleNamespace
 import torch
+from harness.data.images import ImageRef
 from harness.data.rows.batch import TokenizedPair
 from harness.data.rows.tokenized import ensure_tokenized
 from harness.training.precomputed.reference import ensure_reference
 
 folder, count, length = Path(sys.argv[1]), int(sys.argv[2]), 1500
 ids = torch.arange(length, dtype=torch.int32)
-made = (TokenizedPair(row, ids[:40], ids, ids, f"{row:064x}") for row in range(count))
+made = (
+    TokenizedPair(row, ids[:40], ids, ids, (ImageRef(row, 0, f"{row:064x}"),))
+    for row in range(count)
+)
 tokenizer = SimpleNamespace(
     tokenize=lambda pairs: made, image_id=7, image_tokens=576, max_length=9999
 )

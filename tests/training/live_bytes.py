@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from harness.costs.load import Load
 from harness.costs.shapes import Shape, VisionShape, llava_config
+from harness.data.images import ImageRef
 from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.data.rows.packing import pack
 
@@ -95,7 +96,7 @@ def made_batch(shape: Shape, load: Load, seed: int = 0) -> PairTokens:
     return PairTokens(
         rows=rows,
         packed=row,
-        image_rows=rows,
+        image_refs=tuple(ImageRef(row, 0, str(row)) for row in rows),
         images=images,
         chosen=sides[0],
         rejected=sides[1],

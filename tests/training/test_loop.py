@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from harness.data.images import ImageRef
 from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.data.rows.packing import pack
 from harness.registry import load_method
@@ -82,7 +83,8 @@ def collated(rows):
     row, _ = pack([[1, 2, 3]], [1])
     gaps = {name: torch.zeros(len(rows)) for name in ("clip_gap", "clip_gap_mean")}
     images = torch.zeros(1, 3, 2, 2)
-    return PairTokens(tuple(rows), row, (0,), images, side(CHOSEN), side(REJECTED), gaps)
+    refs = (ImageRef(0, 0, "0"),)
+    return PairTokens(tuple(rows), row, refs, images, side(CHOSEN), side(REJECTED), gaps)
 
 
 def one_step(folder, method, processes, pairs_per_pass=None):

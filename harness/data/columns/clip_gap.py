@@ -133,7 +133,7 @@ class Scorer:
         contents: dict[str, bytes] = {}
         for row in rows:
             pair = self._pairs[row]
-            keys.append(pair.image_key)
+            keys.append(pair.images[0].key)
             contents.setdefault(keys[-1], pair.image)
         readable, faults = [], {}
         for key, content in contents.items():

@@ -1,14 +1,14 @@
 """Write preference data once more, with a column added, a batch of rows at a time."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.pairs.formats import TEXTS
+from harness.data.pairs.formats import IMAGES, TEXTS
 from harness.data.pairs.preferences import Preferences
 from harness.data.pairs.records import kind_of
 from harness.data.pairs.source import Source, locate
@@ -73,13 +73,13 @@ def _original(pairs: Preferences, source: Source) -> Iterator[Any]:
 
 
 def _converted(pairs: Preferences, name: str) -> Iterator[Any]:
-    own = {"idx", *TEXTS, "image", "image_path", name}
+    own = {"idx", *TEXTS, *chain(*IMAGES), name}
     others = [other for other in pairs.columns if other not in own]
     schema = pa.schema(
         [
             ("idx", pa.string()),
             *((text, pa.string()) for text in TEXTS),
-            ("image", _IMAGE),
+            *((image, _IMAGE) for image, _ in IMAGES),
             *((other, _type(pairs, other)) for other in others),
         ]
     )
@@ -88,7 +88,7 @@ def _converted(pairs: Preferences, name: str) -> Iterator[Any]:
         {
             "idx": pair.pair_id,
             **{text: getattr(pair, text) for text in TEXTS},
-            "image": {"bytes": pair.image, "path": None},
+            **{image: {"bytes": getattr(pair, image), "path": None} for image, _ in IMAGES},
             **dict(zip(others, values, strict=True)),
         }
         for pair, values in zip(pairs, more, strict=False)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ Format = Literal["rlaif_v", "rlhf_v", "dama", "plain"]
 """`rlaif_v`: parquet with a column per text; `rlhf_v`: the texts as JSON in `text`; `dama`: with
 the JSON lists `chosen_logits` and `rejected_logits`; `plain`: any other JSON."""
 
+VERSION = 1
+"""Raise it when the same files are to give other stored rows."""
 TEXTS = ("question", "chosen", "rejected")
+IMAGES = (("image", "image_path"),)
+"""Of each image of a pair, the column of its bytes and that of its file where it has no bytes."""
 FILE, ROW, FAULT = "_file", "_row", "_fault"
 """Number of the file, row in it, and what is wrong with the row's form."""
 
@@ -25,7 +30,7 @@ _LOGITS = ("chosen_logits", "rejected_logits")
 _REFERENCE = ("reference_logps_chosen", "reference_logps_rejected")
 _SUMS = (0, 3)
 """Places of both responses' sums in `logps`: sum, mean and tokens of each. Source: DAMA:T:831."""
-_CONSUMED = {*TEXTS, *_LOGITS, "image", "image_path", "text", "logps", "idx"}
+_CONSUMED = {*TEXTS, *_LOGITS, *itertools.chain(*IMAGES), "text", "logps", "idx"}
 
 
 class _Form(BaseModel):
@@ -65,8 +70,9 @@ class Layout:
                 (FAULT, pa.string()),
                 ("idx", pa.string()),
                 *((name, pa.string()) for name in TEXTS),
-                ("image", pa.large_binary()),
-                ("image_path", pa.string()),
+                *itertools.chain(
+                    *(((image, pa.large_binary()), (path, pa.string())) for image, path in IMAGES)
+                ),
                 *((name, types[kind]) for name, kind in self.kinds.items()),
                 *((name, pa.float64()) for name in self.derived),
             ]
@@ -90,8 +96,9 @@ class Layout:
             if not isinstance(inner, dict):
                 raise _Fault("text: JSON, but no object with question, chosen and rejected")
             values = {**values, **inner}
-        image, path = _image(values)
-        form = {name: values.get(name) for name in TEXTS} | {"image": image, "image_path": path}
+        form = {name: values.get(name) for name in TEXTS}
+        for names in IMAGES:
+            form |= zip(names, _image(values, *names), strict=True)
         try:
             return _Form.model_validate(form).model_dump()
         except ValidationError as error:
@@ -122,12 +129,13 @@ def layout_of(source: str, kind: Kind, fields: Mapping[str, set[str]]) -> Layout
         MissingColumn: A field that every format needs is nowhere.
     """
     in_text = "text" in fields and not set(TEXTS) <= set(fields)
-    images = ("image",) if kind == "parquet" or "image_path" not in fields else ()
+    image, path = IMAGES[0]
+    images = (image,) if kind == "parquet" or path not in fields else ()
     needed = (("text",) if in_text else TEXTS) + images
     if missing := [name for name in needed if name not in fields]:
         raise MissingColumn(
             f"{source}: no column {', '.join(map(repr, missing))}; it has {', '.join(fields)}. "
-            f"Preference data need {', '.join((*TEXTS, 'image'))}, or the texts as JSON in 'text'."
+            f"Preference data need {', '.join((*TEXTS, image))}, or the texts as JSON in 'text'."
         )
     kept: dict[str, Literal["number", "text"]] = {}
     for name, kinds in fields.items():
@@ -186,24 +194,24 @@ def _identity(values: Mapping[str, Any], number: int) -> str:
     return str(number) if value is None else _clean(str(value))
 
 
-def _image(values: Mapping[str, Any]) -> tuple[Any, Any]:
+def _image(values: Mapping[str, Any], name: str, path_name: str) -> tuple[Any, Any]:
     """Return the bytes of an image, or the path of its file."""
-    image = values.get("image")
-    path = values.get("image_path")
+    image = values.get(name)
+    path = values.get(path_name)
     if isinstance(image, dict):
         content = image.get("bytes")
-        content = _decoded(content) if isinstance(content, str) else content
+        content = _decoded(content, name) if isinstance(content, str) else content
         return content or None, image.get("path") or (None if content else path)
     if isinstance(image, str):
-        return (_decoded(image), path) if image.startswith("data:") else (None, image)
+        return (_decoded(image, name), path) if image.startswith("data:") else (None, image)
     return image, path
 
 
-def _decoded(text: str) -> bytes:
+def _decoded(text: str, name: str) -> bytes:
     try:
         return base64.b64decode(text.partition(",")[2] or text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _Fault(f"image: not base64 ({error})") from error
+        raise _Fault(f"{name}: not base64 ({error})") from error
 
 
 def _json_of(values: Mapping[str, Any], name: str) -> Any:
@@ -230,4 +238,4 @@ def _reason(error: Any) -> str:
         return f"no {name}"
     if isinstance(value, str):
         return f"{name} is not valid Unicode"
-    return f"{name} is {type(value).__name__}, not {'bytes' if name == 'image' else 'text'}"
+    return f"{name} is {type(value).__name__}, not {'bytes' if name in dict(IMAGES) else 'text'}"

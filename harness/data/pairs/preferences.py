@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.data.images import open_image
-from harness.data.pairs.formats import FAULT, FILE, ROW, TEXTS
+from harness.data.images import ImageRef, open_image
+from harness.data.pairs.formats import FAULT, FILE, IMAGES, ROW, TEXTS
 from harness.data.pairs.image_files import image_file, read_image
 from harness.data.pairs.source import locate
 from harness.data.pairs.store import store_pairs
@@ -35,9 +36,17 @@ class PreferencePair(BaseModel):
     image: bytes
 
     @property
-    def image_key(self) -> str:
-        """Equal exactly for images with equal bytes."""
-        return text_digest(self.image)
+    def contents(self) -> tuple[bytes, ...]:
+        """The bytes of its images, in the order in which the prompt has them."""
+        return (self.image,)
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """References to its images, in that order."""
+        return tuple(
+            ImageRef(self.row, place, text_digest(content))
+            for place, content in enumerate(self.contents)
+        )
 
     def fault(self) -> str | None:
         """Say why this pair cannot be trained on, or None.
@@ -53,7 +62,8 @@ class PreferencePair(BaseModel):
         if self.chosen.strip() == self.rejected.strip():
             return "chosen equals rejected"
         try:
-            open_image(self.image)
+            for content in self.contents:
+                open_image(content)
         except DataError as error:
             return f"unreadable image: {error}"
         return None
@@ -87,11 +97,12 @@ class Preferences:
         return len(self._rows)
 
     def __getitem__(self, row: int) -> PreferencePair:
-        values = self._stored.row(self._rows[row], ("idx", *TEXTS, "image", "image_path"))
-        image, path = values.pop("image"), values.pop("image_path")
-        if image is None:
-            image = read_image(self._origin, path) if path else b""
-        return PreferencePair(row=row, pair_id=values.pop("idx"), image=image, **values)
+        values = self._stored.row(self._rows[row], ("idx", *TEXTS, *chain(*IMAGES)))
+        for image, path_column in IMAGES:
+            path = values.pop(path_column)
+            if values[image] is None:
+                values[image] = read_image(self._origin, path) if path else b""
+        return PreferencePair(row=row, pair_id=values.pop("idx"), **values)
 
     def __iter__(self) -> Iterator[PreferencePair]:
         return (self[row] for row in range(len(self)))

@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from harness.data.pairs.formats import (
+    IMAGES,
+    VERSION,
     Layout,
     fields_of_records,
     fields_of_schema,
@@ -26,8 +28,6 @@ from harness.files.locks import FileLock
 Advance = Callable[[int], object]
 """Told how many more rows are done."""
 
-_VERSION = 1
-"""Raise it when the same files are to give other stored rows."""
 _FORMAT = b"format"
 
 
@@ -60,10 +60,11 @@ class StoredPairs(ArrowFile):
         """Yield the paths of the images whose bytes are in files of their own."""
         for number in range(self.batches):
             batch = self.batch(number)
-            if batch.column("image").null_count:
-                without = batch.filter(batch.column("image").is_null()).column("image_path")
-                yield from (path for path in without.to_pylist() if path)
-                self.release(without.nbytes)
+            for image, path in IMAGES:
+                if batch.column(image).null_count:
+                    without = batch.filter(batch.column(image).is_null()).column(path)
+                    yield from (name for name in without.to_pylist() if name)
+                    self.release(without.nbytes)
 
 
 def store_pairs(source: Source, advance: Advance = lambda rows: None) -> tuple[StoredPairs, str]:
@@ -76,7 +77,7 @@ def store_pairs(source: Source, advance: Advance = lambda rows: None) -> tuple[S
         MissingColumn: They lack a column.
     """
     digest = content_digest(lambda: source.files)
-    file = cache_dir() / "preferences" / f"{digest[:24]}-v{_VERSION}.arrow"
+    file = cache_dir() / "preferences" / f"{digest[:24]}-v{VERSION}.arrow"
     with FileLock(f"{file}.lock"):
         if not file.exists():
             with written(file, one_writer=True) as partial:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from harness.data.images import ImageRef
 from harness.data.rows.packing import PackedRow
 from harness.data.templates import Template
 from harness.errors import DataError
@@ -22,14 +23,14 @@ _CHUNK = 250
 
 @dataclass(frozen=True)
 class TokenizedPair:
-    """Token ids of one pair; the image is already expanded, the end token belongs to a response."""
+    """Token ids of one pair; images are already expanded, the end token belongs to a response."""
 
     row: int
     prompt: Int[Tensor, " prompt"]
     chosen: Int[Tensor, " chosen"]
     rejected: Int[Tensor, " rejected"]
-    image_key: str
-    """Equal exactly for equal images."""
+    images: tuple[ImageRef, ...]
+    """In the order of the prompt; all have as many tokens in it."""
     cut: bool = False
     """Whether a response lost its end at `max_length`."""
 
@@ -37,6 +38,13 @@ class TokenizedPair:
     def positions(self) -> int:
         """Most positions that the pair takes in a row of its own."""
         return len(self.prompt) + len(self.chosen) + len(self.rejected)
+
+    def unexpanded(self, image_id: int) -> Int[Tensor, " ids"]:
+        """Return the prompt with one token for each image."""
+        is_image = self.prompt == image_id
+        tokens = int(is_image.sum()) // len(self.images)
+        is_first = (is_image.cumsum(0) - 1) % tokens == 0
+        return self.prompt[~is_image | is_first]
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,8 @@ class PairTokens:
 
     rows: tuple[int, ...]
     packed: PackedRow
-    image_rows: tuple[int, ...]
-    """A row of each distinct image: pairs that share one share its features."""
+    image_refs: tuple[ImageRef, ...]
+    """The distinct images: pairs that share one share its features."""
     images: Float[Tensor, "images 3 height width"]
     """The distinct images, in that order, but for those whose features are kept."""
     chosen: ResponseMasks
@@ -153,7 +161,7 @@ class PairTokenizer:
             prompt=torch.tensor(head, dtype=torch.int32),
             chosen=torch.tensor(sides[0][:room], dtype=torch.int32),
             rejected=torch.tensor(sides[1][:room], dtype=torch.int32),
-            image_key=pair.image_key,
+            images=pair.images,
             cut=any(len(ids) > room for ids in sides),
         )
 

@@ -2,14 +2,14 @@
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.data.images import ImageTransform, open_image
+from harness.data.images import ImageRef, ImageTransform, open_image
 from harness.data.rows.batch import PairTokens, ResponseMasks, TokenizedPair
 from harness.data.rows.packing import pack
 from methods.segments import changed_in_batch
@@ -38,7 +38,7 @@ class Pairs(Protocol):
 
 
 class ImageStore:
-    """Image tensors by pair, the latest ones kept in memory up to `limit` bytes."""
+    """Image tensors of pairs, the latest ones kept in memory up to `limit` bytes."""
 
     def __init__(
         self, preferences: "Preferences", transform: ImageTransform, limit: int = 2**30
@@ -48,16 +48,17 @@ class ImageStore:
         self._limit = limit
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
 
-    def tensor(self, row: int, key: str) -> Float[Tensor, "3 height width"]:
-        """Return the image of a row; `key` is equal for equal images."""
-        if key not in self._kept:
-            pixels = self._transform(open_image(self._preferences[row].image))
-            self._kept[key] = pixels
+    def tensor(self, image: ImageRef) -> Float[Tensor, "3 height width"]:
+        """Return an image, decoded where it is not among the latest."""
+        if image.key not in self._kept:
+            content = self._preferences[image.row].contents[image.place]
+            pixels = self._transform(open_image(content))
+            self._kept[image.key] = pixels
             if len(self._kept) * pixels.nbytes > self._limit:
                 self._kept.popitem(last=False)
             return pixels
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        self._kept.move_to_end(image.key)
+        return self._kept[image.key]
 
 
 class ChangedTokens:
@@ -71,7 +72,8 @@ class ChangedTokens:
     def __call__(self, pair: TokenizedPair) -> Changed:
         """Return both masks; a pair is compared alone, as the published commands run them."""
         if pair.row not in self._found:
-            prompt = self._with_one_image_token(pair.prompt.tolist())
+            # Faithful: the released code diffs before the image token is expanded.
+            prompt = pair.unexpanded(self._image_id).tolist()
             whole = [prompt + side.tolist() for side in (pair.chosen, pair.rejected)]
             rule, min_match = self._segments
             masks = changed_in_batch([whole[0]], [whole[1]], rule, 0, min_match)[0]
@@ -81,11 +83,6 @@ class ChangedTokens:
                 self._found.popitem(last=False)
         self._found.move_to_end(pair.row)
         return self._found[pair.row]
-
-    def _with_one_image_token(self, prompt: list[int]) -> list[int]:
-        # Faithful: the released code diffs before the image token is expanded.
-        place = prompt.index(self._image_id)
-        return prompt[: place + 1] + [i for i in prompt[place + 1 :] if i != self._image_id]
 
 
 def no_segments(pair: TokenizedPair) -> Changed:
@@ -111,12 +108,11 @@ class Collator:
         changed: Callable[[TokenizedPair], Changed],
         columns: Mapping[str, Float[Tensor, " all_rows"]],
         image_id: int,
-        kept: Callable[[int], bool] = lambda row: False,
+        kept: Callable[[ImageRef], bool] = lambda image: False,
     ) -> None:
         """Say where the parts of a batch come from.
 
-        `kept` tells of a row whether the features of its image are stored, so that the image need
-        not be decoded.
+        `kept` tells whether the features of an image are stored, so that it need not be decoded.
         """
         self._pairs = pairs
         self._image_id = image_id
@@ -128,11 +124,9 @@ class Collator:
     def __call__(self, rows: Sequence[int]) -> PairTokens:
         """Return the batch of these rows, in this order."""
         pairs = [self._pairs[row] for row in rows]
-        image_rows, image_of_pair = _distinct_images(pairs)
-        prompts = [
-            self._with_slots(pair.prompt.tolist(), image)
-            for pair, image in zip(pairs, image_of_pair, strict=True)
-        ]
+        images = distinct_images(pairs)
+        numbers = {key: number for number, key in enumerate(images)}
+        prompts = [self._with_slots(pair, numbers) for pair in pairs]
         responses = [*(pair.chosen for pair in pairs), *(pair.rejected for pair in pairs)]
         packed, places = pack(
             [
@@ -146,24 +140,23 @@ class Collator:
         return PairTokens(
             rows=tuple(rows),
             packed=packed,
-            image_rows=image_rows,
-            images=self._decoded(image_rows),
+            image_refs=tuple(images.values()),
+            images=self._decoded(images.values()),
             chosen=chosen,
             rejected=rejected,
             columns={name: values[picked] for name, values in self._columns.items()},
         )
 
-    def _with_slots(self, prompt: list[int], image: int) -> list[int]:
-        """Name the feature that stands at each image token; every image has as many."""
-        features = itertools.count(image * prompt.count(self._image_id))
+    def _with_slots(self, pair: TokenizedPair, numbers: Mapping[str, int]) -> list[int]:
+        """Name the feature that stands at each image token; `numbers` are the images', by key."""
+        prompt = pair.prompt.tolist()
+        tokens = prompt.count(self._image_id) // len(pair.images)
+        firsts = (numbers[image.key] * tokens for image in pair.images)
+        features = itertools.chain.from_iterable(range(i, i + tokens) for i in firsts)
         return [-1 - next(features) if i == self._image_id else i for i in prompt]
 
-    def _decoded(self, rows: Sequence[int]) -> Float[Tensor, "images 3 height width"]:
-        found = [
-            self._images.tensor(row, self._pairs[row].image_key)
-            for row in rows
-            if not self._kept(row)
-        ]
+    def _decoded(self, images: Iterable[ImageRef]) -> Float[Tensor, "images 3 height width"]:
+        found = [self._images.tensor(image) for image in images if not self._kept(image)]
         return torch.stack(found) if found else torch.zeros(0, 3, 0, 0)
 
     def _masks(
@@ -185,10 +178,9 @@ class Collator:
         return sides[0], sides[1]
 
 
-def _distinct_images(pairs: Sequence[TokenizedPair]) -> tuple[tuple[int, ...], list[int]]:
-    """Return a row of each image, and for each pair the place of its image among them."""
-    first: dict[str, int] = {}
-    for pair in pairs:
-        first.setdefault(pair.image_key, pair.row)
-    places = {key: place for place, key in enumerate(first)}
-    return tuple(first.values()), [places[pair.image_key] for pair in pairs]
+def distinct_images(pairs: Iterable[TokenizedPair]) -> dict[str, ImageRef]:
+    """Return the first reference to each image by its key, in order of appearance."""
+    first: dict[str, ImageRef] = {}
+    for image in itertools.chain.from_iterable(pair.images for pair in pairs):
+        first.setdefault(image.key, image)
+    return first

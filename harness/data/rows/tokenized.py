@@ -14,6 +14,7 @@ import transformers
 from jaxtyping import Int
 from torch import Tensor
 
+from harness.data.images import ImageRef
 from harness.data.pairs.preferences import Preferences
 from harness.data.rows.batch import PairTokenizer, TokenizedPair
 from harness.files.arrow import ArrowFile
@@ -59,7 +60,7 @@ class TokenizedPairs(ArrowFile):
             prompt=self._expanded(prompt),
             chosen=chosen,
             rejected=rejected,
-            image_key=batch.column("image")[place].as_py().hex(),
+            images=(ImageRef(row, 0, batch.column("image")[place].as_py().hex()),),
             cut=batch.column("cut")[place].as_py(),
         )
 
@@ -154,13 +155,12 @@ def _write(
 
 
 def _stored(pair: TokenizedPair, image_id: int) -> dict[str, Any]:
-    is_image = pair.prompt == image_id
-    first = torch.arange(len(is_image)) == is_image.int().argmax()
+    (image,) = pair.images
     return {
-        "prompt": pair.prompt[~is_image | first].numpy(),
+        "prompt": pair.unexpanded(image_id).numpy(),
         "chosen": pair.chosen.numpy(),
         "rejected": pair.rejected.numpy(),
-        "image": bytes.fromhex(pair.image_key),
+        "image": bytes.fromhex(image.key),
         "cut": pair.cut,
     }
 

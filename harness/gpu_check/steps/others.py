@@ -55,7 +55,7 @@ def plain_rows(
 def _batch(shape: Shape, pairs: int) -> Any:
     images = MadeImages(shape)
     made = made_pairs(shape, pairs)
-    return two_rows(made, [images.tensor(one.row, one.image_key) for one in made], PAD)
+    return two_rows(made, [images.tensor(image) for one in made for image in one.images], PAD)
 
 
 def _plain_step(

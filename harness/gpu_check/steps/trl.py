@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from harness.costs.shapes import Shape
+from harness.data.images import ImageRef
 from harness.data.rows.batch import TokenizedPair
 from harness.gpu_check.made import made_model, made_pairs
 from harness.gpu_check.steps.plain import BETA
@@ -30,7 +31,7 @@ class TrlStep:
         model: What is trained.
         reference: The model that it is compared with.
         pairs: The batch.
-        picture: Makes a pair's picture.
+        picture: Makes the picture of an image.
         processor: What `made_processor` returned.
         device: Where it runs.
         checkpointing: Whether layers are run again, as TRL does by default.
@@ -41,7 +42,7 @@ class TrlStep:
         model: Any,
         reference: Any,
         pairs: Sequence[TokenizedPair],
-        picture: Callable[[TokenizedPair], Image.Image],
+        picture: Callable[[ImageRef], Image.Image],
         processor: Any,
         device: torch.device,
         checkpointing: bool = True,
@@ -52,7 +53,7 @@ class TrlStep:
         trl: Any = importlib.import_module("trl")
 
         self._model = model
-        self._rows = [_texts(pair, processor.image_token_id, picture(pair)) for pair in pairs]
+        self._rows = [_texts(pair, processor.image_token_id, picture) for pair in pairs]
         with tempfile.TemporaryDirectory() as folder:
             self._trainer = trl.DPOTrainer(
                 model=model,
@@ -104,8 +105,8 @@ class TrlSteps:
         """Return the step of a batch of made pairs, and the batch's positions."""
         side = self._shape.vision.image
 
-        def picture(pair: TokenizedPair) -> Image.Image:
-            return Image.new("RGB", (side, side), (30 * pair.row % 256, 90, 120))
+        def picture(image: ImageRef) -> Image.Image:
+            return Image.new("RGB", (side, side), (30 * int(image.key) % 256, 90, 120))
 
         made = made_pairs(self._shape, pairs)
         one = TrlStep(self._model, self._reference, made, picture, self._processor, self._device)
@@ -119,18 +120,17 @@ class TrlSteps:
         return step, batch["input_ids"].numel()
 
 
-def _texts(pair: TokenizedPair, image: int, picture: Image.Image) -> dict[str, Any]:
-    """Return one row of a data set; the processor expands the one image token of the prompt."""
-    prompt = pair.prompt.tolist()
-    first = prompt.index(image)
-    before, after = prompt[:first], prompt[first + prompt.count(image) :]
+def _texts(
+    pair: TokenizedPair, image_id: int, picture: Callable[[ImageRef], Image.Image]
+) -> dict[str, Any]:
+    """Return one row of a data set; the processor expands the image tokens of the prompt."""
+
+    def words(tokens: Tensor) -> str:
+        return " ".join("<image>" if i == image_id else f"w{i}" for i in tokens.tolist())
+
     return {
-        "prompt": f"{_words(before)} <image> {_words(after)}",
-        "chosen": _words(pair.chosen.tolist()),
-        "rejected": _words(pair.rejected.tolist()),
-        "images": [picture],
+        "prompt": words(pair.unexpanded(image_id)),
+        "chosen": words(pair.chosen),
+        "rejected": words(pair.rejected),
+        "images": [picture(image) for image in pair.images],
     }
-
-
-def _words(tokens: list[int]) -> str:
-    return " ".join(f"w{token}" for token in tokens)

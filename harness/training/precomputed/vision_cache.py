@@ -1,19 +1,20 @@
 """Features of the frozen vision tower on the disk, as many as a bound allows."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from harness.data.images import ImageRef
 from harness.data.rows.batch import PairTokens
-from harness.data.rows.collate import ImageStore, Pairs
+from harness.data.rows.collate import ImageStore, Pairs, distinct_images
 from harness.files.atomic import write_text
 from harness.files.digests import text_digest
 from harness.files.sealed import ensure_files
@@ -57,18 +58,18 @@ class KeptFeatures:
 
     Args:
         folder: Holds the files.
-        slots: Of every row the number of its image if that is kept, else -1.
+        numbers: Of every image that is kept its number, by its key.
     """
 
-    def __init__(self, folder: Path, slots: Int[Tensor, " rows"]) -> None:
-        self._slots = slots
+    def __init__(self, folder: Path, numbers: Mapping[str, int]) -> None:
+        self._numbers = numbers
         self._open = lru_cache(_OPEN_SHARDS)(lambda number: _open(_file(folder, number)))
 
-    def __contains__(self, row: int) -> bool:
-        return int(self._slots[row]) >= 0
+    def __contains__(self, image: ImageRef) -> bool:
+        return image.key in self._numbers
 
-    def __getitem__(self, row: int) -> Float[Tensor, "patches d"]:
-        number, place = divmod(int(self._slots[row]), SHARD_IMAGES)
+    def __getitem__(self, image: ImageRef) -> Float[Tensor, "patches d"]:
+        number, place = divmod(self._numbers[image.key], SHARD_IMAGES)
         found: Tensor = self._open(number)[place]
         return found
 
@@ -80,19 +81,22 @@ class VisionCache:
         self._tower = tower
         self._kept = kept
 
-    def keeps(self, row: int) -> bool:
-        """Say whether the features of a row's image are on the disk: it need not be decoded."""
-        return self._kept is not None and row in self._kept
+    def keeps(self, image: ImageRef) -> bool:
+        """Say whether the features of an image are on the disk: it need not be decoded."""
+        return self._kept is not None and image in self._kept
 
     def features(self, batch: PairTokens) -> Float[Tensor, "images patches d"]:
         """Return the features of the distinct images of a batch; `images` lacks those kept."""
         kept = self._kept
-        if kept is None or not any(map(self.keeps, batch.image_rows)):
+        if kept is None or not any(map(self.keeps, batch.image_refs)):
             return self._tower.features(batch.images)
         encoded = iter(self._tower.features(batch.images) if len(batch.images) else ())
         device = batch.packed.input_ids.device
         return torch.stack(
-            [kept[row].to(device) if row in kept else next(encoded) for row in batch.image_rows]
+            [
+                kept[image].to(device) if image in kept else next(encoded)
+                for image in batch.image_refs
+            ]
         )
 
 
@@ -124,26 +128,26 @@ def ensure_vision_cache(
     """
     if bound_gb <= 0:
         return VisionCache(tower)
-    slots, firsts = _distinct(pairs)
+    distinct = list(distinct_images(pairs[row] for row in range(len(pairs))).values())
 
-    def encode(rows: list[int]) -> Tensor:
-        pixels = torch.stack([images.tensor(row, pairs[row].image_key) for row in rows])
+    def encode(some: Sequence[ImageRef]) -> Tensor:
+        pixels = torch.stack([images.tensor(image) for image in some])
         return tower.features(pixels.to(device)).cpu().contiguous()
 
-    image_bytes = encode(firsts[:1]).nbytes
-    count = _fitting(len(firsts), int(bound_gb * 1e9) // image_bytes)
+    image_bytes = encode(distinct[:1]).nbytes
+    count = _fitting(len(distinct), int(bound_gb * 1e9) // image_bytes)
     tell(
-        f"Features of {len(firsts)} images take {_said(len(firsts) * image_bytes)}; "
+        f"Features of {len(distinct)} images take {_said(len(distinct) * image_bytes)}; "
         f"{count} of them, {_said(count * image_bytes)}, are kept in {cache / 'vision'} "
         f"(training.vision_cache_gb={bound_gb:g})."
     )
     if not count:
         return VisionCache(tower)
-    folder = key.folder(cache)
+    folder, kept = key.folder(cache), distinct[:count]
 
     def make(number: int, path: Path) -> None:
-        rows = firsts[number * SHARD_IMAGES : min(count, (number + 1) * SHARD_IMAGES)]
-        save_file({_NAME: encode(rows)}, path)
+        some = kept[number * SHARD_IMAGES : (number + 1) * SHARD_IMAGES]
+        save_file({_NAME: encode(some)}, path)
 
     ensure_files(
         [_file(folder, number) for number in range(-(-count // SHARD_IMAGES))],
@@ -152,21 +156,8 @@ def ensure_vision_cache(
         ranks.count,
         lambda files: advance(min(count, files * SHARD_IMAGES), count),
     )
-    return VisionCache(tower, KeptFeatures(folder, torch.where(slots < count, slots, -1)))
-
-
-def _distinct(pairs: Pairs) -> tuple[Int[Tensor, " rows"], list[int]]:
-    """Number the images in order of first appearance; return each row's, and each image's row."""
-    numbers: dict[bytes, int] = {}
-    firsts: list[int] = []
-    slots = torch.zeros(len(pairs), dtype=torch.int32)
-    for row in range(len(pairs)):
-        key = bytes.fromhex(pairs[row].image_key)
-        if key not in numbers:
-            numbers[key] = len(firsts)
-            firsts.append(row)
-        slots[row] = numbers[key]
-    return slots, firsts
+    numbers = {image.key: number for number, image in enumerate(kept)}
+    return VisionCache(tower, KeptFeatures(folder, numbers))
 
 
 def _fitting(images: int, room: int) -> int:

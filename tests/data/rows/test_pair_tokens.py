@@ -51,9 +51,9 @@ def pair(**changes):
 def test_prompt_of_both_templates():
     start = "A chat between a curious {0} and an artificial intelligence assistant. The assistant "
     start += "gives helpful, detailed, and polite answers to the {0}'s questions. USER: "
-    assert TEMPLATE.prompt("Why?") == start.format("user") + "<image>\nWhy? ASSISTANT:"
-    bare = TEMPLATES["llava_v1"].prompt("Why?", image=False)
-    assert bare == start.format("human") + "Why? ASSISTANT:"
+    for name, who in (("vicuna_v1", "user"), ("llava_v1", "human")):
+        prompt = TEMPLATES[name].prompt("Why?")
+        assert prompt == start.format(who) + "<image>\nWhy? ASSISTANT:"
 
 
 def test_ids_equal_those_of_the_processor_with_an_end_token(model):

@@ -8,8 +8,9 @@ import world_fixture
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from harness.data.images import ImageRef
 from harness.data.pairs.preferences import PreferencePair
-from harness.data.rows.batch import PairTokenizer
+from harness.data.rows.batch import PairTokenizer, TokenizedPair
 from harness.data.rows.collate import Collator, no_segments
 from harness.data.templates import TEMPLATES
 from harness.errors import DataError
@@ -80,7 +81,7 @@ def test_llava_v1_differs_from_vicuna_v1_in_user_and_human_alone(processor):
 def test_labels_are_the_response_and_its_end_token_and_nothing_else(processor):
     """Targets of the loss: 4 tokens of the chosen, 5 of the rejected response."""
     pair = tokenized(processor, row=0)
-    store = SimpleNamespace(tensor=lambda row, key: torch.zeros(3, 2, 2))
+    store = SimpleNamespace(tensor=lambda image: torch.zeros(3, 2, 2))
     tokens = Collator([pair], store, no_segments, {}, IMAGE)([0])
     targets = {
         name: tokens.packed.targets[side.places[side.mask]].tolist()
@@ -124,3 +125,30 @@ def test_an_image_token_in_a_response_is_an_error(processor, side):
 def test_an_image_token_in_a_question_is_an_error(processor):
     with pytest.raises(DataError, match="row 7: the prompt has 2 image tokens instead of one"):
         tokenized(processor, question="Why <image> so?")
+
+
+def pair_of(row, prompt, *keys):
+    images = tuple(ImageRef(row, place, key) for place, key in enumerate(keys))
+    ids = [torch.tensor(part, dtype=torch.int32) for part in (prompt, [8], [9])]
+    return TokenizedPair(row, *ids, images=images)
+
+
+@pytest.mark.parametrize("between", [[], [7]])
+def test_one_token_stays_of_each_of_two_images(between):
+    """Also where nothing stands between them; both have two tokens here."""
+    pair = pair_of(0, [BOS, IMAGE, IMAGE, *between, IMAGE, IMAGE, 5], "a", "b")
+    assert pair.unexpanded(IMAGE).tolist() == [BOS, IMAGE, *between, IMAGE, 5]
+
+
+def test_two_images_of_a_pair_take_their_own_features_in_the_order_of_the_prompt():
+    """Images a, b and c are numbers 0, 1 and 2 of two features each; b is decoded once."""
+    pairs = [
+        pair_of(0, [BOS, IMAGE, IMAGE, 7, IMAGE, IMAGE], "a", "b"),
+        pair_of(1, [BOS, IMAGE, IMAGE, 7, IMAGE, IMAGE], "c", "b"),
+    ]
+    store = SimpleNamespace(tensor=lambda image: torch.full((3, 2, 2), ord(image.key)))
+    tokens = Collator(pairs, store, no_segments, {}, IMAGE)([0, 1])
+    ids = tokens.packed.input_ids.tolist()
+    assert ids == [BOS, -1, -2, 7, -3, -4, -5, -6, 7, -3, -4]
+    assert tokens.image_refs == (*pairs[0].images, pairs[1].images[0])
+    assert tokens.images[:, 0, 0, 0].tolist() == [ord("a"), ord("b"), ord("c")]

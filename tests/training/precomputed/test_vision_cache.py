@@ -137,10 +137,11 @@ def test_a_second_run_encodes_one_image_to_know_the_size(make, tower):
 @pytest.mark.parametrize(
     ("bound", "kept"), [(0, 0), (15, 0), (16, 16), (31, 16), (39, 32), (40, 40), (1000, 40)]
 )
-def test_the_bound_is_kept_in_whole_files(make, bound, kept, tmp_path):
+def test_the_bound_is_kept_in_whole_files(make, pairs, bound, kept, tmp_path):
     """40 images are two files of 16 and one of 8; a row has the image of the row 40 before."""
     cache = make(bound)
-    assert [cache.keeps(row) for row in range(PAIRS)] == ([True] * kept + [False] * (40 - kept)) * 2
+    held = [cache.keeps(image) for pair in pairs for image in pair.images]
+    assert held == ([True] * kept + [False] * (40 - kept)) * 2
     sizes = sum(file.stat().st_size for file in tmp_path.rglob("*.safetensors"))
     assert sizes == pytest.approx(kept * IMAGE_BYTES, abs=300)
 
@@ -211,6 +212,7 @@ MAKE = """
 import sys, time, torch
 from pathlib import Path
 from types import SimpleNamespace
+from harness.data.images import ImageRef
 from harness.training.precomputed import vision_cache
 folder, log, rank, ranks = sys.argv[1:]
 KEY = vision_cache.VisionKey("model", "data", "center_crop", "float32", "cpu", "0")
@@ -221,15 +223,16 @@ class Tower:
                 stream.write(f"{int(images[0, 0, 0, 0])}\\n")
             time.sleep(0.05)
         return images.flatten(2)[:, :, :2]
-images = SimpleNamespace(tensor=lambda row, key: torch.full((3, 2, 2), float(row)))
-pairs = [SimpleNamespace(image_key=f"{row:02x}") for row in range(160)]
+images = SimpleNamespace(tensor=lambda image: torch.full((3, 2, 2), float(image.row)))
+refs = [ImageRef(row, 0, f"{row:02x}") for row in range(160)]
+pairs = [SimpleNamespace(images=(ref,)) for ref in refs]
 cache = vision_cache.ensure_vision_cache(
     KEY, Path(folder), Tower(), pairs, images, 1.0,
     SimpleNamespace(rank=int(rank), count=int(ranks)), lambda text: None, torch.device("cpu")
 )
-assert all(cache.keeps(row) for row in range(160))
+assert all(map(cache.keeps, refs))
 batch = SimpleNamespace(
-    image_rows=(150, 7), images=torch.zeros(0, 3, 0, 0),
+    image_refs=(refs[150], refs[7]), images=torch.zeros(0, 3, 0, 0),
     packed=SimpleNamespace(input_ids=torch.zeros(1)),
 )
 assert cache.features(batch)[:, 0, 0].tolist() == [150.0, 7.0]

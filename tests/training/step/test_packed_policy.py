@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 from two_row_step import assert_equal_steps, in_own_precision, packed_logps, plain_logps
 
+from harness.data.images import ImageRef
 from harness.data.rows.batch import TokenizedPair
 from harness.data.rows.collate import Collator, no_segments
 from harness.training.step.policy import Policy, VisionTower
@@ -61,8 +62,8 @@ def models(dtype):
 class Images:
     """An image for every key."""
 
-    def tensor(self, row, key):
-        return torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(int(key)))
+    def tensor(self, image):
+        return torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(int(image.key)))
 
 
 @st.composite
@@ -76,7 +77,8 @@ def pairs(draw):
         chosen = draw(some(min_size=1))
         rejected = draw(st.one_of(some(min_size=1), st.just(chosen)))
         ids = [torch.tensor(part, dtype=torch.int32) for part in (prompt, chosen, rejected)]
-        made.append(TokenizedPair(row, *ids, image_key=str(draw(st.integers(0, 2)))))
+        image = ImageRef(row, 0, str(draw(st.integers(0, 2))))
+        made.append(TokenizedPair(row, *ids, images=(image,)))
     return draw(st.permutations(made))
 
 
@@ -104,7 +106,7 @@ def test_the_packed_step_equals_the_plain_one(dtype, checkpointing, made, attent
         for responses in sides
         for pair, response in zip(made, responses, strict=True)
     ]
-    pixels = torch.stack([Images().tensor(pair.row, pair.image_key) for pair in made]).to(dtype)
+    pixels = torch.stack([Images().tensor(pair.images[0]) for pair in made]).to(dtype)
     theirs = plain_logps(
         plain, sequences, [len(pair.prompt) for pair in made] * 2, torch.cat([pixels, pixels])
     )
@@ -123,7 +125,7 @@ def test_what_pairs_share_is_run_once():
             torch.tensor([1, 2, *[IMAGE] * PATCHES, *question]),
             torch.tensor(chosen),
             torch.tensor(rejected),
-            image_key="0",
+            images=(ImageRef(row, 0, "0"),),
         )
         for row, (question, chosen, rejected) in enumerate(texts)
     ]
