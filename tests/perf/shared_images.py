@@ -24,6 +24,7 @@ from step_work import counted
 from harness.costs.flops import step_flops, tower_flops
 from harness.costs.load import Load
 from harness.costs.shapes import LLAVA_7B, Shape
+from harness.data.images import ImageRef
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "results/perf/shared-images.json"
@@ -64,7 +65,10 @@ def measure(size: Size, repeats: int) -> dict[str, object]:
 def on_images(setting: Setting, per_image: int) -> Setting:
     """Return a setting with the same pairs, of which so many share an image."""
     shared = copy.copy(setting)
-    shared.pairs = [replace(pair, image_key=str(pair.row // per_image)) for pair in setting.pairs]
+    shared.pairs = [
+        replace(pair, images=(ImageRef(pair.row, 0, str(pair.row // per_image)),))
+        for pair in setting.pairs
+    ]
     return shared
 
 

@@ -26,6 +26,7 @@ MACHINE = {
     "tokens_per_pass": 4096,
     "gradient_checkpointing": True,
     "attention": "flex",
+    "kernels": "liger",
     "save_every": 7,
     "keep_checkpoints": 3,
     "divergence_norm": 100.0,

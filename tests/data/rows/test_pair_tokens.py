@@ -7,7 +7,7 @@ import torch
 import world_fixture
 
 from harness.data.columns.columns import with_means
-from harness.data.images import ImageTransform, open_image
+from harness.data.images import ImageRef, ImageTransform, open_image
 from harness.data.pairs.preferences import PreferencePair, Preferences
 from harness.data.rows.batch import PairTokenizer, TokenizedPair
 from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
@@ -107,7 +107,7 @@ def test_pairs_that_share_an_image_share_its_positions(keys, positions, images):
         ([1, 9, 9, 9, 7], [3, 8], [6, 8]),
     ]
     pairs = [
-        TokenizedPair(row, *map(torch.tensor, ids), image_key=key)
+        TokenizedPair(row, *map(torch.tensor, ids), images=(ImageRef(row, 0, key),))
         for row, (ids, key) in enumerate(zip(made, keys, strict=True))
     ]
     tokens = Collator(pairs, OneColour(), no_segments, {}, image_id=9)([0, 1])

@@ -25,6 +25,7 @@ KEY = ReferenceKey(
     max_length=2048,
     device="cpu",
     attention="segments",
+    kernels="torch",
     torch="0",
 )
 ALONE = SimpleNamespace(rank=0, count=1)
