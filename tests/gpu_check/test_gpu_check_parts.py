@@ -10,7 +10,6 @@ from transformers import AttentionInterface
 
 from harness.costs.devices import Device
 from harness.costs.flops import pair_flops
-from harness.data.rows.packing import Segment
 from harness.errors import TrainingError
 from harness.gpu_check import equality, profile, run, whole
 from harness.gpu_check.clock import Clock
@@ -81,9 +80,9 @@ def test_speed_and_utilisation_by_hand():
 def one_ancestor_less(module, query, key, value, mask, scaling, packed_row, **rest):
     """Attention in which the last response does not see the system text."""
     *others, last = packed_row.segments
-    cut = Segment(last.length, last.visible[1:])
+    cut = replace(last, visible=last.visible[1:])
     row = replace(packed_row, segments=(*others, cut))
-    return segment_attention(module, query, key, value, mask, scaling, packed_row=row)
+    return segment_attention(module, query, key, value, mask, scaling, packed_row=row, **rest)
 
 
 def test_a_kernel_that_hides_an_ancestor_is_found(monkeypatch):

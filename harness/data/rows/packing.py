@@ -23,7 +23,7 @@ class Segment:
     """Positions of the row; the segments tile it."""
     visible: tuple[int, ...]
     """Indices of the nodes whose keys it sees: its ancestors, then, causally, its own."""
-    needed: int = 0
+    needed: int
     """Its last positions, from the first one behind which a logit follows."""
 
     def queries(self, only_needed: bool) -> int:
@@ -160,7 +160,7 @@ def _segments(tree: _Tree) -> list[Segment]:
 
 def _segment(tree: _Tree, run: list[int]) -> Segment:
     ancestors = tree.ancestors[run[0]]
-    return Segment(sum(tree.lengths[node] for node in run), (*ancestors, *run))
+    return Segment(sum(tree.lengths[node] for node in run), (*ancestors, *run), needed=0)
 
 
 def _with_needed(

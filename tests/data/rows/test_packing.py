@@ -19,6 +19,9 @@ def test_a_pair_shares_prompt_and_the_beginning_of_its_responses():
     assert row.position_ids.tolist() == [0, 1, 2, 3]
     assert row.predicting.tolist() == [1, 2, 3, 2]
     assert row.targets.tolist() == [3, 4, 5, 6]
+    assert row.needed.tolist() == [1, 2, 3]
+    assert row.needed_places.tolist() == [0, 1, 2, 1]
+    assert [segment.needed for segment in row.segments] == [3]
     assert [index.tolist() for index in places] == [[0, 1, 2], [0, 3]]
 
 
@@ -31,6 +34,35 @@ def test_branches_restart_at_the_depth_of_their_parent_and_do_not_see_each_other
     first, second = row.segments
     assert (first.length, first.visible) == (3, (0, 1))
     assert (second.length, second.visible) == (2, (0, 2))
+
+
+def test_what_stands_behind_a_needed_position_is_needed():
+    """Prompt 1, response 2 3; prompt 1 2 3 4 5, response 6 7: behind 3 and 4 nobody asks."""
+    row, _ = pack([[1, 2, 3], [1, 2, 3, 4, 5, 6, 7]], [1, 5])
+    assert row.predicting.tolist() == [0, 1, 4, 5]
+    assert row.needed.tolist() == [0, 1, 2, 3, 4, 5]
+    assert row.needed_places.tolist() == [0, 1, 4, 5]
+
+
+@settings(deadline=None, max_examples=60)
+@given(batches())
+def test_needed_are_the_last_positions_of_every_segment(batch):
+    row, _ = pack(*batch)
+    assert torch.equal(row.needed[row.needed_places], row.predicting)
+    end = 0
+    found = []
+    for segment in row.segments:
+        end += segment.length
+        found += range(end - segment.needed, end)
+    assert row.needed.tolist() == found
+    firsts = {segment.needed for segment in row.segments}
+    assert 0 not in firsts
+
+
+def test_image_places_are_known_without_the_device():
+    row, _ = pack([[1, -1, -2, 5, 6], [1, -3, -4, 5, 6]], [3, 3])
+    assert row.image_places.tolist() == [1, 2, 4, 5]
+    assert row.image_slots.tolist() == [0, 1, 2, 3]
 
 
 def test_images_with_different_slots_are_not_shared():

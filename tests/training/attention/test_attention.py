@@ -50,12 +50,49 @@ def test_all_masks_let_a_position_see_just_its_way_to_the_root(batch):
     assert torch.equal(seen_by_plan(row), seen)
 
 
-def seen_by_plan(row):
+@settings(deadline=None, max_examples=60)
+@given(batches())
+def test_all_masks_of_needed_positions_are_rows_of_the_whole(batch):
+    row, _ = pack(*batch)
+    seen = seen_in(row)[row.needed]
+    asked, count = len(row.needed), row.positions
+    function = mask_function(row, only_needed=True)
+    assert torch.equal(create_mask(function, None, None, asked, count, "cpu")[0, 0], seen)
+    assert torch.equal(seen_by_plan(row, only_needed=True), seen)
+
+
+@settings(deadline=None, max_examples=60)
+@given(batches())
+def test_segments_of_needed_positions_give_the_rows_of_the_whole(batch):
+    """Outputs and gradients of keys and values, in float64."""
+    row, _ = pack(*batch)
+    random = torch.Generator().manual_seed(1)
+    query, key, value = (
+        torch.randn(1, heads, row.positions, 4, generator=random, dtype=torch.float64)
+        for heads in (4, 2, 2)
+    )
+    weights = torch.randn(1, len(row.needed), 4, 4, generator=random, dtype=torch.float64)
+
+    def found(only_needed):
+        asked = query[:, :, row.needed] if only_needed else query
+        inputs = key.clone().requires_grad_(), value.clone().requires_grad_()
+        output, _ = segment_attention(
+            None, asked, *inputs, None, scaling=0.5, packed_row=row, only_needed=only_needed
+        )
+        output = output if only_needed else output[:, row.needed]
+        return output.detach(), *torch.autograd.grad(output, inputs, weights)
+
+    for ours, whole in zip(found(only_needed=True), found(only_needed=False), strict=True):
+        assert torch.allclose(ours, whole, rtol=1e-9, atol=1e-12)
+
+
+def seen_by_plan(row, only_needed=False):
     """Gather the row's places as the plan does; the last query of a sequence sees all its keys."""
-    plan = segment_plan(row)
+    plan = segment_plan(row, only_needed)
     nodes = torch.arange(row.positions).split(list(row.node_lengths))
     gathered = torch.cat([nodes[node] for node in plan.gathered])
-    seen = torch.zeros(row.positions, row.positions, dtype=torch.bool)
+    asked = len(row.needed) if only_needed else row.positions
+    seen = torch.zeros(asked, row.positions, dtype=torch.bool)
     for queries, keys in sequences_of(plan.query_starts, plan.key_starts):
         for query in range(queries.start, queries.stop):
             hidden = queries.stop - 1 - query
