@@ -16,9 +16,19 @@ def show(found: Mapping[str, Any]) -> None:
     title = f"one {found['device']['name']}, {found['size']}, {found['layers']} decoder layers, "
     results.print(_equality(found["equality"]))
     results.print(_steps(found["steps"], title + found["kernels"]))
+    results.print(f"again: layers that are run again; engine: {_engines(found['steps'])}")
     for row in found["profiles"]:
         results.print(_profile(row))
     results.print(_generation(found["generation"]))
+
+
+def _engines(rows: list[Mapping[str, Any]]) -> str:
+    """Name each engine with the steps that it ran."""
+    steps: dict[str, list[str]] = {}
+    for row in rows:
+        named = steps.setdefault(row["engine"], [])
+        named += [row["step"]] if row["step"] not in named else []
+    return "; ".join(f"{engine} ({', '.join(named)})" for engine, named in steps.items())
 
 
 def _equality(rows: list[Mapping[str, Any]]) -> Table:
@@ -35,17 +45,13 @@ def _equality(rows: list[Mapping[str, Any]]) -> Table:
 
 
 def _steps(rows: list[Mapping[str, Any]], title: str) -> Table:
-    table = Table("step", "kernels", "engine", title=title)
-    for name in ("checkpointing", "layers again", "pairs", "s", "pairs/s", "tokens/s", "useful"):
-        table.add_column(name, justify="right")
-    for name in ("peak GiB", "plan GiB", "peak/plan"):
+    table = Table("step", "kernels", title=title, padding=(0, 0))
+    for name in ("again", "pairs", "s", "pairs/s", "tokens/s", "useful", "peak GiB", "over plan"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
             row["step"],
             row["kernels"],
-            row["engine"],
-            row["checkpointing"],
             str(row["layers_run_again"]),
             str(row["pairs"]),
             row["fault"] or _number(row["seconds"], ".4f"),
@@ -53,7 +59,6 @@ def _steps(rows: list[Mapping[str, Any]], title: str) -> Table:
             _number(row["tokens_per_second"], ",.0f"),
             _number(row["utilisation"], ".1%"),
             _gib(row["peak_bytes"]),
-            _gib(row["planned_bytes"]),
             _number(row["peak_over_plan"], ".2f"),
         )
     return table

@@ -116,7 +116,7 @@ def test_pairs_that_share_an_image_share_its_positions(keys, positions, images):
 
 
 class OneColour:
-    def tensor(self, _row, _key):
+    def tensor(self, _image):
         return torch.zeros(3, 2, 2)
 
 
