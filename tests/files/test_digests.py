@@ -123,8 +123,9 @@ def test_keys_of_annotations():
 
 
 def test_folders_of_the_cache(tmp_path, model):
-    reference = ReferenceKey("m", "d", 5, "t", "pad", "float32", 2048, "cpu", "segments", "0")
-    assert reference.folder(tmp_path).name == "1b6439b8191ecddc"
+    settings = ("t", "pad", "float32", 2048, "cpu", "segments", "torch")
+    reference = ReferenceKey("m", "d", 5, *settings, "0")
+    assert reference.folder(tmp_path).name == "8f2189ab970dc846"
     features = VisionKey("m", "d", "pad", "float32", "cpu", "0")
     assert features.folder(tmp_path).name == "f0ec70348888c1f0"
     assert digest(WorldConfig()) == "057e11ffce8c"
