@@ -21,7 +21,8 @@ from harness.gpu_check.made import (
     plain_again,
 )
 from harness.gpu_check.steps.plain import plain_logps, two_rows
-from harness.training.attention.choose import TOLERANCE, relative_errors
+from harness.training.attention.choose import relative_errors
+from harness.training.exactness import MISSING, TOLERANCE, Errors
 from harness.training.kernels.choose import PLAIN, Kernels
 from harness.training.kernels.choose import relative_errors as operations_errors
 from harness.training.step.policy import Policy, VisionTower
@@ -31,7 +32,6 @@ LAYER_BOUND = 3e-2
 """Of the projector's gradient. Rounding makes 0.006 of it, an ancestor that one of the responses
 does not see 0.15; log-probabilities of random weights would hardly tell."""
 _SHOWN = 120
-_MISSING = (RuntimeError, ImportError, OSError, ValueError, TypeError)
 Row = dict[str, Any]
 
 
@@ -43,8 +43,15 @@ def check(
     A row's `error` is None where a kernel is missing here, and `exact` tells of the others.
     """
     with exact_float32():
-        rows = [_kernel(name, device, dtype) for name in attentions for dtype in _DTYPES]
-        rows += [_operations(name, device, dtype) for name in operations for dtype in _DTYPES]
+        rows = [
+            _compared(what, name, device, dtype, errors)
+            for what, names, errors in (
+                ("attention and its gradients", attentions, relative_errors),
+                ("small operations and their gradients", operations, operations_errors),
+            )
+            for name in names
+            for dtype in _DTYPES
+        ]
         there = [name for name in attentions if _runs(rows, name, torch.float32)]
         rows += [row for name in there for row in _small(name, device)]
         there = [name for name in attentions if _runs(rows, name, torch.bfloat16)]
@@ -103,21 +110,14 @@ def _runs(rows: list[Row], name: str, dtype: torch.dtype) -> bool:
     )
 
 
-def _kernel(name: str, device: torch.device, dtype: torch.dtype) -> Row:
-    """Output and gradients on a row of two prompts with two responses each."""
-    row = _row("attention and its gradients", name, dtype)
+def _compared(
+    what: str, name: str, device: torch.device, dtype: torch.dtype, errors: Errors
+) -> Row:
+    """Return the largest error of kernels on made numbers, or why there is none."""
+    row = _row(what, name, dtype)
     try:
-        return row | {"error": max(relative_errors(name, device, dtype).values())}
-    except _MISSING as error:
-        return row | {"missing": shorten(f"{error}" or type(error).__name__, _SHOWN)}
-
-
-def _operations(name: str, device: torch.device, dtype: torch.dtype) -> Row:
-    """Outputs and gradients of norm, activation and rotation on made numbers."""
-    row = _row("small operations and their gradients", name, dtype)
-    try:
-        return row | {"error": max(operations_errors(name, device, dtype).values())}
-    except _MISSING as error:
+        return row | {"error": max(errors(name, device, dtype).values())}
+    except MISSING as error:
         return row | {"missing": shorten(f"{error}" or type(error).__name__, _SHOWN)}
 
 

@@ -3,7 +3,6 @@
 import importlib.util
 import logging
 from collections.abc import Callable
-from textwrap import shorten
 from typing import Any, Literal
 
 import torch
@@ -11,10 +10,10 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from harness.data.rows.packing import PackedRow, pack
-from harness.errors import TrainingError
 from harness.training.attention.flex import flex_row_attention
 from harness.training.attention.segments import segment_attention
 from harness.training.attention.varlen import varlen_attention
+from harness.training.exactness import check_exact
 
 AttentionName = Literal["auto", "segments", "flex", "varlen"]
 
@@ -26,17 +25,7 @@ FUNCTIONS: dict[str, Callable[..., tuple[Tensor, None]]] = {
 NAME = "packed_segments"
 """The one that runs everywhere, by its name in transformers."""
 
-TOLERANCE = {
-    torch.float64: 1e-9,
-    torch.float32: 1e-5,
-    torch.bfloat16: 1e-2,
-    torch.float16: 1e-2,
-}
-"""Of a tensor's relative error; a wrong mask or alignment makes more than ten times that."""
-
 _KEY_HEADS, _HEADS, _HEAD_SIZE = 2, 4, 64
-_SHOWN = 200
-"""Characters of another library's message."""
 _log = logging.getLogger(__name__)
 
 for _name, _function in FUNCTIONS.items():
@@ -56,7 +45,7 @@ def use_attention(name: AttentionName, device: torch.device, dtype: torch.dtype)
     """
     chosen = _for(device, dtype) if name == "auto" else name
     if chosen != "segments":
-        _check(chosen, device, dtype)
+        check_exact("attention", chosen, "segments", device, dtype, relative_errors)
     _log.info("attention of packed rows: %s (%s, %s)", chosen, device.type, dtype)
     return f"packed_{chosen}"
 
@@ -68,24 +57,6 @@ def _for(device: torch.device, dtype: torch.dtype) -> str:
     if has_flash and importlib.util.find_spec("torch.nn.attention.varlen"):
         return "varlen"
     return "flex" if importlib.util.find_spec("triton") else "segments"
-
-
-def _check(name: str, device: torch.device, dtype: torch.dtype) -> None:
-    instead = "Take the one that runs everywhere: --set training.attention=segments."
-    try:
-        errors = relative_errors(name, device, dtype)
-    except (RuntimeError, ImportError, ValueError, TypeError) as error:
-        raise TrainingError(
-            f"training.attention {name} does not run on {device.type} in {dtype} "
-            f"({shorten(str(error), _SHOWN)}). {instead}"
-        ) from error
-    worst = max(errors, key=lambda tensor: errors[tensor])
-    # Not `>`: an error that is no number is one too.
-    if not errors[worst] <= TOLERANCE[dtype]:
-        raise TrainingError(
-            f"training.attention {name} is wrong on {device.type} in {dtype}: the relative error "
-            f"of its {worst} is {errors[worst]:.1e}, more than {TOLERANCE[dtype]:.0e}. {instead}"
-        )
 
 
 def relative_errors(name: str, device: torch.device, dtype: torch.dtype) -> dict[str, float]:

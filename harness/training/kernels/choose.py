@@ -4,15 +4,14 @@ import importlib.util
 import inspect
 import logging
 from collections.abc import Callable
-from textwrap import shorten
 from types import FunctionType, MethodType
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from harness.errors import TrainingError
 from harness.training.attention.choose import NAME as SEGMENT_ATTENTION
+from harness.training.exactness import check_exact
 from harness.training.kernels import operations
 from harness.training.kernels.operations import Operations, liger
 
@@ -21,8 +20,6 @@ KernelsName = Literal["auto", "torch", "liger"]
 OPERATIONS: dict[str, Callable[[], Operations]] = {"liger": liger}
 PLAIN = "torch"
 """transformers' own modules, as they are."""
-TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 1e-2}
-"""Of a tensor's relative error, as for attention."""
 
 
 class Kernels(NamedTuple):
@@ -37,11 +34,8 @@ class Kernels(NamedTuple):
 EVERYWHERE = Kernels(SEGMENT_ATTENTION, PLAIN)
 """What runs on every device, in every precision."""
 
-MISSING = (RuntimeError, ImportError, OSError, ValueError, TypeError)
-"""What a package or compiler raises that does not run here."""
 _POSITIONS, _HEADS, _HEAD_SIZE = 300, 4, 64
 _ROTARY = "apply_rotary_pos_emb"
-_SHOWN = 200
 _log = logging.getLogger(__name__)
 
 
@@ -56,7 +50,7 @@ def use_kernels(name: KernelsName, device: torch.device, dtype: torch.dtype) -> 
     """
     chosen = _for(device, dtype) if name == "auto" else name
     if chosen != PLAIN:
-        _check(chosen, device, dtype)
+        check_exact("kernels", chosen, PLAIN, device, dtype, relative_errors)
     _log.info("kernels of the decoder: %s (%s, %s)", chosen, device.type, dtype)
     return chosen
 
@@ -107,24 +101,6 @@ def _rotate_by(fused: Operations, attention: nn.Module) -> None:
 def _for(device: torch.device, dtype: torch.dtype) -> str:
     on_gpu = device.type == "cuda" and dtype in (torch.bfloat16, torch.float16)
     return "liger" if on_gpu and importlib.util.find_spec("liger_kernel") else PLAIN
-
-
-def _check(name: str, device: torch.device, dtype: torch.dtype) -> None:
-    instead = f"Take transformers' own: --set training.kernels={PLAIN}."
-    try:
-        errors = relative_errors(name, device, dtype)
-    except MISSING as error:
-        raise TrainingError(
-            f"training.kernels {name} does not run on {device.type} in {dtype} "
-            f"({shorten(str(error), _SHOWN)}). {instead}"
-        ) from error
-    worst = max(errors, key=lambda tensor: errors[tensor])
-    # Not `>`: an error that is no number is one too.
-    if not errors[worst] <= TOLERANCE[dtype]:
-        raise TrainingError(
-            f"training.kernels {name} is wrong on {device.type} in {dtype}: the relative error of "
-            f"its {worst} is {errors[worst]:.1e}, more than {TOLERANCE[dtype]:.0e}. {instead}"
-        )
 
 
 def relative_errors(name: str, device: torch.device, dtype: torch.dtype) -> dict[str, float]:
