@@ -12,6 +12,7 @@ from harness.costs.shapes import LLAVA_7B, LLAVA_13B, Shape, VisionShape, llava_
 from harness.data.images import ImageRef
 from harness.data.rows.batch import TokenizedPair
 from harness.data.rows.collate import Collator, ImageStore, changed_by
+from harness.training.step.last_layer import whole_last_layer
 from methods.types import Segments
 
 TINY = Shape(
@@ -67,6 +68,7 @@ def plain_again(model: Any, attention: str) -> None:
     """
     language_model = model.model.language_model
     unfused(language_model)
+    whole_last_layer(language_model)
     language_model.config._attn_implementation = attention
 
 

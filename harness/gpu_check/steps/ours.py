@@ -27,7 +27,6 @@ from harness.training.loop import Loop
 from harness.training.precomputed.reference import ReferenceLogps, ensure_reference
 from harness.training.process import Progress
 from harness.training.step.batches import Batches
-from harness.training.step.last_layer import shorten_last_layer
 from harness.training.step.policy import Policy, VisionTower
 from harness.training.step.schedule import DataOrder, LearningRate
 from harness.training.watch import Watch
@@ -130,7 +129,6 @@ class Ours:
     def _take(self, used: Kernels) -> None:
         """Let the policy run by other kernels."""
         unfused(self._policy.language_model)
-        shorten_last_layer(self._policy.language_model)
         self._policy.language_model.config._attn_implementation = used.attention
         fuse(self._policy.language_model, used.decoder)
         self._used = used

@@ -3,7 +3,7 @@
 Nothing reads its other outputs. Keys and values are those of all positions.
 """
 
-from types import MethodType
+import functools
 from typing import Any
 
 import torch
@@ -16,9 +16,28 @@ from harness.training.kernels.operations import turned
 
 
 def shorten_last_layer(language_model: Any) -> None:
-    """Let the decoder return hidden states of the row's needed positions alone, in their order."""
+    """Let the decoder return hidden states of the row's needed positions alone, in their order.
+
+    The layer gets a class of its own, and not only a `forward`: transformers wraps that of a class,
+    so that gradient checkpointing runs this layer again, too.
+    """
     layer = language_model.layers[-1]
-    layer.forward = MethodType(_forward, layer)
+    kind: Any = type(layer)
+    layer.__class__ = _shortened(kind)
+
+
+def whole_last_layer(language_model: Any) -> None:
+    """Undo `shorten_last_layer`, if it was done."""
+    layer = language_model.layers[-1]
+    layer.__class__ = getattr(type(layer), _WHOLE, type(layer))
+
+
+_WHOLE = "whole_kind"
+
+
+@functools.cache
+def _shortened(kind: Any) -> Any:
+    return type(f"Last{kind.__name__}", (kind,), {"forward": _forward, _WHOLE: kind})
 
 
 def _forward(

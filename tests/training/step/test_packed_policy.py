@@ -113,6 +113,24 @@ def test_the_packed_step_equals_the_plain_one(dtype, checkpointing, made, attent
     assert_equal_steps(policy, plain, packed_logps(policy, tower, batch), theirs, TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpointing_runs_every_layer_again_the_last_one_too(reentrant):
+    policy, tower, _ = models(torch.float32)
+    policy.language_model.gradient_checkpointing_enable({"use_reentrant": reentrant})
+    calls = [0] * len(policy.language_model.layers)
+    for place, layer in enumerate(policy.language_model.layers):
+
+        def counted(*_, place=place):
+            calls[place] += 1
+
+        layer.mlp.register_forward_pre_hook(counted)
+    ids = [torch.tensor(part) for part in ([1, *[IMAGE] * PATCHES, 2], [3, 4], [5])]
+    made = [TokenizedPair(0, *ids, images=(ImageRef(0, 0, "0"),))]
+    collate = Collator(pairs=made, images=Images(), changed=no_segments, columns={}, image_id=IMAGE)
+    packed_logps(policy, tower, collate([0])).sum().backward()
+    assert calls == [2] * len(calls)
+
+
 def test_what_pairs_share_is_run_once():
     """Two questions on one image: 2 + 4 positions stand once, then each question and its answers.
 
