@@ -193,8 +193,7 @@ def _select(
     index = SELECTIONS[config.selection](
         all_gaps, running_mean, kept_count(config, len(all_gaps)), rng
     )
-    kept = torch.zeros_like(all_gaps)
-    kept[index] = 1.0
+    kept = torch.zeros_like(all_gaps).index_fill_(0, index, 1.0)
     return Selected(gaps=all_gaps[index], kept=kept)
 
 

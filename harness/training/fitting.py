@@ -119,8 +119,10 @@ def checkpoint_layers(language_model: Any, layers: int, reentrant: bool) -> None
     # The name since transformers 5.20 or so; the old one warns there.
     enable = getattr(language_model, "activation_checkpointing_enable", None)
     # ZeRO-3 frees weights between forward and recomputation, which only reentrant checkpointing
-    # tolerates.
-    (enable or language_model.gradient_checkpointing_enable)({"use_reentrant": reentrant})
+    # tolerates. No layer draws random numbers, whose state would be kept and put back each time.
+    (enable or language_model.gradient_checkpointing_enable)(
+        {"use_reentrant": reentrant, "preserve_rng_state": False}
+    )
     for layer in language_model.layers[layers:]:
         layer.gradient_checkpointing = False
 

@@ -103,7 +103,9 @@ class Loop(Generic[Config, State]):
     ) -> tuple[LossOutput[State], StepReport]:
         """Run one step, counted from zero; what every method logs stands beside its own metrics."""
         share, run = Share.of(passes), Passes(self.engine, self.features, passes)
-        batch = pair_batch(share, run.forward(), self._reference(share))
+        # Before the forward pass: a copy to the device waits for what that has still to do.
+        reference = self._reference(share)
+        batch = pair_batch(share, run.forward(), reference)
         context = Step(self.processes, seeded(self.seed, step))
         output = self.method.loss(batch, self.config, state, context)
         run.backward((output.weights * output.losses).sum())

@@ -72,24 +72,26 @@ class PairTokens:
     columns: Mapping[str, Float[Tensor, " pairs"]]
 
     def to(self, device: torch.device) -> "PairTokens":
-        """Return the same batch on a device."""
+        """Return the same batch on a device, without waiting for what that has still to do."""
         if device.type == "cpu":
             return self
         return replace(
             self,
             packed=self.packed.to(device),
-            images=self.images.to(device),
+            images=self.images.to(device, non_blocking=True),
             chosen=_moved(self.chosen, device),
             rejected=_moved(self.rejected, device),
-            columns={name: values.to(device) for name, values in self.columns.items()},
+            columns={
+                name: values.to(device, non_blocking=True) for name, values in self.columns.items()
+            },
         )
 
 
 def _moved(masks: ResponseMasks, device: torch.device) -> ResponseMasks:
     return ResponseMasks(
-        mask=masks.mask.to(device),
-        changed=masks.changed.to(device),
-        places=masks.places.to(device),
+        mask=masks.mask.to(device, non_blocking=True),
+        changed=masks.changed.to(device, non_blocking=True),
+        places=masks.places.to(device, non_blocking=True),
     )
 
 

@@ -59,9 +59,9 @@ class PackedRow:
         return len(self.input_ids)
 
     def to(self, device: torch.device) -> "PackedRow":
-        """Return the same row on a device."""
+        """Return the same row on a device, without waiting for what that has still to do."""
         moved: dict[str, Any] = {
-            name: value.to(device)
+            name: value.to(device, non_blocking=True)
             for name, value in vars(self).items()
             if isinstance(value, Tensor)
         }

@@ -19,7 +19,7 @@ def once_per_row(make: Callable[[PackedRow, *_Key], _T]) -> Callable[[PackedRow,
     """Make a function remember its result for as long as the row lives.
 
     All layers share the result, and so do layers that gradient checkpointing runs again. It must
-    not hold the row itself.
+    not hold the row itself, and not wait for the device: that would have nothing to do meanwhile.
     """
     made: dict[tuple[object, ...], _T] = {}
 
@@ -47,7 +47,8 @@ def subtree_ends(row: PackedRow) -> Int[Tensor, " positions"]:
         for node in segment.visible:
             ends[node] = end
     lengths = torch.tensor(row.node_lengths)
-    return torch.tensor(ends).repeat_interleave(lengths).to(row.input_ids.device)
+    by_position = torch.tensor(ends).repeat_interleave(lengths)
+    return by_position.to(row.input_ids.device, non_blocking=True)
 
 
 def with_query_heads(

@@ -82,5 +82,5 @@ def _masks(
             masks.append(None)
             continue
         hidden = torch.full((queries, keys), float("-inf"), dtype=dtype).triu(before + 1)
-        masks.append(hidden.to(row.input_ids.device))
+        masks.append(hidden.to(row.input_ids.device, non_blocking=True))
     return tuple(masks)

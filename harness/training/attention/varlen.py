@@ -71,7 +71,7 @@ def segment_plan(row: PackedRow, only_needed: bool = False) -> SegmentPlan:
     keys = [sum(row.node_lengths[node] for node in segment.visible) for segment in row.segments]
     starts = torch.tensor(
         [list(accumulate(lengths, initial=0)) for lengths in (queries, keys)], dtype=torch.int32
-    ).to(row.input_ids.device)
+    ).to(row.input_ids.device, non_blocking=True)
     return SegmentPlan(
         gathered=tuple(node for segment in row.segments for node in segment.visible),
         query_starts=starts[0],
