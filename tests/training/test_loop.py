@@ -49,6 +49,19 @@ class Threads:
         return self.gather(values[None]).sum(0)
 
 
+class KnownReference:
+    """Zeros; remembers how often the model had run when it was asked for them."""
+
+    def __init__(self, engine):
+        self._engine = engine
+        self.forwards_before = []
+
+    def of(self, rows, width):
+        self.forwards_before.append(self._engine.forwards)
+        zeros = torch.zeros(len(rows), width)
+        return TokenLogps(zeros, zeros)
+
+
 class KnownEngine:
     def __init__(self):
         self._weight = torch.tensor(1.0, requires_grad=True)
@@ -87,17 +100,17 @@ def collated(rows):
     return PairTokens(tuple(rows), row, refs, images, side(CHOSEN), side(REJECTED), gaps)
 
 
-def one_step(folder, method, processes, pairs_per_pass=None):
+def one_step(folder, method, processes, pairs_per_pass=None, engine=None, reference=None):
     """Record one step over all pairs; return how often the model ran forward."""
     order = DataOrder(len(CHOSEN), len(CHOSEN), 1, False, 0)
-    found, engine = load_method(method), KnownEngine()
+    found, engine = load_method(method), engine or KnownEngine()
     config = found.config.model_validate({})
     loop = Loop(
         method=found,
         config=config,
         engine=engine,
         features=lambda tokens: tokens.images,
-        reference=None,
+        reference=reference,
         batches=Batches(order, collated, len, pairs_per_pass, None, processes),
         rate=LearningRate(1e-3, 0, 1, "constant"),
         seed=0,
@@ -147,3 +160,13 @@ def test_they_take_neither_a_forward_pass_nor_an_exchange_of_their_own(tmp_path)
     processes = Threads(0, 1, threading.Barrier(1), {})
     assert one_step(tmp_path, "dpo", processes) == 1
     assert processes.exchanges == 2
+
+
+@pytest.mark.parametrize("pairs_per_pass", [None, 3])
+def test_the_reference_is_fetched_once_and_before_the_model_runs(tmp_path, pairs_per_pass):
+    """Its copy to a GPU waits for all that the GPU has to do by then."""
+    processes = Threads(0, 1, threading.Barrier(1), {})
+    engine = KnownEngine()
+    reference = KnownReference(engine)
+    one_step(tmp_path, "dpo", processes, pairs_per_pass, engine, reference)
+    assert reference.forwards_before == [0]
