@@ -57,11 +57,12 @@ class Devices:
 
 # Memory is what nvidia-smi reports, peaks are dense, from the makers' data sheets. 50 % of an A100
 # and 42 % of an H200 are the targets that this project measures itself against; the H100's share is
-# the least of three medians in results/perf/gpu-h100-80gb-7b-*.json, at four pairs.
+# the least of the methods' three medians in results/perf/gpu-h100-80gb-7b-layers32.json, at four
+# pairs without recomputation.
 TABLE = (
     Device("A100-40GB", 40_960 << 20, 312e12, utilisation=0.5),
     Device("A100-80GB", 81_920 << 20, 312e12, utilisation=0.5),
-    Device("H100-80GB", 81_559 << 20, 989e12, utilisation=0.46, measured="one H100, 2026-11-26"),
+    Device("H100-80GB", 81_559 << 20, 989e12, utilisation=0.47, measured="one H100, 2026-11-26"),
     Device("H200-141GB", 143_771 << 20, 989e12, utilisation=0.42),
     Device("L40S-48GB", 46_068 << 20, 362e12),
     Device("A6000-48GB", 49_140 << 20, 155e12),
