@@ -36,6 +36,11 @@ class Entry:
     distribution: str
     """The installed package that brings it."""
 
+    @property
+    def module(self) -> str:
+        """The module part of the target."""
+        return self.target.partition(":")[0]
+
     def load(self) -> object:
         """Import the value; a package that cannot be imported is an error that names it."""
         module, _, attribute = self.target.partition(":")
@@ -78,6 +83,16 @@ def load_method(name: str) -> "Method[Any, Any]":
     from methods.types import Method
 
     return _checked(entry, Method)
+
+
+def method_module(name: str) -> str:
+    """Return the module that holds a method; it is not imported."""
+    return find(name, methods(), "method").module
+
+
+def benchmark_module(name: str) -> str:
+    """Return the module that holds a benchmark; it is not imported."""
+    return find(name, benchmarks(), "benchmark").module
 
 
 def load_benchmark(name: str) -> "Benchmark[Any]":

@@ -15,8 +15,10 @@ from harness.commands.options.common import examples
 COMMANDS = {
     "reproduce": ("runs", "Train, evaluate on all benchmarks and print the comparison table."),
     "plan": ("runs", "Check everything and print what a run would do and cost."),
-    "show": ("runs", "Print every value of a run, its source, and open questions."),
+    "show": ("runs", "Print every value of a preset with its source, or what a run is."),
     "matrix": ("matrix", "Run or submit every method, size and seed, and compare them."),
+    "evaluate": ("evaluation", "Answer and judge with another judge, protocol or benchmarks."),
+    "judge": ("evaluation", "Judge the answers of a run by somebody else."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute a column of preference data."),
     "inspect": ("inspect", "Look at preference pairs."),

@@ -82,16 +82,13 @@ def sizes() -> list[Row]:
 
 
 def runs(out: Path) -> list[Row]:
-    """Return the runs below `out/runs` and how far each of them is."""
-    from harness.runs.rundir import RunDir
+    """Return the runs below `out/runs`; those that cannot be read are named on stderr."""
+    from harness.reporting.listing import run_rows
 
-    found = [RunDir(file.parent) for file in sorted((out / "runs").glob("*/run.yaml"))]
-    rows: list[Row] = []
-    for run in found:
-        scored = sorted(file.stem for file in run.scorecards.glob("*.json"))
-        state = "trained" if run.model.exists() else "training not finished"
-        rows.append({"run": run.path.name, "state": state, "scored": ", ".join(scored)})
-    return rows
+    rows, faults = run_rows(out)
+    for fault in faults:
+        typer.echo(fault, err=True)
+    return list(rows)
 
 
 def _packages(entries: "Iterable[Entry]") -> list[Row]:

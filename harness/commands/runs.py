@@ -2,7 +2,9 @@
 
 import json
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +33,7 @@ PlannedDevices = Annotated[
         "reproduce --method dama --variant released --seeds 0,1,2",
         "reproduce --method dpo --set method.beta=0.2 --devices 2",
         "reproduce --method dama --ablate --seeds 0,1,2",
+        "reproduce --method dama --again answers",
         "reproduce --method rlhf_v --size 7b --dry-run",
         "reproduce --method dama --size 7b --launcher hostfile --hostfile hosts.txt",
         "reproduce --method dama --size 7b --launcher slurm --sbatch gres=gpu:4",
@@ -79,11 +82,57 @@ def plan(
         "show --method dama --size 7b",
         "show --method dama --variant released --json",
         "show --method dpo --set method.beta=0.2",
+        "show dama-tiny-seed0-3fa2c1d40b7e",
     )
 )
-@given(request=REQUEST.only(("method", "size", "variant", "overrides")))
-def show(request: Request, as_json: AsJson = False) -> None:
-    """Print every value of a run, its source, and open questions."""
+@given(request=REQUEST.of(method="").only(("size", "variant", "overrides", "out")))
+def show(
+    request: Request,
+    run: Annotated[str | None, typer.Argument(help="A run, see: list runs.")] = None,
+    method: Annotated[str | None, typer.Option("--method", "-m", help="See: list methods.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every value that a method would run with and its source, or what a run is.
+
+    Of a run: its state, what decides it, and its numbers with their judges.
+    """
+    if run is not None:
+        _show_run(run, request.out, as_json)
+    elif method is not None:
+        _show_preset(request.model_copy(update={"method": method}), as_json)
+    else:
+        raise typer.BadParameter("name a run (see: list runs), or give --method.")
+
+
+def _show_run(name: str, out: Path, as_json: bool) -> None:
+    from harness.reporting.listing import details_of
+
+    facts = details_of(name, out)
+    if as_json:
+        print_json(facts)
+        return
+    from harness.console import print_table
+
+    numbers = facts.pop("numbers")
+    decided = facts.pop("decided by", {})
+    for key, value in facts.items():
+        typer.echo(f"{key}: {value}")
+    rows = [[key, _text(value)] for key, value in _leaves(decided)]
+    print_table("decided by", ("key", "value"), rows)
+    print_table(
+        "numbers", ("metric", "value", "judged by"), [list(row.values()) for row in numbers]
+    )
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _show_preset(request: Request, as_json: bool) -> None:
     from harness.settings.preset_files import read_preset
     from harness.settings.resolve import resolve
 

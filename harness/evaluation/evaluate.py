@@ -12,6 +12,7 @@ from harness.console import messages
 from harness.errors import ConfigError, DataError
 from harness.evaluation.answers.answers import pair, read_responses
 from harness.evaluation.generation.samples import protocol_of
+from harness.evaluation.held import IDENTITY, ITEMS, REPLIES, SCORECARD, Held, begun
 from harness.evaluation.items import Item, failed
 from harness.evaluation.judging.annotate import Annotation, annotate
 from harness.evaluation.judging.annotators import (
@@ -173,50 +174,50 @@ def _judge(benchmark: Benchmark[Any], annotators: Annotators, samples: Sequence[
     return "; ".join([annotators.describe(benchmark), *filter(None, notes)])
 
 
-def evaluate_all(
-    run: Path,
-    names: Sequence[str],
-    data: Path,
-    judge: str,
-    protocol: str = "official",
-    settings: ChatSettings = DEFAULTS,
-    runs: int = 1,
-) -> dict[str, Scorecard]:
-    """Score all benchmarks of a run and write their scorecards.
+def judge_answers(held: Held, settings: ChatSettings = DEFAULTS) -> None:
+    """Judge the answers to all benchmarks that have no scorecard.
 
-    Answers are read from `responses/`, replies kept in `replies/`, and `scorecards/` gets
-    `<benchmark>.json` and `<benchmark>.items.jsonl`.
+    Replies that were given about the same answers before are taken over.
 
     Args:
-        run: Folder of the run.
-        names: Benchmarks in table order.
-        data: Folder that holds the data folder of each benchmark.
-        judge: As on the command line.
-        protocol: Name of the decoding settings that made the answers.
+        held: The model whose answers are there.
         settings: How the judge is reached and what it may spend on all benchmarks together.
-        runs: How often the judge is asked, where a benchmark reads several runs.
+
+    Raises:
+        ConfigError: There is no such judge, or it has no key.
+        JudgeError: The judge did not answer.
     """
-    scorecards = {}
-    service = open_service(judge, settings)
+    asked, names = held.asked, held.unjudged()
+    service = open_service(asked.judge, settings) if names else None
     for name in names:
-        benchmark = load_benchmark(name)
+        benchmark, folder = load_benchmark(name), held.judged(name)
+        begun(folder / IDENTITY, held.judgement(name))
+        _take_over(folder, name)
+        data = Path(asked.data) / name
+        runs = runs_of(benchmark, asked.judge_runs)
         evaluation = evaluate(
             benchmark,
-            data / name,
-            run / "responses" / f"{name}.jsonl",
-            find_annotators(judge, data / name, settings, runs_of(benchmark, runs), service),
-            run / "replies" / f"{name}.jsonl",
-            protocol_of(benchmark, protocol),
+            data,
+            held.responses(name),
+            find_annotators(asked.judge, data, settings, runs, service),
+            folder / REPLIES,
+            protocol_of(benchmark, asked.protocol),
         )
-        write(evaluation, run / "scorecards")
-        scorecards[name] = evaluation.scorecard
-    return scorecards
+        write(evaluation, folder)
+
+
+def _take_over(folder: Path, name: str) -> None:
+    """Begin the replies of a judgement with those of its neighbours; a key tells what they fit."""
+    if (folder / REPLIES).exists():
+        return
+    others = sorted(folder.parent.glob(f"{name}-*/{REPLIES}"))
+    rows = [row for file in others for row in JsonLines(file).read()]
+    if rows:
+        JsonLines(folder / REPLIES).rewrite(rows)
 
 
 def write(evaluation: Evaluation, folder: Path) -> None:
     """Write the items, then the scorecard: where it stands, everything else does."""
-    scorecard = evaluation.scorecard
-    items = JsonLines(folder / f"{scorecard.benchmark}.items.jsonl")
-    items.rewrite(item.row() for item in evaluation.items)
-    text = json.dumps(dataclasses.asdict(scorecard), indent=2, ensure_ascii=False) + "\n"
-    write_text(folder / f"{scorecard.benchmark}.json", text)
+    JsonLines(folder / ITEMS).rewrite(item.row() for item in evaluation.items)
+    card = dataclasses.asdict(evaluation.scorecard)
+    write_text(folder / SCORECARD, json.dumps(card, indent=2, ensure_ascii=False) + "\n")

@@ -8,14 +8,15 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.errors import ConfigError, HarnessError, PreflightError
+from harness.evaluation.held import is_finished
 from harness.files.digests import digest_of
+from harness.identity.run import Run
 from harness.planning import preflight
 from harness.runs.rundir import run_name
-from harness.runs.state import Run
 from harness.settings.request import Request
 from harness.settings.resolve import specs_of
 from harness.settings.spec import RunSpec, Strict
-from harness.world.places import are_built, locate_spec
+from harness.world.places import are_built
 
 FOLDER = "matrix"
 """Below the output folder: a log, a note and a lock of every cell."""
@@ -48,7 +49,7 @@ class MatrixRequest(Strict):
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a matrix. Its name is that of the run's folder, so every setting has its own."""
+    """One run of a matrix. It is named by the words that asked for it."""
 
     request: Request
     """Of its method and size, with all seeds."""
@@ -80,7 +81,7 @@ class Cell:
         return self._file("lock")
 
     def _file(self, ending: str) -> Path:
-        return self.request.out / FOLDER / f"{run_name(self.spec)}.{ending}"
+        return self.request.out / FOLDER / f"{run_name(self.run.spec)}.{ending}"
 
 
 def resolved(request: MatrixRequest) -> list[Cell]:
@@ -109,9 +110,7 @@ def resolved(request: MatrixRequest) -> list[Cell]:
 
 def located(cells: Sequence[Cell]) -> list[Cell]:
     """Return the cells with every place of their runs located; this builds the tiny world."""
-    return [
-        replace(cell, run=replace(cell.run, located=locate_spec(cell.run.spec))) for cell in cells
-    ]
+    return [replace(cell, run=Run.of(cell.run.spec, cell.run.out)) for cell in cells]
 
 
 def there(cells: Sequence[Cell]) -> list[Cell]:
@@ -131,7 +130,7 @@ def check(cells: Sequence[Cell], *, one_machine: bool = True) -> None:
     """
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        if not cell.run.finished:
+        if not is_finished(cell.run):
             groups.setdefault(_shared_parts(cell.spec), []).append(cell)
     problems = []
     for group in groups.values():

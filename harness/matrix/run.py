@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from harness.console import print_table
 from harness.costs.devices import gpus
 from harness.errors import ConfigError, HarnessError, PreflightError
+from harness.identity.run import Run
 from harness.launchers.choose import launcher_of, submits, with_devices
 from harness.launchers.launcher import Launcher
 from harness.matrix.cells import (
@@ -21,7 +22,6 @@ from harness.matrix.state import Standing, State
 from harness.matrix.view import shown
 from harness.matrix.work import Work
 from harness.reporting.collect import print_joint_comparison
-from harness.runs.state import Run
 from harness.settings.request import Request
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.evaluation.generation.journal import progress_of, responses_path
+from harness.evaluation.generation.journal import progress_of
+from harness.evaluation.held import Held, of_base, of_run
 from harness.files.jsonlines import JsonLines
 from harness.matrix.cells import Cell
-from harness.runs.rundir import RunDir
-from harness.runs.state import unfinished_benchmarks
 from harness.settings.spec import RunSpec
 from harness.training.process import PROGRESS_FILE
 
@@ -26,12 +25,14 @@ class Stage:
 
 def stage_of(cell: Cell) -> Stage:
     """Return what the process of a cell is at."""
+    if not cell.run.is_known:
+        return Stage("preparing")
     run, spec = cell.run.folder, cell.spec
-    if run.model.exists():
-        return _evaluation(run, spec)
-    base = cell.run.base
-    if unfinished_benchmarks(base, spec) and not run.metrics.exists():
-        stage = _evaluation(base, spec)
+    if held := of_run(cell.run):
+        return _evaluation(held)
+    base = of_base(cell.run)
+    if base.unjudged() and not run.metrics.exists():
+        stage = _evaluation(base)
         return Stage(f"base model: {stage.name}", stage.amount)
     told = run.logs / PROGRESS_FILE
     row = JsonLines(told).last()
@@ -42,12 +43,13 @@ def stage_of(cell: Cell) -> Stage:
     return Stage("preparing")
 
 
-def _evaluation(run: RunDir, spec: RunSpec) -> Stage:
-    names = spec.evaluation.benchmarks
-    if not all(responses_path(run.responses, name).exists() for name in names):
-        done, total = progress_of(run.responses, names)
+def _evaluation(held: Held) -> Stage:
+    names = held.asked.benchmarks
+    if held.unanswered():
+        files = [held.answers_name(name) for name in names]
+        done, total = progress_of(held.folder.responses, files)
         return Stage("answers", f"{done:,}/{total:,}" if total else "")
-    scored = len(names) - len(unfinished_benchmarks(run, spec))
+    scored = len(names) - len(held.unjudged())
     return Stage("scores", f"{scored}/{len(names)} benchmarks")
 
 

@@ -13,6 +13,7 @@ from filelock import Timeout
 
 from harness.console import messages
 from harness.errors import HarnessError
+from harness.evaluation.held import is_finished
 from harness.files.locks import FileLock, in_use
 from harness.launchers.lifetime import end_with_parent
 from harness.matrix.cells import Cell
@@ -157,7 +158,7 @@ class Work:
         standing, cell = process.standing, process.standing.cell
         log = _text_from(cell, process.log_start)
         job = submitted_job(log) if self._submits else None
-        if code == 0 and cell.run.finished:
+        if code == 0 and is_finished(cell.run):
             standing.become(State.DONE, f"{(time.monotonic() - process.began) / 60:.1f} min")
         elif code == 0 and job:
             standing.submit(job, "in the queue")
@@ -192,7 +193,7 @@ class Work:
 
 def _notice_end(standing: Standing) -> None:
     try:
-        if standing.cell.run.finished:
+        if is_finished(standing.cell.run):
             note = read_note(standing.cell)
             standing.become(State.DONE, note["told"] if note.get("state") == State.DONE else "")
     except HarnessError as error:

@@ -6,52 +6,84 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.types import Scorecard
 from harness.console import messages, results
-from harness.errors import ConfigError
 from harness.evaluation.crosscheck.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
-from harness.files.digests import text_digest
-from harness.registry import load_benchmark, method_names
+from harness.evaluation.held import Held, of_base, of_run
+from harness.identity.run import Run
+from harness.registry import load_benchmark
+from harness.reporting.beside import beside, of_0_1
 from harness.reporting.compare import RunResult, compare
+from harness.reporting.labels import changes_of, label_of, variant_of
+from harness.reporting.naming import suffix_of
 from harness.reporting.provenance import provenance
 from harness.reporting.tables import write_tables
 from harness.reporting.writers.ablation_table import write_ablation
 from harness.reporting.writers.terminal import rich_table
-from harness.runs.rundir import RunDir
-from harness.runs.state import Run
 from harness.settings.ablation import AblationRow
-from harness.settings.preset_files import read_preset, sizes
+from harness.settings.preset_files import read_preset
 from harness.settings.request import Request
-from harness.settings.resolve import specs_of
-from harness.world.places import are_built, locate_spec
+from harness.settings.resolve import resolve
+from harness.settings.spec import RunSpec
 
 
 def print_comparison(request: Request, runs: Sequence[Run]) -> None:
     """Write the tables of the size and print the comparison.
 
-    Beside the runs of the request stand the base model and every finished run of another method
-    that follows its preset to the letter, with the seeds of the request.
+    Beside the runs of the request stand the base model and every finished run that starts from the
+    same model and was judged in the same way, whatever words asked for it.
     """
     print_joint_comparison([(request, run) for run in runs])
 
 
 def print_joint_comparison(asked: Sequence[tuple[Request, Run]]) -> None:
-    """Do the same for the runs of several requests, of one size and with the same seeds."""
+    """Do the same for the runs of several requests, of one size."""
     (request, run), *_ = asked
-    tables = request.out / "tables"
-    found = [_base_result(run), *(_own_result(*one) for one in asked)]
-    folders = [run.base, *(run.folder for _, run in asked)]
-    checked = [(result, _checks(folder)) for result, folder in zip(found, folders, strict=True)]
-    found += _other_results(request, {result.label for result in found})
+    runs = [one for _, one in asked]
+    base = of_base(run)
+    held = [base, *filter(None, map(of_run, runs))]
+    found = [_base_result(base, run.spec.size), *(_result(one, label_of(one.spec)) for one in runs)]
+    checked = [(result, _checks(one)) for result, one in zip(found, held, strict=True)]
+    folders = {one.folder.path.name for one in held}
+    own = {label_of(one.spec): one.identity for one in runs}
+    others, faults = beside(base, run.identity["model"]["content"], request.size, own, request.out)
+    others += of_0_1(base, Path(run.located.model.path), request.size, request.out)
+    found += [one for one in others if one.provenance["run"] not in folders]
+    for fault in faults:
+        messages.print(fault, markup=False)
     benchmarks = [load_benchmark(name) for name in run.spec.evaluation.benchmarks]
-    write_tables(found, request.size, tables, benchmarks, checked=checked)
-    messages.print(f"{tables / f'comparison-{request.size}.md'}", markup=False)
+    suffix, tables = suffix_of(run), request.out / "tables"
+    write_tables(
+        found,
+        request.size,
+        tables,
+        benchmarks,
+        checked=checked,
+        suffix=suffix,
+        left_out=faults,
+    )
+    messages.print(f"{tables / f'comparison-{request.size}{suffix}.md'}", markup=False)
     results.print(rich_table(compare(found, request.size, benchmarks)))
 
 
-def _checks(folder: RunDir) -> dict[str, CrossCheck]:
-    """Return what lmms-eval's own tasks said about a run, if they were asked."""
-    found = {name: read_crosscheck(folder.path, name) for name in LMMS_TASKS}
+def print_judged(held: Held, spec: RunSpec, label: str, out: Path) -> None:
+    """Print the numbers of one model."""
+    own = RunResult(
+        label=label,
+        method=spec.method,
+        variant=None,
+        size=spec.size,
+        seed=spec.seed,
+        scorecards=held.scorecards(),
+    )
+    benchmarks = [load_benchmark(name) for name in held.asked.benchmarks]
+    results.print(rich_table(compare([own], spec.size, benchmarks), label))
+    messages.print(f"{held.folder.path}", markup=False)
+
+
+def _checks(held: Held) -> dict[str, CrossCheck]:
+    """Return what lmms-eval's own tasks said about answers, if they were asked."""
+    files = {name: held.answers_name(name) for name in held.asked.benchmarks if name in LMMS_TASKS}
+    found = {name: read_crosscheck(held.folder.path, file) for name, file in files.items()}
     return {name: check for name, check in found.items() if check is not None}
 
 
@@ -63,22 +95,28 @@ def print_ablation(request: Request, rows: Sequence[AblationRow], runs: Sequence
         rows: The rows of the table.
         runs: The runs of all rows, one after the other.
     """
-    found = [_base_result(runs[0]), *_row_results(request, rows, runs)]
+    changed = changes_of(
+        resolve(request.method, request.size, request.variant, request.overrides).spec
+    )
+    found = [
+        _base_result(of_base(runs[0]), request.size),
+        *_row_results(request, rows, runs, changed),
+    ]
     asked, _ = read_preset(request.method, request.size).variant(request.variant)
-    changed = _changed(request)
-    variant = _variant(asked, changed)
+    variant = variant_of(asked, changed)
     title = " ".join(part for part in ("Ablation of", request.method, variant) if part)
     parts = ("ablation", request.method, variant, request.size)
-    stem = request.out / "tables" / "-".join(part for part in parts if part)
+    stem = "-".join(part for part in parts if part) + suffix_of(runs[0])
     benchmarks = [load_benchmark(name) for name in runs[0].spec.evaluation.benchmarks]
     changes = {row.label: _told(row, changed) for row in rows}
-    comparison = write_ablation(found, title, stem, benchmarks, changes)
-    messages.print(f"{stem}.md", markup=False)
+    tables = request.out / "tables"
+    comparison = write_ablation(found, title, tables / stem, benchmarks, changes)
+    messages.print(f"{tables / stem}.md", markup=False)
     results.print(rich_table(comparison, title))
 
 
 def _row_results(
-    request: Request, rows: Sequence[AblationRow], runs: Sequence[Run]
+    request: Request, rows: Sequence[AblationRow], runs: Sequence[Run], changed: Sequence[str]
 ) -> Iterator[RunResult]:
     """Yield the runs; in the CSV one that the row changes has the row's label for a variant."""
     rest = iter(runs)
@@ -86,8 +124,8 @@ def _row_results(
         for run in islice(rest, len(row.specs)):
             ordinary = run.spec.method != request.method or not row.changes
             variant = run.spec.variant if ordinary else row.label
-            result = _result(run, row.label, _variant(variant, _changed(request)))
-            yield replace(result, place=place)
+            result = _result(run, row.label)
+            yield replace(result, variant=variant_of(variant, changed), place=place)
 
 
 def _told(row: AblationRow, changed: Sequence[str]) -> list[str]:
@@ -95,70 +133,19 @@ def _told(row: AblationRow, changed: Sequence[str]) -> list[str]:
     return [*(own or [f"{row.specs[0].label} as its preset says"]), *changed]
 
 
-def _own_result(request: Request, run: Run) -> RunResult:
-    changed = _changed(request)
-    label = f"{run.spec.label} ({', '.join(changed)})" if changed else run.spec.label
-    return _result(run, label, _variant(run.spec.variant, changed))
+def _base_result(base: Held, size: str) -> RunResult:
+    cards = base.scorecards()
+    return RunResult("base", "base", None, size, 0, cards, provenance(base.folder))
 
 
-def _variant(variant: str | None, changed: Sequence[str]) -> str | None:
-    """Return what tells runs of one method apart in file names and in the CSV."""
-    hashed = "changed-" + text_digest("\0".join(changed), digits=6) if changed else None
-    return "-".join(mark for mark in (variant, hashed) if mark) or None
-
-
-def _changed(request: Request) -> list[str]:
-    devices = [] if request.devices is None else [f"devices={request.devices}"]
-    return [*request.overrides, *devices]
-
-
-def _other_results(request: Request, present: set[str]) -> Iterator[RunResult]:
-    plain = request.model_copy(update={"overrides": (), "devices": None})
-    for method in method_names():
-        if request.size not in sizes(method):
-            continue
-        for variant in (None, *read_preset(method, request.size).variants):
-            for spec in specs_of(plain.model_copy(update={"method": method, "variant": variant})):
-                # Of a world that nobody has built there is no run to look for.
-                if spec.label in present or not are_built([spec]):
-                    continue
-                run = Run(spec, locate_spec(spec), request.out)
-                if run.folder.path.exists() and run.finished:
-                    yield _result(run, spec.label, variant)
-
-
-def _base_result(run: Run) -> RunResult:
-    size = run.spec.size
-    return RunResult(
-        "base", "base", None, size, 0, _scorecards(run.base, run), provenance(run.base)
-    )
-
-
-def _result(run: Run, label: str, variant: str | None) -> RunResult:
-    spec, folder = run.spec, run.folder
+def _result(run: Run, label: str) -> RunResult:
+    spec, folder, held = run.spec, run.folder, of_run(run)
     return RunResult(
         label,
         spec.method,
-        variant,
+        variant_of(spec.variant, changes_of(spec)),
         spec.size,
         spec.seed,
-        _scorecards(folder, run),
+        {} if held is None else held.scorecards(),
         provenance(folder),
     )
-
-
-def _scorecards(folder: RunDir, run: Run) -> dict[str, Scorecard]:
-    return {
-        name: _scorecard(folder.scorecards / f"{name}.json")
-        for name in run.spec.evaluation.benchmarks
-    }
-
-
-def _scorecard(file: Path) -> Scorecard:
-    try:
-        return Scorecard(**json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"{file} is not a scorecard ({error}). Remove it, and the same command scores "
-            "the answers again."
-        ) from error

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark
-from harness.files.atomic import write_text
 from harness.reporting.compare import RunResult, compare
+from harness.reporting.folder import put, write_index
 from harness.reporting.published import FOLDER, read_published
+from harness.reporting.words import escaped
 from harness.reporting.writers.crosschecks import Checked, crosscheck_section
 from harness.reporting.writers.markdown import comparison_markdown
 from harness.reporting.writers.records import csv_text, published_record, run_records
@@ -21,11 +22,23 @@ def write_tables(
     benchmarks: Sequence[Benchmark[Any]],
     published: Path = FOLDER,
     checked: Sequence[Checked] = (),
+    suffix: str = "",
+    left_out: Sequence[str] = (),
 ) -> str:
     """Write the tables of one size into `out` and return the comparison as Markdown.
 
-    `<method>[-<variant>]-<size>` holds one method, `comparison-<size>` all of them; each as .md
-    and .csv, replaced as a whole.
+    `<method>[-<variant>]-<size><suffix>` holds one method, `comparison-<size><suffix>` all of
+    them; each as .md and .csv. What a table said before stays in `history/`.
+
+    Args:
+        runs: What stands in them.
+        size: The size.
+        out: The folder of tables.
+        benchmarks: In table order.
+        published: Folder of published numbers.
+        checked: What lmms-eval's own tasks said.
+        suffix: What tells the setting from the preset's.
+        left_out: Runs that could not be read, a line for each.
 
     Raises:
         ConfigError: Two runs of one label share a seed.
@@ -35,16 +48,19 @@ def write_tables(
     values = [] if size == "tiny" else read_published(published)
     comparison = compare(runs, size, benchmarks, values)
     for row in comparison.rows:
-        stem = out / file_stem(row.runs[0])
-        write_text(stem.with_name(f"{stem.name}.md"), run_markdown(row, size, benchmarks))
-        write_text(stem.with_name(f"{stem.name}.csv"), csv_text(run_records(row, benchmarks)))
+        stem = f"{file_stem(row.runs[0])}{suffix}"
+        put(out / f"{stem}.md", run_markdown(row, size, benchmarks))
+        put(out / f"{stem}.csv", csv_text(run_records(row, benchmarks)))
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
     records += [published_record(value) for value in comparison.published]
     text = comparison_markdown(comparison, benchmarks)
     if section := crosscheck_section(checked, benchmarks):
         text += f"\n{section}\n"
-    write_text(out / f"comparison-{size}.csv", csv_text(records))
-    write_text(out / f"comparison-{size}.md", text)
+    if left_out:
+        text += "\n## Left out\n\n" + "".join(f"- {escaped(line)}\n" for line in left_out)
+    put(out / f"comparison-{size}{suffix}.csv", csv_text(records))
+    put(out / f"comparison-{size}{suffix}.md", text)
+    write_index(out)
     return text
 
 

@@ -1,77 +1,105 @@
-"""One run, or the base model of some: train, generate, score."""
+"""One run, or the base model of some: train, answer, judge; what is there already is kept."""
 
 from pathlib import Path
 
 from harness.console import messages
 from harness.costs.devices import gpus
 from harness.data.templates import TEMPLATES
+from harness.evaluation.held import IDENTITY, Held, begun, is_finished, of_base, of_run
+from harness.identity.run import Run
 from harness.launchers.launcher import Launcher
 from harness.llm.messages import ChatSettings
-from harness.models.sources import content_hash, located_model
 from harness.runs.manifest import Manifest
-from harness.runs.rundir import RunDir
-from harness.runs.state import Run, unfinished_benchmarks
-from harness.settings.spec import RunSpec
+from harness.settings.spec import ModelSpec
 
 
 def run_one(run: Run, judging: ChatSettings, launcher: Launcher) -> None:
-    """Train and evaluate one seed; what is done already is skipped."""
-    spec = run.located
-    folder = RunDir.open(run.out / "runs", spec)
+    """Train and evaluate one seed."""
+    folder, spec = run.folder, run.located
+    folder.path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
-        if run.finished:
+        if is_finished(run):
             return
-        folder.adopt(spec)
         messages.print(f"{spec.label} {spec.size} seed {spec.seed}: {folder.path}", markup=False)
-        manifest_of(spec).write(folder.manifest)
-        from harness.training.launch import train
+        if not folder.model.exists():
+            run.begin()
+            folder.adopt(spec)
+            manifest_of(run).write(folder.manifest)
+            from harness.training.launch import train
 
-        train(folder, spec, launcher, judging)
-        _evaluate(folder, folder.model, spec, judging)
+            train(folder, spec, launcher, judging)
+        held = of_run(run)
+        if held is not None:
+            evaluate(held, folder.model, judging, spec.training.devices)
 
 
 def evaluate_base(run: Run, judging: ChatSettings) -> None:
     """Evaluate the model that training starts from, once for all methods and seeds."""
-    folder, spec = run.base, run.located
+    folder, spec, held = run.base, run.located, of_base(run)
+    if not held.unjudged():
+        return
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.locked(wait=True):
-        if unfinished_benchmarks(folder, spec):
+        if held.unjudged():
             messages.print(f"base model {spec.size}: {folder.path}", markup=False)
-            manifest_of(spec).write(folder.manifest)
-            _evaluate(folder, Path(spec.model.path), spec, judging)
+            if not folder.manifest.exists():
+                manifest_of(run).write(folder.manifest)
+            evaluate(held, Path(spec.model.path), judging, spec.training.devices)
 
 
-def _evaluate(folder: RunDir, model: Path, spec: RunSpec, judging: ChatSettings) -> None:
-    """Generate the answers to all benchmarks and score them."""
-    from harness.evaluation.evaluate import evaluate_all
+def evaluate(held: Held, model: Path, judging: ChatSettings, devices: int) -> None:
+    """Generate the answers of a model that are missing, and judge those that are not judged.
+
+    Args:
+        held: What is there of it.
+        model: Its folder, or its name on the hub.
+        judging: How the judge is reached.
+        devices: How many share the work at most.
+    """
+    from harness.evaluation.evaluate import judge_answers
     from harness.evaluation.generation.launch import generate
 
-    data = Path(spec.evaluation.data)
-    log = folder.logs / "generate.log"
-    processes = min(len(gpus()) or 1, spec.training.devices)
-    generate(model, spec.evaluation, spec.model, data, folder.responses, log, processes=processes)
-    answered = located_model(spec.model.model_copy(update={"path": str(model)})).folder
-    manifest = Manifest.read(folder.manifest)
-    manifest.model_copy(update={"checkpoint": content_hash(answered)}).write(folder.manifest)
-    evaluate_all(
-        folder.path,
-        unfinished_benchmarks(folder, spec),
-        data,
-        spec.evaluation.judge,
-        spec.evaluation.protocol,
-        judging,
-        spec.evaluation.judge_runs,
+    folder, asked = held.folder, held.asked
+    for name in held.unanswered():
+        file = folder.responses / f"{held.answers_name(name)}.{IDENTITY}"
+        begun(file, held.answers(name))
+    generate(
+        model,
+        asked,
+        held.model,
+        Path(asked.data),
+        folder.responses,
+        folder.logs / "generate.log",
+        processes=min(len(gpus()) or 1, devices),
+        files={name: held.answers_name(name) for name in asked.benchmarks},
     )
+    _note_checkpoint(held)
+    judge_answers(held, judging)
 
 
-def manifest_of(spec: RunSpec) -> Manifest:
-    """Write down this machine, the run's local data and how text and images enter the model."""
-    sources = {"preferences": spec.data.preferences, "model": spec.model.path}
-    local = {name: Path(source) for name, source in sources.items() if Path(source).exists()}
-    inputs: dict[str, str | int] = {
-        "template": spec.model.template,
-        "prompt": TEMPLATES[spec.model.template].prompt("{question}"),
-        "image_transform": spec.model.image_transform,
-        "max_length": spec.data.max_length,
+def _note_checkpoint(held: Held) -> None:
+    """Write into the manifest which model answered."""
+    file = held.folder.manifest
+    if file.exists() and (found := Manifest.read(file)).checkpoint != held.checkpoint:
+        found.model_copy(update={"checkpoint": held.checkpoint}).write(file)
+
+
+def manifest_of(run: Run) -> Manifest:
+    """Write down this machine, the contents of a run and how text and images enter the model."""
+    spec, identity = run.located, run.identity
+    contents = {
+        "preferences": identity["data"]["content"],
+        "model": identity["model"]["content"],
+        "method": identity["method"]["source"],
     }
-    return Manifest.collect(local, inputs)
+    return Manifest.collect(contents, inputs_of(spec.model, spec.data.max_length))
+
+
+def inputs_of(model: ModelSpec, max_length: int) -> dict[str, str | int]:
+    """Return how text and images enter a model."""
+    return {
+        "template": model.template,
+        "prompt": TEMPLATES[model.template].prompt("{question}"),
+        "image_transform": model.image_transform,
+        "max_length": max_length,
+    }

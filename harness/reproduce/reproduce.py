@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.console import messages
+from harness.evaluation.held import is_finished, of_base, of_run
+from harness.identity.run import Run
 from harness.launchers.choose import launcher_of, submit_request, submits, with_devices
 from harness.launchers.launcher import Launcher
 from harness.planning import preflight
 from harness.planning.show import print_plan
 from harness.reporting.collect import print_ablation, print_comparison
+from harness.reproduce.again import set_aside
 from harness.reproduce.one_run import evaluate_base, run_one
-from harness.runs.state import Run
 from harness.settings.ablation import ablation_rows
 from harness.settings.request import Request
 from harness.settings.resolve import specs_of
 from harness.settings.spec import RunSpec
-from harness.world.places import are_built, locate_spec
+from harness.world.places import are_built
 
 
 def reproduce(request: Request) -> None:
@@ -50,7 +52,7 @@ def _asked(
 ) -> tuple[Run, ...] | None:
     """Ask the machines before anything is built; return the runs, None if SLURM has the call."""
     runs = _runs(specs, request.out) if are_built(specs) else None
-    if runs is not None and all(run.finished for run in runs):
+    if runs is not None and request.again is None and _is_done(runs):
         return runs
     if submits(request):
         _check(specs, request)
@@ -62,7 +64,12 @@ def _asked(
 
 def _runs(specs: Sequence[RunSpec], out: Path) -> tuple[Run, ...]:
     """Return the runs of specifications; parts of the tiny world that are missing are built."""
-    return tuple(Run(spec, locate_spec(spec), out) for spec in specs)
+    return tuple(Run.of(spec, out) for spec in specs)
+
+
+def _is_done(runs: Sequence[Run]) -> bool:
+    """Say whether nothing is left to train, answer or judge, of the base models neither."""
+    return all(is_finished(run) and not of_base(run).unjudged() for run in runs)
 
 
 def _check(specs: Sequence[RunSpec], request: Request) -> None:
@@ -72,13 +79,16 @@ def _check(specs: Sequence[RunSpec], request: Request) -> None:
 
 def _run_all(runs: Sequence[Run], request: Request, launcher: Launcher) -> None:
     """Check, then run whatever is not finished."""
-    if all(run.finished for run in runs):
+    if request.again is not None:
+        set_aside(runs, request.again)
+    if _is_done(runs):
         return
     _check([run.located for run in runs], request)
     for run in {run.base: run for run in runs}.values():
         evaluate_base(run, request.judging)
     for run in runs:
-        run_one(run, request.judging, launcher)
+        if not is_finished(run):
+            run_one(run, request.judging, launcher)
 
 
 def _crosscheck(runs: Sequence[Run], request: Request) -> None:
@@ -92,8 +102,13 @@ def _crosscheck(runs: Sequence[Run], request: Request) -> None:
 
     open_service("openai", request.judging)
     evaluation = runs[0].located.evaluation
-    for folder in (runs[0].base, *(run.folder for run in runs)):
-        messages.print(f"cross-check with lmms-eval: {folder.path}", markup=False)
+    for held in (of_base(runs[0]), *filter(None, map(of_run, runs))):
+        folder = held.folder.path
+        messages.print(f"cross-check with lmms-eval: {folder}", markup=False)
         crosscheck(
-            folder.path, evaluation.benchmarks, Path(evaluation.data), settings=request.judging
+            folder,
+            evaluation.benchmarks,
+            Path(evaluation.data),
+            settings=request.judging,
+            files={name: held.answers_name(name) for name in evaluation.benchmarks},
         )

@@ -15,7 +15,6 @@ from pydantic import Field
 from harness.costs.devices import gpus
 from harness.errors import DataError
 from harness.files.atomic import write_text
-from harness.files.digests import tree_digest
 from harness.settings.spec import Strict
 
 ROOT = Path(__file__).parents[2]
@@ -48,15 +47,15 @@ class Manifest(Strict):
     packages: Mapping[str, str]
     code: Code
     hardware: Hardware
-    data: Mapping[str, str] = Field(description="Name to sha256 over all files of that source.")
+    data: Mapping[str, str] = Field(description="What was read, each with a hash of its content.")
     inputs: Mapping[str, str | int] = Field(description="How text and images enter the model.")
     checkpoint: str | None = Field(
         default=None, description="Hash of the model that answered, once it has."
     )
 
     @classmethod
-    def collect(cls, data: Mapping[str, Path], inputs: Mapping[str, str | int]) -> "Manifest":
-        """Look at this process, this machine and the given files or folders."""
+    def collect(cls, data: Mapping[str, str], inputs: Mapping[str, str | int]) -> "Manifest":
+        """Look at this process and this machine."""
         return cls(
             created=datetime.now(UTC),
             command=tuple(sys.argv),
@@ -67,7 +66,7 @@ class Manifest(Strict):
             hardware=Hardware(
                 processor=_processor(), cores=os.cpu_count() or 1, gpus=tuple(gpus())
             ),
-            data={name: tree_digest(path) for name, path in data.items()},
+            data=data,
             inputs=inputs,
         )
 

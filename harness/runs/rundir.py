@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
 from filelock import Timeout
@@ -13,7 +13,7 @@ from harness.console import messages
 from harness.errors import ConfigError, DataError, PreflightError
 from harness.files.atomic import write_text
 from harness.files.locks import FileLock
-from harness.settings.spec import RunSpec, file_form
+from harness.settings.spec import RunSpec
 
 _LOOK_S = 0.5
 """Who only looks whether a run is in use (`in_use`) lets go of it sooner than this."""
@@ -21,7 +21,7 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True)
 class RunDir:
-    """The folder of one run. Its name holds a hash of the specification."""
+    """The folder of one run, or of a model that was not trained here. Its name holds a hash."""
 
     path: Path
 
@@ -66,43 +66,35 @@ class RunDir:
         return self.path / "deepspeed.json"
 
     @property
+    def identity(self) -> Path:
+        """What decides the training, by content, JSON."""
+        return self.path / "identity.json"
+
+    @property
     def responses(self) -> Path:
-        """Folder of `<benchmark>.jsonl`, one row per generated answer."""
+        """Folder of `<benchmark>-<digest>.jsonl`, one row per generated answer."""
         return self.path / "responses"
 
     @property
-    def replies(self) -> Path:
-        """Folder of `<benchmark>.jsonl`, one row per sample with what the annotators said."""
-        return self.path / "replies"
+    def judgements(self) -> Path:
+        """Folder of `<benchmark>-<digest>/`, with replies, items and scorecard."""
+        return self.path / "judgements"
 
-    @property
-    def scorecards(self) -> Path:
-        """Folder of `<benchmark>.json`."""
-        return self.path / "scorecards"
-
-    @classmethod
-    def at(cls, root: Path, spec: RunSpec) -> Self:
-        """Return the folder of a specification below `root`, whether it is there or not."""
-        return cls((root / run_name(spec)).resolve())
-
-    @classmethod
-    def open(cls, root: Path, spec: RunSpec) -> Self:
-        """Return the folder of a specification below `root`; make it when it is not there.
+    def open(self, spec: RunSpec) -> None:
+        """Make the folder for a specification when it is not there.
 
         Raises:
             ConfigError: The folder holds another specification.
         """
-        run = cls.at(root, spec)
-        run.path.mkdir(parents=True, exist_ok=True)
-        if not run.spec_file.exists():
-            run._write_spec(spec)
-        elif differences := _differences(run.read_spec(), spec):
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.spec_file.exists():
+            self._write_spec(spec)
+        elif differences := _differences(self.read_spec(), spec):
             listed = "\n  ".join(differences)
             raise ConfigError(
-                f"{run.spec_file} is not the run that was asked for:\n  {listed}\n"
+                f"{self.spec_file} is not the run that was asked for:\n  {listed}\n"
                 "Restore the file, or move the folder away to start this run anew."
             )
-        return run
 
     def read_spec(self) -> RunSpec:
         """Read run.yaml back.
@@ -119,7 +111,7 @@ class RunDir:
             ) from error
 
     def adopt(self, spec: RunSpec) -> None:
-        """Continue this run with the machine's settings of `spec`; for who holds the lock."""
+        """Continue this run with the places and machine of `spec`; for who holds the lock."""
         if self.read_spec() != spec:
             self._write_spec(spec)
 
@@ -156,15 +148,18 @@ class RunDir:
             lock.release()
 
 
-def run_name(spec: RunSpec) -> str:
-    """Return `<method>[-<variant>]-<size>-seed<k>-<digest>`."""
-    parts = [spec.method, spec.variant, spec.size, f"seed{spec.seed}", spec.digest()]
+def run_name(spec: RunSpec, digest: str = "") -> str:
+    """Return `<method>[-<variant>]-<size>-seed<k>-<digest>`.
+
+    Without a digest of what decides the run, that of its words.
+    """
+    parts = [spec.method, spec.variant, spec.size, f"seed{spec.seed}", digest or spec.digest()]
     return "-".join(part for part in parts if part)
 
 
 def _differences(present: RunSpec, wanted: RunSpec) -> list[str]:
-    """Return what tells two runs apart, a line for every value."""
-    return list(_unequal(file_form(present.identity()), file_form(wanted.identity())))
+    """Return what tells two runs apart besides contents, a line for every value."""
+    return list(_unequal(present.settings(), wanted.settings()))
 
 
 def _unequal(

@@ -8,6 +8,9 @@ from pydantic import Field
 from harness.llm.messages import ChatSettings
 from harness.settings.spec import Strict
 
+Again = Literal["training", "answers", "judgements"]
+"""What is made again, and with it all that depends on it."""
+
 
 class Request(Strict):
     """One call of `reproduce`."""
@@ -42,6 +45,9 @@ class Request(Strict):
     crosscheck: bool = Field(
         default=False,
         description="Also score with lmms-eval's own tasks, where it has them.",
+    )
+    again: Again | None = Field(
+        default=None, description="Set aside what is finished of these, and make it anew."
     )
     dry_run: bool = Field(default=False, description="The same as the command plan.")
     judging: ChatSettings = Field(

@@ -46,6 +46,13 @@ UNNAMED = frozenset(
 """Settings of the machine, in `training`, that are no part of a run's name."""
 
 
+_PLACES = ("model.path", "model.revision", "data.preferences", "data.where", "data.hardness.clip")
+"""What is there counts, and not its name; `where` is part of the content of the pairs."""
+_WORDS = ("size", "variant", "evaluation")
+_CHECKED = ("data.expected_pairs", "data.max_bad_rows")
+"""These stop a run or do not."""
+
+
 class Strict(BaseModel):
     """Frozen, and refuses unknown names."""
 
@@ -255,8 +262,22 @@ class RunSpec(Strict):
                 del section_values[last]
         return values
 
+    def settings(self) -> dict[str, Any]:
+        """Return the values that decide what is trained, besides the contents that they name.
+
+        No places, no words for them, nothing of the machine, of the evaluation or of what is only
+        checked. The method's own stand below `method`, beside its name.
+        """
+        values = self.identity()
+        for key in (*_PLACES, *_WORDS, *_CHECKED, *(set(NAMED) - {"training.devices"})):
+            *path, last = key.split(".")
+            reduce(getitem, path, values).pop(last, None)
+        if not self.per_device:
+            del values["training"]["devices"]
+        return file_form(values)
+
     def digest(self) -> str:
-        """Return 12 hex digits over the identity."""
+        """Return 12 hex digits over the identity: a name of what was asked for, in its words."""
         return digest_of(self.identity(), 12)
 
 

@@ -28,7 +28,7 @@ from harness.llm.store import key_of
 from harness.models.base import model_digest
 from harness.models.sources import content_hash
 from harness.runs.rundir import RunDir
-from harness.runs.state import Run
+from harness.identity.run import Run
 from harness.settings.resolve import resolve
 from harness.training.precomputed.reference import ReferenceKey
 from harness.training.precomputed.vision_cache import VisionKey

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.types import Scorecard
 from harness.reporting.collect import print_comparison
 from harness.runs.rundir import RunDir
-from harness.runs.state import Run
+from harness.identity.run import Run
 from harness.settings.request import Request
 from harness.settings.resolve import resolve
 

@@ -32,6 +32,7 @@ REQUEST = Options(
         "sbatch": Flag("--sbatch", metavar="KEY=VALUE"),
         "ablate": Flag("--ablate"),
         "crosscheck": Flag("--crosscheck"),
+        "again": Flag("--again", metavar="training|answers|judgements"),
         "dry_run": Flag("--dry-run"),
         "out": Flag("--out"),
     },

@@ -46,6 +46,7 @@ def crosscheck(
     data: Path,
     model: str = JUDGE,
     settings: ChatSettings = DEFAULTS,
+    files: Mapping[str, str] | None = None,
 ) -> dict[str, CrossCheck]:
     """Score a run's answers with lmms-eval's tasks, and keep the result in `crosscheck/`.
 
@@ -58,13 +59,15 @@ def crosscheck(
         data: Folder that holds the data folder of each benchmark.
         model: The judge, by its exact name.
         settings: How the judge is reached, and what may be spent.
+        files: Benchmark -> name of the file of its answers, without the ending; by default the
+            benchmark's. The result has the same.
     """
-    wanted = [name for name in names if name in LMMS_TASKS]
-    known = {name: read_crosscheck(run, name) for name in wanted}
-    stale = [name for name, check in known.items() if not _holds(check, model)]
+    wanted = {name: (files or {}).get(name, name) for name in names if name in LMMS_TASKS}
+    known = {name: read_crosscheck(run, file) for name, file in wanted.items()}
+    stale = {name: wanted[name] for name, check in known.items() if not _holds(check, model)}
     if stale:
         _check(run, stale, data, model, settings)
-    found = {name: read_crosscheck(run, name) for name in wanted}
+    found = {name: read_crosscheck(run, file) for name, file in wanted.items()}
     return {name: check for name, check in found.items() if check is not None}
 
 
@@ -72,50 +75,54 @@ def _holds(check: CrossCheck | None, model: str) -> bool:
     return check is not None and check.dropped is None and check.judge == model
 
 
-def read_crosscheck(run: Path, name: str) -> CrossCheck | None:
-    """Return what an earlier check of the run found, if there was one."""
-    path = crosscheck_path(run, name)
+def read_crosscheck(run: Path, file: str) -> CrossCheck | None:
+    """Return what an earlier check of answers found, if there was one."""
+    path = crosscheck_path(run, file)
     return CrossCheck(**json.loads(path.read_text("utf-8"))) if path.exists() else None
 
 
-def crosscheck_path(run: Path, name: str) -> Path:
-    """Return the file of a result."""
-    return run / "crosscheck" / f"{name}.json"
+def crosscheck_path(run: Path, file: str) -> Path:
+    """Return the file of a result, which is named as that of the answers."""
+    return run / "crosscheck" / f"{file}.json"
 
 
-def write_crosscheck(run: Path, check: CrossCheck) -> None:
+def write_crosscheck(run: Path, file: str, check: CrossCheck) -> None:
     """Write a result into the folder of its run."""
-    path = crosscheck_path(run, check.benchmark)
+    path = crosscheck_path(run, file)
     write_text(path, json.dumps(asdict(check), indent=2, ensure_ascii=False) + "\n")
 
 
-def _check(run: Path, names: Sequence[str], data: Path, model: str, settings: ChatSettings) -> None:
+def _check(
+    run: Path, files: Mapping[str, str], data: Path, model: str, settings: ChatSettings
+) -> None:
     """Run lmms-eval in a process of its own, which it may patch as it likes."""
     log = run / "logs" / "crosscheck.log"
-    for name in names:
-        crosscheck_path(run, name).unlink(missing_ok=True)
+    for file in files.values():
+        crosscheck_path(run, file).unlink(missing_ok=True)
     arguments = {
         "--run": run,
-        "--benchmarks": ",".join(names),
+        "--benchmarks": ",".join(files),
+        "--files": ",".join(files.values()),
         "--data": data,
         "--model": model,
         "--judging": settings.model_dump_json(),
     }
     stated = [f"{flag}={value}" for flag, value in arguments.items()]
     command = [sys.executable, "-m", "harness.evaluation.crosscheck.worker", *stated]
-    with track("cross-check", len(names)) as tracker:
+    with track("cross-check", len(files)) as tracker:
         checked: set[str] = set()
 
         def look() -> None:
-            written = {name for name in names if crosscheck_path(run, name).exists()}
+            written = {file for file in files.values() if crosscheck_path(run, file).exists()}
             tracker.advance(len(written - checked))
             checked.update(written)
 
         code = run_logged(command, log, _environment(model), look)
     reason = f"lmms-eval ended with exit code {code}; see {log.name}"
-    for name in names:
-        if read_crosscheck(run, name) is None:
-            write_crosscheck(run, CrossCheck(name, LMMS_TASKS[name], {}, model, "", 0, reason))
+    for name, file in files.items():
+        if read_crosscheck(run, file) is None:
+            dropped = CrossCheck(name, LMMS_TASKS[name], {}, model, "", 0, reason)
+            write_crosscheck(run, file, dropped)
 
 
 def _environment(model: str) -> dict[str, str]:

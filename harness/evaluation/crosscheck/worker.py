@@ -183,19 +183,19 @@ def _evaluate(
 
 
 def check_all(
-    run: Path, names: Sequence[str], data: Path, model: str, settings: ChatSettings
+    run: Path, files: Mapping[str, str], data: Path, model: str, settings: ChatSettings
 ) -> None:
     """Write what lmms-eval's tasks say about a run, each as soon as it is known."""
     version = importlib.metadata.version("lmms_eval")
     service: ChatService | None = None
-    for name in names:
-        responses = responses_path(run / "responses", name)
+    for name, file in files.items():
+        responses = responses_path(run / "responses", file)
         try:
             service = service or ChatService(settings, default_store())
             found = check(name, responses, data / name, model, service)
         except HarnessError as error:
             found = CrossCheck(name, LMMS_TASKS[name], {}, model, version, 0, str(error))
-        write_crosscheck(run, found)
+        write_crosscheck(run, file, found)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -203,11 +203,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m harness.evaluation.crosscheck.worker")
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--benchmarks", type=lambda names: names.split(","), required=True)
+    parser.add_argument("--files", type=lambda names: names.split(","), required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--judging", type=ChatSettings.model_validate_json, required=True)
     asked = parser.parse_args(arguments)
-    check_all(asked.run, asked.benchmarks, asked.data, asked.model, asked.judging)
+    files = dict(zip(asked.benchmarks, asked.files, strict=True))
+    check_all(asked.run, files, asked.data, asked.model, asked.judging)
 
 
 if __name__ == "__main__":

@@ -46,15 +46,17 @@ class Request:
     batch_size: int
     revision: str | None = None
     max_new_tokens: int | None = None
+    files: tuple[str, ...] = ()
+    """Names of the benchmarks' files in `out`, without their endings; by default their own."""
 
-
-def unfinished(out: Path, benchmarks: Sequence[str]) -> tuple[str, ...]:
-    """Return the benchmarks whose answers are not all there yet."""
-    return tuple(name for name in benchmarks if not responses_path(out, name).exists())
+    @property
+    def named(self) -> dict[str, str]:
+        """Benchmark -> name of its file."""
+        return dict(zip(self.benchmarks, self.files or self.benchmarks, strict=True))
 
 
 def generate(request: Request, shared_prefix: bool = True) -> None:
-    """Write `<benchmark>.jsonl` for every benchmark that has none: {"id", "response"} a row.
+    """Write the file of answers of every benchmark that has none: {"id", "response"} a row.
 
     Rows stand in published order. What a killed run left in its journals is not generated again.
 
@@ -67,7 +69,8 @@ def generate(request: Request, shared_prefix: bool = True) -> None:
         HarnessError: Data, protocol or journal do not fit.
         Exception: Whatever the model raises, out of memory included.
     """
-    names = unfinished(request.out, request.benchmarks)
+    files = request.named
+    names = [name for name in files if not responses_path(request.out, files[name]).exists()]
     if not names:
         return
     tasks = {name: _task(request, name) for name in names}
@@ -83,12 +86,12 @@ def generate(request: Request, shared_prefix: bool = True) -> None:
     model = Llava(folder, request.template, request.transform, compute_device())
     llavas = {name: _asked_as(task, model, request) for name, task in tasks.items()}
     rank, processes = rank_and_world_size()
-    journals = {name: _journal(request.out, llavas[name], tasks[name], rank) for name in names}
+    journals = {name: _journal(request, llavas[name], tasks[name], rank) for name in names}
     adapter = JournaledLlava(llavas, tasks, journals, request.batch_size, shared_prefix)
     _run(adapter, tasks.values(), processes)
     if rank == 0:
         for name, task in tasks.items():
-            _finish(request.out, task, _journal(request.out, llavas[name], task, rank))
+            _finish(request, task, _journal(request, llavas[name], task, rank))
 
 
 def _task(request: Request, name: str) -> GenerationTask:
@@ -109,13 +112,13 @@ def _asked_as(task: GenerationTask, model: "Llava", request: Request) -> "Llava"
     )
 
 
-def _journal(out: Path, llava: "Llava", task: GenerationTask, rank: int) -> Journal:
+def _journal(request: Request, llava: "Llava", task: GenerationTask, rank: int) -> Journal:
     identity = {
         **llava.identity,
         "decoding": dataclasses.asdict(task.decoding),
         "questions": questions_hash(task.samples),
     }
-    return Journal(out, task.name, identity, len(task.samples), rank)
+    return Journal(request.out, request.named[task.name], identity, len(task.samples), rank)
 
 
 def _run(adapter: "JournaledLlava", tasks: Iterable[GenerationTask], processes: int) -> None:
@@ -136,7 +139,7 @@ def _run(adapter: "JournaledLlava", tasks: Iterable[GenerationTask], processes: 
     )
 
 
-def _finish(out: Path, task: GenerationTask, journal: Journal) -> None:
+def _finish(request: Request, task: GenerationTask, journal: Journal) -> None:
     """Turn complete journals into the file of answers."""
     missing = [sample.id for sample in task.samples if sample.id not in journal.answers]
     if missing:
@@ -145,8 +148,9 @@ def _finish(out: Path, task: GenerationTask, journal: Journal) -> None:
             f"for sample {missing[0]!r}. Run the same command again to generate them."
         )
     rows = [{"id": sample.id, "response": journal.answers[sample.id]} for sample in task.samples]
-    JsonLines(responses_path(out, task.name)).rewrite(rows)
-    for path in journal_paths(out, task.name):
+    name = request.named[task.name]
+    JsonLines(responses_path(request.out, name)).rewrite(rows)
+    for path in journal_paths(request.out, name):
         path.unlink()
 
 
@@ -163,6 +167,7 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
     parser.add_argument("--protocol", default="official")
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--max-new-tokens", type=int)
+    parser.add_argument("--files", type=lambda names: tuple(names.split(",")), default=())
     return Request(**vars(parser.parse_args(arguments)))
 
 

@@ -2,15 +2,14 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from harness.console import Tracker, messages, track
 from harness.errors import HarnessError
-from harness.evaluation.generation.generate import unfinished
-from harness.evaluation.generation.journal import progress_of
+from harness.evaluation.generation.journal import progress_of, responses_path
 from harness.evaluation.generation.samples import protocol_of
 from harness.launchers.logged import run_logged
 from harness.registry import load_benchmark
@@ -28,8 +27,9 @@ def generate(
     log: Path,
     threads: int | None = None,
     processes: int = 1,
+    files: Mapping[str, str] | None = None,
 ) -> None:
-    """Generate the answers of `model` to all benchmarks of `spec` into `out/<benchmark>.jsonl`.
+    """Generate the answers of `model` to all benchmarks of `spec`, a file of `out` for each.
 
     Returns at once when they are there; continues where a stopped run ended.
 
@@ -42,17 +42,23 @@ def generate(
         log: File that gets the output of the process.
         threads: CPU threads of each process; by default what torch chooses.
         processes: How many share the samples, one per GPU.
+        files: Benchmark -> name of its file without the ending; by default the benchmark's.
 
     Raises:
         HarnessError: The process failed; the message holds the end of its log.
     """
-    names = unfinished(out, spec.benchmarks)
-    if not names:
+    named = files or {name: name for name in spec.benchmarks}
+    left = {
+        name: named[name]
+        for name in spec.benchmarks
+        if not responses_path(out, named[name]).exists()
+    }
+    if not left:
         return
-    _name_fallbacks(names, spec.protocol)
-    command = _command(str(model), names, spec, model_spec, data, out, processes)
+    _name_fallbacks(tuple(left), spec.protocol)
+    command = _command(str(model), left, spec, model_spec, data, out, processes)
     messages.print("generate: loading the model")
-    with _Followed(out, names) as followed:
+    with _Followed(out, tuple(left.values())) as followed:
         code = run_logged(command, log, _environment(threads), followed.look)
     if code != 0:
         raise HarnessError(
@@ -75,7 +81,7 @@ def _name_fallbacks(names: Sequence[str], protocol: str) -> None:
 
 def _command(
     model: str,
-    names: Sequence[str],
+    files: Mapping[str, str],
     spec: EvaluationSpec,
     model_spec: ModelSpec,
     data: Path,
@@ -91,7 +97,8 @@ def _command(
         "--revision": None if Path(model).is_dir() else model_spec.revision,
         "--data": data,
         "--out": out,
-        "--benchmarks": ",".join(names),
+        "--benchmarks": ",".join(files),
+        "--files": ",".join(files.values()),
         "--template": model_spec.template,
         "--transform": model_spec.image_transform,
         "--protocol": spec.protocol,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark
-from harness.files.atomic import write_text
 from harness.reporting.compare import Comparison, RunResult, compare
+from harness.reporting.folder import put, write_index
 from harness.reporting.words import escaped
 from harness.reporting.writers.markdown import legend, runs_table, settings, unreadable_replies
 from harness.reporting.writers.provenance import provenance_section
@@ -23,12 +23,13 @@ def write_ablation(
     benchmarks: Sequence[Benchmark[Any]],
     changes: Changes,
 ) -> Comparison:
-    """Write `<stem>.md` and `<stem>.csv`, each replaced as a whole, and return the rows."""
+    """Write `<stem>.md` and `<stem>.csv` and return the rows."""
     comparison = compare(runs, runs[0].size, benchmarks)
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
     text = ablation_markdown(comparison, title, benchmarks, changes)
-    write_text(stem.with_name(f"{stem.name}.csv"), csv_text(records))
-    write_text(stem.with_name(f"{stem.name}.md"), text)
+    put(stem.with_name(f"{stem.name}.csv"), csv_text(records))
+    put(stem.with_name(f"{stem.name}.md"), text)
+    write_index(stem.parent)
     return comparison
 
 

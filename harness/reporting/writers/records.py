@@ -11,6 +11,8 @@ from harness.reporting.compare import Row, RunResult, metrics_in
 from harness.reporting.published import PublishedValue
 
 COUNTS = ("samples", "scored", "unscored", "empty")
+PUBLISHED = "published"
+"""Kind of a number that was not measured here."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def published_record(value: PublishedValue) -> Record:
         benchmark=value.benchmark,
         metric=value.metric,
         value=repr(value.value),
-        kind="published",
+        kind=PUBLISHED,
         unit=value.unit,
         judge=value.judge,
         protocol="",

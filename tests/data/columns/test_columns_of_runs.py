@@ -6,7 +6,7 @@ from hardness_data import Endpoint, serving, write_clip
 from harness.llm.messages import ChatSettings
 from harness.reproduce import one_run
 from harness.runs.rundir import RunDir
-from harness.runs.state import Run
+from harness.identity.run import Run
 from harness.settings.resolve import resolve
 from harness.training import launch
 

@@ -1,0 +1,110 @@
+"""`evaluate` and `judge`: a model that is there already."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.commands.options.common import commands, examples
+from harness.commands.options.from_model import given
+from harness.commands.options.judging import JUDGING, Judge
+from harness.llm.messages import ChatSettings
+from harness.settings.request import Again
+
+app = commands()
+
+Out = Annotated[Path, typer.Option("--out", help="Folder that holds runs/ and tables/.")]
+Runs = Annotated[
+    int | None,
+    typer.Option("--judge-runs", min=1, help="Judge everything this often (mm_vet; paper: 5)."),
+]
+Benchmarks = Annotated[
+    str | None, typer.Option("--benchmarks", metavar="A,B", help="Default: those of the run.")
+]
+Protocol = Annotated[
+    str | None, typer.Option("--protocol", help="Decoding settings, by name. Default: the run's.")
+]
+OUT = Path("results")
+
+
+@app.command(
+    epilog=examples(
+        "evaluate dama-7b-seed0-3fa2c1d40b7e --benchmarks amber,mmhal",
+        "evaluate dama-7b-seed0-3fa2c1d40b7e --protocol rlaifv",
+        "evaluate openbmb/RLAIF-V-7B --size 7b --judge openai",
+    )
+)
+@given(judging=JUDGING)
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(help="A run (see: list runs), a checkpoint's folder, or a hub name.")
+    ],
+    judging: ChatSettings,
+    judge: Judge = None,
+    judge_runs: Runs = None,
+    protocol: Protocol = None,
+    benchmarks: Benchmarks = None,
+    size: Annotated[
+        str, typer.Option("--size", "-s", help="For a checkpoint: whose preset says how to ask.")
+    ] = "7b",
+    again: Annotated[
+        Again | None, typer.Option("--again", help="Set these aside and make them anew.")
+    ] = None,
+    out: Out = OUT,
+) -> None:
+    """Answer and judge with another judge, protocol or benchmarks; nothing is trained.
+
+    What is there already, and is decided by the same things, is kept.
+    """
+    from harness.errors import ConfigError
+    from harness.reproduce.evaluate_one import Wanted, evaluate_one
+
+    if again == "training":
+        raise ConfigError("evaluate trains nothing. `reproduce --again training` does.")
+    changes = _given(judge, judge_runs, protocol, benchmarks)
+    evaluate_one(model, Wanted(out, changes, judging, size, again=again))
+
+
+@app.command(
+    epilog=examples(
+        "judge dama-7b-seed0-3fa2c1d40b7e --judge openai:gpt-4o",
+        "judge dama-7b-seed0-3fa2c1d40b7e --judge replay:replies.jsonl --benchmarks mmhal",
+    )
+)
+@given(judging=JUDGING)
+def judge(
+    model: Annotated[str, typer.Argument(help="A run, see: list runs.")],
+    who: Annotated[
+        str,
+        typer.Option("--judge", help="openai, openai:MODEL, replay:FILE, or oracle (tiny world)."),
+    ],
+    judging: ChatSettings,
+    judge_runs: Runs = None,
+    protocol: Protocol = None,
+    benchmarks: Benchmarks = None,
+    out: Out = OUT,
+) -> None:
+    """Judge the answers of a run by somebody else; no model and no GPU needed."""
+    from harness.reproduce.evaluate_one import Wanted, evaluate_one
+
+    changes = _given(who, judge_runs, protocol, benchmarks)
+    evaluate_one(model, Wanted(out, changes, judging, only_judge=True))
+
+
+def _given(
+    judge: str | None, judge_runs: int | None, protocol: str | None, benchmarks: str | None
+) -> dict[str, Any]:
+    """Return the values of the evaluation that were given."""
+    from harness.registry import benchmarks as known
+    from harness.registry import find
+
+    names = None if benchmarks is None else tuple(one.strip() for one in benchmarks.split(","))
+    for name in names or ():
+        find(name, known(), "benchmark")
+    values = {
+        "judge": judge,
+        "judge_runs": judge_runs,
+        "protocol": protocol,
+        "benchmarks": names,
+    }
+    return {key: value for key, value in values.items() if value is not None}

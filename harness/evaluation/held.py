@@ -1,0 +1,206 @@
+"""What is there of a model's answers and their judgements, each named by what decides it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmarks.types import LLMJudge, Scorecard
+from harness.errors import ConfigError, DataError
+from harness.evaluation.generation.journal import responses_path
+from harness.evaluation.generation.samples import (
+    GenerationTask,
+    decoding_of,
+    protocol_of,
+    questions_hash,
+)
+from harness.evaluation.judging.annotators import runs_of
+from harness.files.digests import content_digest, text_digest
+from harness.identity.record import Record, name_of
+from harness.identity.run import Run
+from harness.identity.sources import source_digest
+from harness.models.sources import content_hash
+from harness.registry import benchmark_module, load_benchmark
+from harness.runs.rundir import RunDir
+from harness.settings.spec import EvaluationSpec, ModelSpec
+from harness.upstream.reading import read_data
+
+IDENTITY = "identity.json"
+REPLIES, ITEMS, SCORECARD = "replies.jsonl", "items.jsonl", "scorecard.json"
+"""Files of a judgement, the scorecard last: where it stands, everything else does."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """One model under one way of asking and judging; every place is located.
+
+    Answers are decided by the model's files, the questions with their pictures, template, transform
+    and decoding. A judgement is decided by the answers, the judge as it is asked, the benchmark's
+    files and the code that scores.
+    """
+
+    folder: RunDir
+    checkpoint: str
+    """Hash of the model's files."""
+    model: ModelSpec
+    asked: EvaluationSpec
+
+    def answers(self, name: str) -> dict[str, Any]:
+        """Return what decides the answers to a benchmark."""
+        task = _task(name, self.asked)
+        return {
+            "checkpoint": self.checkpoint,
+            "benchmark": name,
+            "questions": _questions(name, Path(self.asked.data)),
+            "template": task.decoding.template or self.model.template,
+            "image_transform": task.decoding.image_transform or self.model.image_transform,
+            "decoding": dataclasses.asdict(task.decoding),
+        }
+
+    def judgement(self, name: str) -> dict[str, Any]:
+        """Return what decides the judgement of the answers to a benchmark."""
+        benchmark = load_benchmark(name)
+        return {
+            "answers": self.answers(name),
+            "protocol": protocol_of(benchmark, self.asked.protocol),
+            "data": _version(name, Path(self.asked.data)),
+            "judge": self._judge(name),
+            "scorer": source_digest(benchmark_module(name)),
+        }
+
+    def answers_name(self, name: str) -> str:
+        """Return `<benchmark>-<digest>`, the name of the answers' file without its ending."""
+        return self._named[name][0]
+
+    def responses(self, name: str) -> Path:
+        """Return the file of the answers to a benchmark."""
+        return responses_path(self.folder.responses, self.answers_name(name))
+
+    def judged(self, name: str) -> Path:
+        """Return the folder of the judgement of a benchmark."""
+        return self.folder.judgements / self._named[name][1]
+
+    @cached_property
+    def _named(self) -> dict[str, tuple[str, str]]:
+        return {
+            name: (
+                f"{name}-{name_of(self.answers(name))}",
+                f"{name}-{name_of(self.judgement(name))}",
+            )
+            for name in self.asked.benchmarks
+        }
+
+    def unanswered(self) -> list[str]:
+        """Return the benchmarks whose answers are not all there."""
+        return [name for name in self.asked.benchmarks if not self.responses(name).exists()]
+
+    def unjudged(self) -> list[str]:
+        """Return the benchmarks without a scorecard."""
+        return [
+            name for name in self.asked.benchmarks if not (self.judged(name) / SCORECARD).exists()
+        ]
+
+    def scorecards(self) -> dict[str, Scorecard]:
+        """Return the scorecards that are there.
+
+        Raises:
+            ConfigError: One is damaged.
+        """
+        files = {name: self.judged(name) / SCORECARD for name in self.asked.benchmarks}
+        return {name: read_scorecard(file) for name, file in files.items() if file.exists()}
+
+    def _judge(self, name: str) -> dict[str, Any]:
+        """Return who judges, as asked; how a judge is reached does not count."""
+        benchmark, words = load_benchmark(name), self.asked.judge
+        kind, _, argument = words.partition(":")
+        if kind == "oracle":
+            return {"kind": kind}
+        if kind == "replay":
+            return {"kind": kind, "replies": _recording(Path(argument))}
+        if not isinstance(benchmark.annotator, LLMJudge):
+            return {"kind": "none"}
+        model = argument or benchmark.annotator.model
+        return {"kind": kind, "model": model, "runs": runs_of(benchmark, self.asked.judge_runs)}
+
+
+def of_run(run: Run) -> Held | None:
+    """Return what is held of a run's own model; None while it is not trained."""
+    folder = run.folder
+    if not folder.model.exists():
+        return None
+    spec = run.located
+    return Held(folder, content_hash(folder.model), spec.model, spec.evaluation)
+
+
+def of_base(run: Run) -> Held:
+    """Return what is held of the model that a run starts from."""
+    return Held(run.base, run.base_content, run.located.model, run.located.evaluation)
+
+
+def is_finished(run: Run) -> bool:
+    """Say whether a run is trained and judged as it was asked for."""
+    held = of_run(run) if run.is_known else None
+    return held is not None and not held.unjudged()
+
+
+def read_scorecard(file: Path) -> Scorecard:
+    """Read a scorecard.
+
+    Raises:
+        ConfigError: It is damaged.
+    """
+    try:
+        return Scorecard(**json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(
+            f"{file} is not a scorecard ({error}). Remove the folder {file.parent}, and the same "
+            "command judges the answers again."
+        ) from error
+
+
+def setting_of(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what two judgements must share to be compared: all but who answered."""
+    answers = {key: value for key, value in identity["answers"].items() if key != "checkpoint"}
+    return {**identity, "answers": answers}
+
+
+def begun(file: Path, identity: Mapping[str, Any]) -> None:
+    """Write what decides a thing beside it, before it is begun."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Record.now(identity).write(file)
+
+
+def _task(name: str, asked: EvaluationSpec) -> GenerationTask:
+    benchmark, data = load_benchmark(name), Path(asked.data)
+    decoding = decoding_of(benchmark, asked.protocol, asked.max_new_tokens)
+    return GenerationTask(name, _read(name, data)[0], data / name, decoding)
+
+
+@cache
+def _read(name: str, data: Path) -> tuple[Any, str]:
+    samples, version = read_data(load_benchmark(name), data / name)
+    return tuple(samples), version
+
+
+def _version(name: str, data: Path) -> str:
+    return _read(name, data)[1]
+
+
+@cache
+def _questions(name: str, data: Path) -> str:
+    """Hash what a model is asked: the questions, and the contents of the pictures."""
+    samples, _ = _read(name, data)
+    files = [data / name / one.image for one in samples if not isinstance(one.image, bytes)]
+    return text_digest(questions_hash(samples), content_digest(lambda: files), digits=16)
+
+
+@cache
+def _recording(file: Path) -> str:
+    """Hash recorded replies."""
+    if not file.is_file():
+        raise DataError(f"{file}: there is no such file of replies. Name it with replay:FILE.")
+    return content_digest(lambda: [file])[:16]

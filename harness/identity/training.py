@@ -1,0 +1,93 @@
+"""What decides a training: its settings, the method's code, and the contents that it reads."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from harness.console import Tracker, track
+from harness.data.pairs.opening import selected_pairs
+from harness.errors import DataError
+from harness.files.digests import content_digest
+from harness.files.hub_names import cached_commit, is_here
+from harness.identity.sources import source_digest
+from harness.models.sources import content_hash, find
+from harness.registry import load_method, method_module
+from harness.settings.spec import DataSpec, RunSpec
+
+_LOCAL_CLIP = "local-dir:"
+
+
+def training_identity(spec: RunSpec) -> dict[str, Any]:
+    """Return everything that decides what a run trains, as JSON; every place of `spec` is located.
+
+    Contents stand in it as hashes, so that neither places nor users matter.
+
+    Raises:
+        DataError: Something is not there, or damaged.
+    """
+    values = spec.settings()
+    values["method"]["source"] = source_digest(method_module(spec.method))
+    values["model"]["content"] = content_hash(find(spec.model.path, spec.model.revision).folder)
+    values["data"]["content"] = _pairs(spec.data)
+    if load_method(spec.method).columns:
+        values["data"]["hardness"]["clip"] = _clip(spec.data.hardness.clip)
+    else:
+        del values["data"]["hardness"]
+    return values
+
+
+def pinned(spec: RunSpec) -> RunSpec:
+    """Return the specification with the commits of what lies in the hub's cache.
+
+    So that a name means the same in every process of a run, whatever the hub gets meanwhile.
+    """
+    model, preferences = spec.model, spec.data.preferences
+    if commit := cached_commit(model.path, "model", model.revision):
+        model = model.model_copy(update={"revision": commit})
+    if "@" not in preferences and (commit := cached_commit(preferences, "dataset")):
+        preferences = f"{preferences}@{commit}"
+    data = spec.data.model_copy(update={"preferences": preferences})
+    return spec.model_copy(update={"model": model, "data": data})
+
+
+def inputs_are_here(spec: RunSpec) -> bool:
+    """Say whether model and pairs are here, so that nothing would be fetched to look at them."""
+    model = is_here(spec.model.path, "model", spec.model.revision)
+    return model and is_here(spec.data.preferences, "dataset")
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return the dotted keys of all values that differ."""
+    found: list[str] = []
+    for key in sorted(old.keys() | new.keys()):
+        one, other = old.get(key), new.get(key)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += differences(one, other, f"{prefix}{key}.")
+        elif one != other:
+            found.append(f"{prefix}{key}")
+    return found
+
+
+def _pairs(data: DataSpec) -> str:
+    """Return the hash of the selected pairs and their pictures; progress is shown of reading."""
+    with ExitStack() as stack:
+        shown: list[Tracker] = []
+
+        def advance(rows: int) -> None:
+            if not shown:
+                shown.append(stack.enter_context(track("read pairs")))
+            shown[0].advance(rows)
+
+        return selected_pairs(data, advance).digest
+
+
+def _clip(reference: str) -> str:
+    """Return a hash of a local CLIP, and any other by its name, which open_clip pins."""
+    if not reference.startswith(_LOCAL_CLIP):
+        return reference
+    folder = Path(reference.removeprefix(_LOCAL_CLIP))
+    files = sorted(path for path in folder.glob("*") if path.is_file())
+    if not files:
+        raise DataError(f"data.hardness.clip {reference}: there is no file in this folder.")
+    return content_digest(lambda: files)[:16]

@@ -1,0 +1,135 @@
+"""The runs of an output folder: what each is, how far it is, and its headline numbers."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError, HarnessError
+from harness.evaluation.held import SCORECARD, read_scorecard
+from harness.files.jsonlines import JsonLines
+from harness.files.locks import in_use
+from harness.identity.run import RUNS
+from harness.registry import hint, load_benchmark
+from harness.reporting.labels import label_of
+from harness.reporting.neighbours import Neighbour, neighbours, read
+from harness.reporting.words import header, number
+from harness.runs.rundir import RunDir
+
+Row = dict[str, str]
+
+
+def run_rows(out: Path) -> tuple[list[Row], list[str]]:
+    """Return a row for every run and every model that was evaluated, and what cannot be read."""
+    found, faults = neighbours(out)
+    rows = [_row(one) for one in found]
+    known = {one.folder.path for one in found}
+    for folder in sorted((out / RUNS).glob("*/judgements")):
+        run = RunDir(folder.parent)
+        if run.path not in known and not run.spec_file.exists():
+            rows.append(_of_model(run))
+    return rows, faults
+
+
+def state_of(run: RunDir) -> str:
+    """Return how far a run is: running, stopped, diverged, trained or done."""
+    if in_use(run.lock):
+        return "running"
+    if run.model.exists():
+        return "done" if any(run.judgements.glob(f"*/{SCORECARD}")) else "trained"
+    if not run.metrics.exists():
+        return "not begun"
+    last = JsonLines(run.metrics).last() or {}
+    return f"stopped at step {last.get('step', 0)}"
+
+
+def numbers_of(run: RunDir) -> Iterator[tuple[str, str, str]]:
+    """Yield metric, number and judge of every headline number of a run.
+
+    Raises:
+        HarnessError: A scorecard is damaged, or of a benchmark that is not installed.
+    """
+    files = [
+        *sorted(run.judgements.glob(f"*/{SCORECARD}")),
+        *sorted((run.path / "scorecards").glob("*.json")),
+    ]
+    for file in files:
+        card = read_scorecard(file)
+        for metric in load_benchmark(card.benchmark).metrics:
+            if metric.headline and metric.name in card.official:
+                value = number(card.official[metric.name], metric.unit)
+                yield header(card.benchmark, metric), value, f"{card.judge}, {card.protocol}"
+
+
+def details_of(name: str, out: Path) -> dict[str, Any]:
+    """Return what a run is, by its name or folder.
+
+    Raises:
+        ConfigError: There is no such run.
+        DataError: It is damaged.
+    """
+    for path in (out / RUNS / name, Path(name)):
+        if (path / "run.yaml").is_file():
+            return _details(read(RunDir(path.resolve())))
+    names = [path.parent.name for path in sorted((out / RUNS).glob("*/run.yaml"))]
+    raise ConfigError(f"Unknown run {name!r} in {out / RUNS}. {hint(name, names)}")
+
+
+def _details(run: Neighbour) -> dict[str, Any]:
+    """Return what a run is: its state, what decides it, and its numbers."""
+    facts: dict[str, Any] = {
+        "run": run.folder.path.name,
+        "what": label_of(run.spec),
+        "size": run.spec.size,
+        "seed": run.spec.seed,
+        "state": state_of(run.folder),
+        "folder": str(run.folder.path),
+    }
+    if run.record is not None:
+        facts["begun"] = run.record.since
+        facts["decided by"] = run.record.identity
+    facts["numbers"] = [
+        {"metric": metric, "value": value, "judged by": judge}
+        for metric, value, judge in numbers_of(run.folder)
+    ]
+    return facts
+
+
+def _row(run: Neighbour) -> Row:
+    content = run.model_content or "not recorded"
+    return {
+        "run": run.folder.path.name,
+        "what": f"{label_of(run.spec)}, seed {run.spec.seed}",
+        "state": state_of(run.folder),
+        "begun": run.record.since if run.record else _changed(run.folder),
+        "base": content[:12],
+        "numbers": _headline(run.folder),
+    }
+
+
+def _of_model(run: RunDir) -> Row:
+    name, _, content = run.path.name.rpartition("-")
+    return {
+        "run": run.path.name,
+        "what": f"{name}, as it is",
+        "state": "running" if in_use(run.lock) else "done",
+        "begun": _changed(run),
+        "base": content,
+        "numbers": _headline(run),
+    }
+
+
+def _headline(run: RunDir) -> str:
+    """Return the first number of every benchmark."""
+    found: dict[str, str] = {}
+    try:
+        for name, value, _ in numbers_of(run):
+            found.setdefault(name.split()[0], f"{name} {value}")
+    except HarnessError as error:
+        return f"not readable: {error}"
+    return ", ".join(found.values())
+
+
+def _changed(run: RunDir) -> str:
+    made = datetime.fromtimestamp(run.path.stat().st_mtime, UTC).astimezone()
+    return f"{made:%Y-%m-%d %H:%M}"

@@ -1,0 +1,36 @@
+"""What a table is called besides its size: how its numbers differ from the preset's setting."""
+
+import re
+from typing import Any
+
+from harness.files.digests import text_digest
+from harness.identity.run import Run
+from harness.settings.resolve import resolve
+
+_KEYS = ("protocol", "judge", "judge_runs", "benchmarks", "max_new_tokens", "data")
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,24}")
+_DIGITS = 6
+
+
+def suffix_of(run: Run) -> str:
+    """Return such as `-protocol-greedy`, empty where a run is evaluated as its preset says.
+
+    So that a table of one judge, protocol, list of benchmarks or base model never takes the place
+    of another's.
+    """
+    spec = run.spec
+    preset = resolve(spec.method, spec.size, spec.variant).spec
+    parts = [
+        f"{key}-{_slug(getattr(spec.evaluation, key))}"
+        for key in _KEYS
+        if getattr(spec.evaluation, key) != getattr(preset.evaluation, key)
+    ]
+    if (spec.model.path, spec.model.revision) != (preset.model.path, preset.model.revision):
+        parts.append(f"model-{run.base_content[:_DIGITS]}")
+    return "".join(f"-{part}" for part in parts)
+
+
+def _slug(value: Any) -> str:
+    """Return a value as a part of a file name; of a long or odd one a hash."""
+    text = "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if _PLAIN.fullmatch(text) else text_digest(text, digits=_DIGITS)

@@ -1,0 +1,53 @@
+"""Set aside what is to be made again; nothing is thrown away."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.console import messages
+from harness.evaluation.held import IDENTITY, Held, of_base, of_run
+from harness.identity.run import Run
+from harness.settings.request import Again
+
+HISTORY = "history"
+"""Below the output folder: what was set aside, each with its time."""
+
+
+def set_aside(runs: Sequence[Run], what: Again) -> None:
+    """Set aside the trainings, answers or judgements of runs that are finished.
+
+    What is unfinished goes on: a call that was killed after this can be called again.
+    """
+    known = [run for run in runs if run.is_known]
+    if what == "training":
+        for run in known:
+            if run.folder.model.exists():
+                with run.folder.locked():
+                    _move(run.out, run.folder.path.parent, [run.folder.path])
+        return
+    held = [one for run in known for one in (of_run(run), of_base(run)) if one is not None]
+    for one in {one.folder.path: one for one in held}.values():
+        set_aside_of(one, known[0].out, what)
+
+
+def set_aside_of(held: Held, out: Path, what: Again) -> None:
+    """Set aside the finished answers, or only the judgements, of one model."""
+    with held.folder.locked():
+        for name in held.asked.benchmarks:
+            judged, answers = [held.judged(name)], []
+            if what == "answers":
+                judged = sorted(held.folder.judgements.glob(f"{name}-*"))
+                file = held.responses(name)
+                answers = [file, file.with_name(f"{held.answers_name(name)}.{IDENTITY}")]
+            if all(path.exists() for path in (*judged, *answers)):
+                _move(out, held.folder.path.parent, [*judged, *answers])
+
+
+def _move(out: Path, runs: Path, paths: Iterable[Path]) -> None:
+    """Move files and folders out of `runs/`, keeping their places among each other."""
+    to = out / HISTORY / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+    for path in paths:
+        target = to / path.relative_to(runs)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+        messages.print(f"set aside: {target}", markup=False)
