@@ -1,7 +1,5 @@
 """From answers on disk to scorecards."""
 
-import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +9,12 @@ from benchmarks.types import Benchmark, Response, Sample, Scorecard, Unscored
 from harness.console import messages
 from harness.errors import ConfigError, DataError
 from harness.evaluation.answers.answers import pair, read_responses
-from harness.evaluation.generation.samples import protocol_of
-from harness.evaluation.held import IDENTITY, ITEMS, REPLIES, SCORECARD, Held, begun
 from harness.evaluation.items import Item, failed
 from harness.evaluation.judging.annotate import Annotation, annotate
 from harness.evaluation.judging.annotators import (
-    DEFAULTS,
     Annotators,
-    find_annotators,
-    open_service,
-    runs_of,
 )
 from harness.evaluation.judging.replies import Replies
-from harness.files.atomic import write_text
-from harness.files.jsonlines import JsonLines
-from harness.llm.messages import ChatSettings
-from harness.registry import load_benchmark
 from harness.upstream.reading import read_data
 
 
@@ -172,52 +160,3 @@ def _judge(benchmark: Benchmark[Any], annotators: Annotators, samples: Sequence[
     """Name judge and tagger, and the resources that the samples say they were read with."""
     notes = dict.fromkeys(sample.reference.get("resources") for sample in samples)
     return "; ".join([annotators.describe(benchmark), *filter(None, notes)])
-
-
-def judge_answers(held: Held, settings: ChatSettings = DEFAULTS) -> None:
-    """Judge the answers to all benchmarks that have no scorecard.
-
-    Replies that were given about the same answers before are taken over.
-
-    Args:
-        held: The model whose answers are there.
-        settings: How the judge is reached and what it may spend on all benchmarks together.
-
-    Raises:
-        ConfigError: There is no such judge, or it has no key.
-        JudgeError: The judge did not answer.
-    """
-    asked, names = held.asked, held.unjudged()
-    service = open_service(asked.judge, settings) if names else None
-    for name in names:
-        benchmark, folder = load_benchmark(name), held.judged(name)
-        begun(folder / IDENTITY, held.judgement(name))
-        _take_over(folder, name)
-        data = Path(asked.data) / name
-        runs = runs_of(benchmark, asked.judge_runs)
-        evaluation = evaluate(
-            benchmark,
-            data,
-            held.responses(name),
-            find_annotators(asked.judge, data, settings, runs, service),
-            folder / REPLIES,
-            protocol_of(benchmark, asked.protocol),
-        )
-        write(evaluation, folder)
-
-
-def _take_over(folder: Path, name: str) -> None:
-    """Begin the replies of a judgement with those of its neighbours; a key tells what they fit."""
-    if (folder / REPLIES).exists():
-        return
-    others = sorted(folder.parent.glob(f"{name}-*/{REPLIES}"))
-    rows = [row for file in others for row in JsonLines(file).read()]
-    if rows:
-        JsonLines(folder / REPLIES).rewrite(rows)
-
-
-def write(evaluation: Evaluation, folder: Path) -> None:
-    """Write the items, then the scorecard: where it stands, everything else does."""
-    JsonLines(folder / ITEMS).rewrite(item.row() for item in evaluation.items)
-    card = dataclasses.asdict(evaluation.scorecard)
-    write_text(folder / SCORECARD, json.dumps(card, indent=2, ensure_ascii=False) + "\n")

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.console import Tracker, track
 from harness.data.pairs.opening import selected_pairs
+from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError
 from harness.files.digests import content_digest
 from harness.files.hub_names import cached_commit, is_here
@@ -29,10 +30,11 @@ def training_identity(spec: RunSpec) -> dict[str, Any]:
     values = spec.settings()
     values["method"]["source"] = source_digest(method_module(spec.method))
     values["model"]["content"] = content_hash(find(spec.model.path, spec.model.revision).folder)
-    values["data"]["content"] = _pairs(spec.data)
-    if load_method(spec.method).columns:
+    pairs = _pairs(spec.data)
+    values["data"]["content"] = pairs.digest
+    if load_method(spec.method).columns - set(pairs.columns):
         values["data"]["hardness"]["clip"] = _clip(spec.data.hardness.clip)
-    else:
+    else:  # the method reads no column, or the data hold it
         del values["data"]["hardness"]
     return values
 
@@ -69,8 +71,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
     return found
 
 
-def _pairs(data: DataSpec) -> str:
-    """Return the hash of the selected pairs and their pictures; progress is shown of reading."""
+def _pairs(data: DataSpec) -> Preferences:
+    """Open the selected pairs; progress is shown where they have to be converted first."""
     with ExitStack() as stack:
         shown: list[Tracker] = []
 
@@ -79,7 +81,7 @@ def _pairs(data: DataSpec) -> str:
                 shown.append(stack.enter_context(track("read pairs")))
             shown[0].advance(rows)
 
-        return selected_pairs(data, advance).digest
+        return selected_pairs(data, advance)
 
 
 def _clip(reference: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.console import messages
 from harness.evaluation.held import IDENTITY, Held, of_base, of_run
+from harness.files.atomic import commit
 from harness.identity.run import Run
 from harness.settings.request import Again
 
@@ -49,5 +50,5 @@ def _move(out: Path, runs: Path, paths: Iterable[Path]) -> None:
     for path in paths:
         target = to / path.relative_to(runs)
         target.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(target)
+        commit(path, target)
         messages.print(f"set aside: {target}", markup=False)

@@ -56,8 +56,8 @@ def evaluate(held: Held, model: Path, judging: ChatSettings, devices: int) -> No
         judging: How the judge is reached.
         devices: How many share the work at most.
     """
-    from harness.evaluation.evaluate import judge_answers
     from harness.evaluation.generation.launch import generate
+    from harness.evaluation.judged import judge_answers
 
     folder, asked = held.folder, held.asked
     for name in held.unanswered():

@@ -8,10 +8,14 @@ import sys
 import pytest
 
 from harness.errors import ConfigError, DataError
-from harness.evaluation.evaluate import evaluate, evaluate_all
+from harness.evaluation.evaluate import evaluate
+from harness.evaluation.held import Held
+from harness.evaluation.judged import judge_answers
 from harness.evaluation.judging.annotators import find_annotators
 from harness.evaluation.score import as_json, score_responses
 from harness.registry import load_benchmark
+from harness.runs.rundir import RunDir
+from harness.settings.spec import EvaluationSpec, ModelSpec
 from harness.upstream.reading import read_data
 
 ROW = {
@@ -136,14 +140,20 @@ def test_a_part_of_amber_is_scored_as_by_the_published_script(tmp_path):
 
 
 def test_a_run_gets_a_scorecard_and_its_items(data, tmp_path):
-    run = tmp_path / "run"
-    lines(run / "responses" / "mmhal.jsonl", ANSWERS)
     recording = lines(tmp_path / "recorded.jsonl", REPLIES)
-    cards = evaluate_all(run, ["mmhal"], data.parent, f"replay:{recording}", "rlaifv")
-    stored = json.loads((run / "scorecards" / "mmhal.json").read_text())
-    assert stored["official"] == cards["mmhal"].official
-    assert stored["protocol"] == "rlaifv"
-    rows = (run / "scorecards" / "mmhal.items.jsonl").read_text().splitlines()
+    asked = EvaluationSpec(
+        benchmarks=("mmhal",),
+        data=str(data.parent),
+        judge=f"replay:{recording}",
+        protocol="rlaifv",
+    )
+    held = Held(RunDir(tmp_path / "run"), "a checkpoint", ModelSpec(path="none"), asked)
+    lines(held.responses("mmhal"), ANSWERS)
+    assert held.unjudged() == ["mmhal"]
+    judge_answers(held)
+    assert held.unjudged() == []
+    assert held.scorecards()["mmhal"].protocol == "rlaifv"
+    rows = (held.judged("mmhal") / "items.jsonl").read_text().splitlines()
     assert [json.loads(row) for row in rows] == [
         {
             "id": 0,

@@ -2,7 +2,6 @@
 
 import json
 from base64 import b64encode
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -27,8 +26,7 @@ from harness.llm.messages import ChatRequest
 from harness.llm.store import key_of
 from harness.models.base import model_digest
 from harness.models.sources import content_hash
-from harness.runs.rundir import RunDir
-from harness.identity.run import Run
+from harness.runs.rundir import run_name
 from harness.settings.resolve import resolve
 from harness.training.precomputed.reference import ReferenceKey
 from harness.training.precomputed.vision_cache import VisionKey
@@ -104,8 +102,8 @@ def test_folders_and_lists_of_files(tree):
 
 def test_names_of_runs():
     spec = resolve("dpo", "tiny", None, seed=3).spec
-    assert RunDir.at(Path("runs"), spec).path.name == "dpo-tiny-seed3-810a21954e0d"
-    assert Run(spec, spec, Path("results")).base.path.name == "base-tiny-825b91890022"
+    assert run_name(spec) == "dpo-tiny-seed3-810a21954e0d"
+    assert run_name(spec, "3fa2") == "dpo-tiny-seed3-3fa2"
 
 
 def test_keys_of_replies():

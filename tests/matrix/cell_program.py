@@ -1,7 +1,7 @@
 """Stands for `reproduce` in tests: works on the folder of one run as that does, in no time.
 
 Arguments: the folder, its specification as YAML, the file that counts calls, the file whose
-presence ends the waiting, the names of the benchmarks, and what to do.
+presence ends the waiting, the folders of the judgements, and what to do.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 
-def main(run, spec, calls, go, benchmarks, behaviour):
+def main(run, spec, calls, go, judged, behaviour):
     run.mkdir(parents=True, exist_ok=True)
     with FileLock(run / ".lock", timeout=5):
         with calls.open("a") as file:
@@ -32,10 +32,12 @@ def main(run, spec, calls, go, benchmarks, behaviour):
             (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
             while not go.exists():
                 time.sleep(0.02)
-        (run / "scorecards").mkdir(exist_ok=True)
-        for benchmark in benchmarks.split(","):
-            (run / "scorecards" / f"{benchmark}.json").touch()
-        (run / "model").mkdir()
+        for folder in map(Path, judged.split(",")):
+            folder.mkdir(parents=True)
+            (folder / "scorecard.json").touch()
+        (run / "making").mkdir()
+        (run / "making" / "config.json").write_text("{}")
+        (run / "making").rename(run / "model")
 
 
 def save(run):

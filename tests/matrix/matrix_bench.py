@@ -7,8 +7,10 @@ from pathlib import Path
 
 import yaml
 
+from harness.evaluation.held import Held
 from harness.matrix.cells import MatrixRequest, resolved
 from harness.matrix.work import Work
+from harness.models.sources import content_hash
 from harness.settings.request import Request
 
 PROGRAM = Path(__file__).with_name("cell_program.py")
@@ -23,6 +25,9 @@ class Bench:
     behaviours: dict[int, str] = field(default_factory=dict)
     """What the process of a seed does; the others finish at once."""
 
+    overrides: tuple[str, ...] = ()
+    """Name a small model, pairs and one benchmark."""
+
     @property
     def out(self):
         return self.folder / "out"
@@ -32,15 +37,24 @@ class Bench:
         return self.folder / "go"
 
     def cells(self, seeds=(0,), methods=("dpo",)):
-        shared = Request(method="", seeds=seeds, out=self.out)
+        shared = Request(method="", seeds=seeds, out=self.out, overrides=self.overrides)
         return resolved(MatrixRequest(methods=methods, sizes=("tiny",), shared=shared))
+
+    def held(self, cell):
+        """What the model that `cell_program` makes will have."""
+        model = self.folder / "trained"
+        model.mkdir(exist_ok=True)
+        (model / "config.json").write_text("{}")
+        spec = cell.spec
+        return Held(cell.run.folder, content_hash(model), spec.model, spec.evaluation)
 
     def command(self, cell):
         spec = self.folder / f"{cell.run.folder.path.name}.yaml"
         spec.write_text(yaml.safe_dump(cell.spec.model_dump(mode="json")))
-        benchmarks = ",".join(cell.spec.evaluation.benchmarks)
+        held = self.held(cell)
+        judged = ",".join(str(held.judged(name)) for name in held.asked.benchmarks)
         behaviour = self.behaviours.get(cell.spec.seed, "finish")
-        words = (PROGRAM, cell.run.folder.path, spec, self.folder / "calls", self.go, benchmarks)
+        words = (PROGRAM, cell.run.folder.path, spec, self.folder / "calls", self.go, judged)
         return [sys.executable, *map(str, words), behaviour]
 
     def work(self, seeds=(0,), **options):

@@ -11,13 +11,13 @@ from matrix_bench import PROGRAM, ROOT, run_together
 
 from harness.matrix.cells import reproduce_command
 from harness.matrix.state import State, reason
-from harness.runs.rundir import RunDir
+from harness.runs.rundir import RunDir, run_name
 
 DRIVER = """
 import sys
 from pathlib import Path
 from matrix_bench import Bench
-bench = Bench(Path(sys.argv[1]), {0: "wait"})
+bench = Bench(Path(sys.argv[1]), {0: "wait"}, tuple(sys.argv[2:]))
 bench.work((0, 1)).run(lambda standings: None)
 """
 
@@ -48,7 +48,7 @@ def test_a_failure_keeps_its_error_and_the_others_go_on(bench):
     failed = work.standings[0]
     assert failed.told == "no luck today"
     log = failed.cell.log.read_text()
-    assert failed.cell.log == bench.out / "matrix" / f"{failed.cell.run.folder.path.name}.log"
+    assert failed.cell.log == bench.out / "matrix" / f"{run_name(failed.cell.run.spec)}.log"
     assert log.splitlines()[0].startswith(f"$ {sys.executable} {PROGRAM}")
     assert log.endswith("error: no luck today\nin two lines\n")
 
@@ -132,7 +132,7 @@ def test_a_command_that_is_killed_leaves_no_cell_running_and_the_next_one_goes_o
     """Killed as nobody can prepare for: its process is asked to save by the kernel."""
     path = os.pathsep.join((str(PROGRAM.parent), str(ROOT)))
     driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(bench.folder)],
+        [sys.executable, "-c", DRIVER, str(bench.folder), *bench.overrides],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": path},
     )

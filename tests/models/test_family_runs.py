@@ -85,7 +85,8 @@ def runs(bases, tmp_path_factory):
     qwen = {"template": "qwen2_5_vl"}
 
     def opened(name, model, **training):
-        run = RunDir.open(root / name, spec_of(bases[name.split()[0]], parquet, model, training))
+        run = RunDir(root / name)
+        run.open(spec_of(bases[name.split()[0]], parquet, model, training))
         run.logs.mkdir()
         return run
 

@@ -77,7 +77,9 @@ def check(folder: Path, count: int, steps: int) -> None:
         }
     )
     open_preferences(spec.data)
-    RunDir.open(folder / "runs", spec).logs.mkdir(parents=True)
+    run = RunDir(folder / "runs" / "measured")
+    run.open(spec)
+    run.logs.mkdir(parents=True)
 
 
 def train(folder: Path, made: bool) -> dict[str, float]:

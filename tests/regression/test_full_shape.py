@@ -23,9 +23,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from harness.costs.shapes import IMAGE_TOKEN
-from harness.evaluation.evaluate import evaluate_all
 from harness.evaluation.generation.launch import generate
-from harness.runs.rundir import RunDir
+from harness.evaluation.held import Held
+from harness.evaluation.judged import judge_answers
+from harness.models.sources import content_hash
+from harness.runs.rundir import RunDir, run_name
 from harness.settings.spec import RunSpec
 from harness.training.checkpoints.checkpoint import latest_checkpoint
 from harness.training.launch import train
@@ -102,7 +104,9 @@ def open_run(world, method):
             },
         }
     )
-    return RunDir.open(world.folder / "runs", spec), spec
+    run = RunDir(world.folder / "runs" / run_name(spec))
+    run.open(spec)
+    return run, spec
 
 
 class Watcher(threading.Thread):
@@ -241,16 +245,19 @@ def test_two_items_of_every_benchmark_are_answered_and_scored(trained):
     """Random weights say nothing sensible: every answer is scored or counted as unscored."""
     run, spec = trained.run, trained.spec
     questions = trained.world.questions
+    held = Held(run, content_hash(run.model), spec.model, spec.evaluation)
+    files = {name: held.answers_name(name) for name in BENCHMARKS}
     generate(
-        run.model, spec.evaluation, spec.model, questions, run.path / "responses",
-        run.logs / "generate.log", threads=len(os.sched_getaffinity(0)),
+        run.model, spec.evaluation, spec.model, questions, run.responses,
+        run.logs / "generate.log", threads=len(os.sched_getaffinity(0)), files=files,
     )  # fmt: skip
-    cards = evaluate_all(run.path, BENCHMARKS, questions, "oracle")
+    judge_answers(held)
+    cards = held.scorecards()
     assert tuple(cards) == BENCHMARKS
     for name, card in cards.items():
-        answers = (run.path / "responses" / f"{name}.jsonl").read_text().splitlines()
+        answers = held.responses(name).read_text().splitlines()
         assert len(answers) == card.counts["samples"] == ITEMS
         assert card.counts["scored"] + card.counts["unscored"] == ITEMS
         # Descriptions that name no object have no rate of invented ones.
         assert card.official or name == "object_halbench"
-        assert (run.path / "scorecards" / f"{name}.json").is_file()
+        assert (held.judged(name) / "scorecard.json").is_file()

@@ -19,7 +19,7 @@ import pytest
 import world_fixture
 from processes import numbers
 
-from harness.runs.rundir import RunDir
+from harness.runs.rundir import RunDir, run_name
 from harness.settings.spec import RunSpec
 from harness.training.checkpoints.checkpoint import PARTIAL
 from harness.training.metrics import read_rows
@@ -106,7 +106,9 @@ def world(base, folder, stage, devices):
             "evaluation": {"benchmarks": [], "data": "none", "judge": "oracle"},
         }
     )
-    return World(folder, RunDir.open(folder / "runs", spec))
+    run = RunDir(folder / "runs" / run_name(spec))
+    run.open(spec)
+    return World(folder, run)
 
 
 def until(condition, process):

@@ -1,42 +1,108 @@
-"""Which runs stand side by side."""
+"""Which runs stand side by side, what they are called, and what cannot be read."""
 
-import json
-from dataclasses import asdict
-from pathlib import Path
+import pytest
+import world_fixture
 
-from benchmarks.types import Scorecard
 from harness.reporting.collect import print_comparison
-from harness.runs.rundir import RunDir
-from harness.identity.run import Run
+from harness.reporting.listing import details_of, run_rows
 from harness.settings.request import Request
-from harness.settings.resolve import resolve
-
-COUNTS = {"samples": 1, "scored": 1, "unscored": 0, "empty": 0}
-CARD = Scorecard(
-    "mm_vet", "official", "a judge", "sha256:0", {"total": 5.0}, {"total": 5.0}, COUNTS
-)
 
 
-def test_a_table_of_somebody_s_own_data_builds_no_world(tmp_path: Path, monkeypatch, capsys):
-    """Beside it might stand runs on the tiny world; while that is not built there are none."""
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+@pytest.fixture
+def table(lab, capsys):
+    """Print the comparison of runs; return its rows by label, and what stderr said."""
 
-    def build(*_):
-        raise AssertionError("the world is built")
+    def shown(*runs):
+        print_comparison(Request(method="dpo", size="tiny", out=lab.out), runs)
+        told = capsys.readouterr()
+        lines = [line.strip("│").split("│") for line in told.out.splitlines() if "│" in line]
+        return {cells[0].strip(): cells[1].strip() for cells in lines}, told.err
 
-    monkeypatch.setattr("harness.world.build.ensure_world", build)
-    overrides = (
-        f"model.path={tmp_path / 'model'}",
-        f"data.preferences={tmp_path / 'pairs.parquet'}",
-        "data.hardness.clip=local-dir:none",
-        f"evaluation.data={tmp_path / 'benchmarks'}",
-        "evaluation.benchmarks=[mm_vet]",
-    )
-    request = Request(method="dpo", overrides=overrides, out=tmp_path / "out")
-    spec = resolve("dpo", "tiny", overrides=overrides).spec
-    run = Run(spec, spec, request.out)
-    for folder in (RunDir.open(request.out / "runs", spec), run.base):
-        folder.scorecards.mkdir(parents=True)
-        (folder.scorecards / "mm_vet.json").write_text(json.dumps(asdict(CARD)))
-    print_comparison(request, [run])
-    assert "dpo (model.path=" in capsys.readouterr().out
+    return shown
+
+
+def test_all_finished_runs_of_the_base_model_stand_there_named_by_what_differs(lab, table):
+    plain = lab.finish(lab.run(), 3.0)
+    lab.finish(lab.run(seed=1), 5.0)
+    lab.finish(lab.run("method.beta=0.2"), 7.0)
+    lab.finish(lab.run("training.epochs=2", devices=2), 8.0)
+    rows, _ = table(plain)
+    assert set(rows) == {"base", "dpo", "dpo β=0.2", "dpo epochs=2.0"}
+    assert rows["dpo"].startswith("4.0 ±")
+    assert rows["dpo β=0.2"] == "7.0"
+
+
+def test_a_run_on_data_that_changed_stands_there_under_its_data(lab, table):
+    lab.finish(lab.run(), 3.0)
+    world_fixture.write_rows(lab.pairs, world_fixture.rows(7))
+    rows, _ = table(lab.finish(lab.run(), 6.0))
+    assert rows.pop("dpo") == "6.0"
+    assert rows.pop("base") == "1.0"
+    (other,) = rows
+    assert other.startswith("dpo (data ")
+    assert rows[other] == "3.0"
+
+
+def test_a_run_of_another_base_model_stands_in_another_table(lab, table):
+    lab.finish(lab.run(), 3.0)
+    (lab.model / "more.json").write_text("{}")
+    rows, _ = table(lab.finish(lab.run(), 6.0))
+    assert rows == {"base": "1.0", "dpo": "6.0"}
+
+
+def damage_card(folder):
+    next(folder.judgements.glob("*/scorecard.json")).write_text("{")
+
+
+def damage_yaml(folder):
+    folder.spec_file.write_text(folder.spec_file.read_text() + "a_later_field: 1\n")
+
+
+def damage_identity(folder):
+    folder.identity.write_text('{"made": "2026-11-26", "identity": {}}')
+
+
+@pytest.mark.parametrize("damage", [damage_card, damage_yaml, damage_identity])
+def test_a_damaged_neighbour_is_named_and_left_out(lab, table, damage):
+    plain = lab.finish(lab.run(), 3.0)
+    other = lab.finish(lab.run("method.beta=0.2"), 7.0).folder
+    damage(other)
+    rows, told = table(plain)
+    assert rows == {"base": "1.0", "dpo": "3.0"}
+    assert f"{other.path.name} is left out: " in told
+    page = (lab.out / "tables").glob("comparison-*.md")
+    assert f"{other.path.name} is left out" in next(page).read_text()
+
+
+def test_tables_are_named_by_what_they_hold_and_keep_what_they_said(lab, table):
+    run = lab.finish(lab.run(), 3.0)
+    table(run)
+    (page,) = (lab.out / "tables").glob("comparison-*.md")
+    before = page.read_text()
+    table(run)
+    assert not (lab.out / "tables" / "history").exists()
+    other = lab.run("evaluation.max_new_tokens=5")
+    table(lab.finish(other, 4.0))
+    assert page.read_text() == before
+    assert len(list((lab.out / "tables").glob("comparison-*.md"))) == 2
+    lab.finish(lab.run(seed=1), 5.0)
+    table(run)
+    (kept,) = (lab.out / "tables" / "history").glob("comparison-*.md")
+    assert kept.read_text() == before
+    index = (lab.out / "tables" / "index.md").read_text()
+    assert f"[{page.stem}]({page.name})" in index
+
+
+def test_runs_are_listed_with_what_they_are_and_how_far(lab):
+    done = lab.finish(lab.run("method.beta=0.2"), 7.0)
+    begun = lab.run(seed=1).begin()
+    begun.metrics.write_text('{"step": 41}\n')
+    rows, faults = run_rows(lab.out)
+    assert faults == []
+    states = {row["run"]: (row["what"], row["state"]) for row in rows}
+    assert states[done.folder.path.name] == ("dpo β=0.2, seed 0", "done")
+    assert states[begun.path.name] == ("dpo, seed 1", "stopped at step 41")
+    assert states[done.base.path.name] == ("base-tiny, as it is", "done")
+    shown = details_of(done.folder.path.name, lab.out)
+    assert shown["decided by"] == done.identity
+    assert shown["numbers"][0]["value"] == "7.0"

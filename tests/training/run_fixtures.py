@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import world_fixture
 
-from harness.runs.rundir import RunDir
+from harness.runs.rundir import RunDir, run_name
 from harness.settings.spec import RunSpec
 
 PAIRS = 20
@@ -69,7 +69,8 @@ def make_run(base, parquet, tmp_path_factory):
             }
         )
         folder = out or tmp_path_factory.mktemp("runs")
-        run = RunDir.open(folder, spec)
+        run = RunDir(folder / run_name(spec))
+        run.open(spec)
         run.adopt(spec)
         return run, copy.deepcopy(spec)
 

@@ -3,10 +3,10 @@
 import pytest
 from hardness_data import Endpoint, serving, write_clip
 
+from harness.identity.run import Run
 from harness.llm.messages import ChatSettings
 from harness.reproduce import one_run
 from harness.runs.rundir import RunDir
-from harness.identity.run import Run
 from harness.settings.resolve import resolve
 from harness.training import launch
 
@@ -32,7 +32,8 @@ def spec(rows, write, tmp_path, monkeypatch):
 def test_the_splitter_of_a_run_is_asked_at_the_address_and_with_the_key_of_the_call(spec, tmp_path):
     key = tmp_path / "key"
     key.write_text("a-key\n")
-    run = RunDir.open(tmp_path / "runs", spec)
+    run = RunDir(tmp_path / "run")
+    run.open(spec)
     with serving(Endpoint(lambda text: text)) as endpoint:
         launch.prepare(run, spec, ChatSettings(base_url=endpoint.url, key_file=key))
         assert endpoint.asked
