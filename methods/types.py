@@ -92,15 +92,20 @@ class LossOutput(Generic[State]):
     """What a loss gives back.
 
     The batch loss is the sum of `weights * losses` over all pairs of all ranks: a weight is the
-    pair's share in the mean (1 / all_pairs for a plain mean), and zero drops the pair.
+    pair's share in the mean (1 / all_pairs for a plain mean), and zero drops the pair. So weights
+    are finite and not negative, and those of all ranks sum to at most one. The first step of
+    every start checks all of it.
     """
 
     losses: Float[Tensor, " pairs"]
     weights: Float[Tensor, " pairs"]
     state: State
-    """For the next batch; saved in the checkpoint."""
+    """For the next batch; saved in the checkpoint: a frozen dataclass of tensors."""
     metrics: Mapping[str, Tensor]
-    """Scalars, or one value per local pair (averaged over all pairs when logged)."""
+    """Scalars, or one value per local pair (averaged over all pairs when logged).
+
+    A row of metrics.jsonl has names of its own, such as `loss` and `step`, which are not free.
+    """
 
 
 LossFn = Callable[[PairBatch, Config, State, StepContext], LossOutput[State]]
