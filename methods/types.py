@@ -53,9 +53,13 @@ class ResponseLogps:
 
     policy: Float[Tensor, "pairs tokens"]
     reference: Float[Tensor, "pairs tokens"]
+    """Cannot be read by a method that declares `needs_reference=False`."""
     mask: Bool[Tensor, "pairs tokens"]
     changed: Bool[Tensor, "pairs tokens"]
-    """Inside segments that differ from the other response of the pair."""
+    """Inside segments that differ from the other response of the pair.
+
+    Cannot be read by a method that declares no `segments`.
+    """
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,8 @@ class Method(Generic[Config, State]):
     presets: str = ""
     """Package holding `<name>-<size>.yaml`; empty for the built-in `methods.presets`."""
     needs_reference: bool = True
+    """Whether the loss reads `ResponseLogps.reference`."""
     segments: Callable[[Config], Segments | None] = unsegmented
-    """What `ResponseLogps.changed` marks; None marks nothing."""
+    """What `ResponseLogps.changed` marks; None where the loss does not read it."""
     batch_problem: Callable[[Config, int], str | None] = any_batch
     """Say why batches of this many pairs over all ranks cannot be trained on, or None."""
