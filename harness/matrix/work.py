@@ -141,7 +141,7 @@ class Work:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | safe_paths() | self._seats[seat],
+                env={**os.environ, **safe_paths(), **self._seats[seat]},
                 # Ctrl-C goes to this process alone, which passes it on once.
                 start_new_session=True,
                 preexec_fn=end_with_parent,
