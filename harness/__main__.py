@@ -17,7 +17,7 @@ class _Terminated(BaseException):
 
 def main() -> None:
     """Run the command line; what a user can act on is printed without a traceback."""
-    from harness.commands.app import app
+    from harness.commands.app import Stopped, app
 
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -29,7 +29,7 @@ def main() -> None:
     except HarnessError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(USER_ERROR)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         sys.stderr.write(CONTINUE)
         sys.exit(INTERRUPTED)
 

@@ -1,5 +1,6 @@
 """Talk to the user: results on stdout, messages and progress on stderr."""
 
+import os
 import re
 import sys
 import time
@@ -13,19 +14,27 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 PIPE_WIDTH = 160
 """Columns of a table that goes into a file or a pipe, where nobody's window is the limit."""
 PLAIN_INTERVAL_S = 15.0
 """Seconds between progress lines where no bar can be drawn."""
 
+_TIME = len("00:00:00")
+_LEAST_BAR = 4
+_NARROW = 16
+"""Columns for description, bar and note together, below which the description has them alone."""
+
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
-results = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+_has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+results = Console(highlight=False, width=None if _has_width else PIPE_WIDTH)
 
 
 class Tracker(Protocol):
@@ -38,22 +47,42 @@ class Tracker(Protocol):
 @contextmanager
 def track(description: str, total: float | None = None) -> Iterator[Tracker]:
     """Show the progress of a piece of work: a bar on a terminal, now and then a line elsewhere."""
-    if not messages.is_terminal:
+    if not draws_over():
         lines = _Lines(description, total)
         lines.show()
         yield lines
         lines.show()
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=messages) as progress:
+    with Progress(*_columns(description, total), console=messages) as progress:
         yield _Bar(progress, progress.add_task(description, total=total, note=""))
+
+
+def draws_over() -> bool:
+    """Say whether what was drawn on stderr can be drawn over: a pipe or a log keeps all of it."""
+    # Not `is_terminal`: FORCE_COLOR makes that true of a file.
+    return sys.stderr.isatty() and not messages.is_dumb_terminal
+
+
+def _columns(description: str, total: float | None) -> list[ProgressColumn]:
+    """Return the parts of a bar; in a narrow window count and time stay whole."""
+    count = MofNCompleteColumn(table_column=Column(no_wrap=True))
+    times = [
+        kind(table_column=Column(no_wrap=True)) for kind in (TimeElapsedColumn, TimeRemainingColumn)
+    ]
+    counted = 2 * len(f"{total or 0:g}") + 1
+    room = messages.width - counted - 2 * _TIME - 5
+    bar = _LEAST_BAR if room >= _NARROW else 0
+    told = max(1, min(len(description), room - bar))
+    columns: list[ProgressColumn] = [_text("{task.description}", told), count, *times]
+    if bar:
+        columns.insert(1, BarColumn())
+    if room - bar > told:
+        columns.append(_text("{task.fields[note]}", room - bar - told))
+    return columns
+
+
+def _text(form: str, width: int) -> TextColumn:
+    return TextColumn(form, table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,13 @@ class ResponseLogps:
 
     policy: Float[Tensor, "pairs tokens"]
     reference: Float[Tensor, "pairs tokens"]
+    """Cannot be read by a method that declares `needs_reference=False`."""
     mask: Bool[Tensor, "pairs tokens"]
     changed: Bool[Tensor, "pairs tokens"]
-    """Inside segments that differ from the other response of the pair."""
+    """Inside segments that differ from the other response of the pair.
+
+    Cannot be read by a method that declares no `segments`.
+    """
 
 
 @dataclass(frozen=True)
@@ -92,15 +96,20 @@ class LossOutput(Generic[State]):
     """What a loss gives back.
 
     The batch loss is the sum of `weights * losses` over all pairs of all ranks: a weight is the
-    pair's share in the mean (1 / all_pairs for a plain mean), and zero drops the pair.
+    pair's share in the mean (1 / all_pairs for a plain mean), and zero drops the pair. So weights
+    are finite and not negative, and those of all ranks sum to at most one. The first step of
+    every start checks all of it.
     """
 
     losses: Float[Tensor, " pairs"]
     weights: Float[Tensor, " pairs"]
     state: State
-    """For the next batch; saved in the checkpoint."""
+    """For the next batch; saved in the checkpoint: a frozen dataclass of tensors."""
     metrics: Mapping[str, Tensor]
-    """Scalars, or one value per local pair (averaged over all pairs when logged)."""
+    """Scalars, or one value per local pair (averaged over all pairs when logged).
+
+    A row of metrics.jsonl has names of its own, such as `loss` and `step`, which are not free.
+    """
 
 
 LossFn = Callable[[PairBatch, Config, State, StepContext], LossOutput[State]]
@@ -137,7 +146,8 @@ class Method(Generic[Config, State]):
     presets: str = ""
     """Package holding `<name>-<size>.yaml`; empty for the built-in `methods.presets`."""
     needs_reference: bool = True
+    """Whether the loss reads `ResponseLogps.reference`."""
     segments: Callable[[Config], Segments | None] = unsegmented
-    """What `ResponseLogps.changed` marks; None marks nothing."""
+    """What `ResponseLogps.changed` marks; None where the loss does not read it."""
     batch_problem: Callable[[Config, int], str | None] = any_batch
     """Say why batches of this many pairs over all ranks cannot be trained on, or None."""

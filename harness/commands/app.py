@@ -32,8 +32,19 @@ COMMANDS = {
 """By name: the file of `harness.commands` that holds it, and what it does in one line."""
 
 
+class Stopped(BaseException):
+    """Ctrl-C came; typer would turn a KeyboardInterrupt into an end without a word."""
+
+
 class Commands(TyperGroup):
     """The commands by their names."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Stopped from error
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the help text."""

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)  # it cannot be asked for without being set
+
 
 @contextmanager
 def written(target: Path, one_writer: bool = False) -> Iterator[Path]:
@@ -41,8 +44,16 @@ def write_text(path: Path, text: str) -> None:
 
 
 def commit(part: Path, target: Path) -> None:
-    """Give a file or folder that is complete its name, once all of it is on the disk."""
-    sync(*part.rglob("*"), part)
+    """Give a file or folder that is complete its name, once all of it is on the disk.
+
+    Files are then open to whom the umask lets in: some writers, as that of safetensors, shut out
+    all but the user.
+    """
+    everything = (*part.rglob("*"), part)
+    for path in everything:
+        if path.is_file():
+            path.chmod(path.stat().st_mode | (0o666 & ~_UMASK))
+    sync(*everything)
     part.replace(target)
     sync(target.parent)
 

@@ -4,6 +4,7 @@ import sys
 
 from harness.errors import ConfigError
 from harness.launchers.hostfile import HostfileLauncher
+from harness.launchers.interpreter import safe_paths
 from harness.launchers.launcher import Launcher
 from harness.launchers.local import LocalLauncher
 from harness.launchers.sbatch import Job, parse_options, submit
@@ -61,8 +62,9 @@ def with_devices(request: Request, launcher: Launcher) -> Request:
 def submit_request(request: Request) -> Job:
     """Put the call that made a request into the queue as it is."""
     parts = (request.method, request.variant, request.size, f"seed{request.seeds[0]}")
+    assigned = [f"{name}={value}" for name, value in safe_paths().items()]
     return submit(
-        [sys.executable, "-m", "harness", *request.words],
+        ["env", *assigned, sys.executable, "-m", "harness", *request.words],
         "-".join(part for part in parts if part),
         parse_options(request.sbatch),
         request.out / FOLDER,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from harness.errors import ConfigError, PreflightError
+from harness.launchers.interpreter import safe_paths
 from harness.launchers.launcher import Part, exit_meaning
 from harness.launchers.node import node_words
 
@@ -138,7 +139,8 @@ def _host(line: str, place: str) -> Host:
 
 def _in_this_folder(words: list[str]) -> str:
     """Return the words as one line for the shell of another host, with this environment."""
-    assigned = [f"{name}={value}" for name, value in sorted(forwarded().items())]
+    given = forwarded() | safe_paths()
+    assigned = [f"{name}={value}" for name, value in sorted(given.items())]
     return f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(['env', *assigned, *words])}"
 
 

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.launchers.interpreter import safe_paths
 from harness.launchers.launcher import WORKER, Part
 
 
@@ -45,4 +46,5 @@ def _environment(processes: int) -> dict[str, str]:
     # One process needs no launcher, which would import torch once more; port 0 is any free one.
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
     alone |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
-    return os.environ | (alone if processes == 1 else {}) | thread_settings(processes)
+    own = (alone if processes == 1 else {}) | thread_settings(processes)
+    return os.environ | safe_paths() | own

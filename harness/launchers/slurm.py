@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from harness.errors import ConfigError
+from harness.launchers.interpreter import safe_paths
 from harness.launchers.launcher import Part, exit_meaning
 from harness.launchers.node import node_words
 
@@ -80,7 +81,8 @@ class SlurmLauncher:
             port=_PORTS[int(self.job) % len(_PORTS)],
             rank=None,
         )
-        return [Part(f"job {self.job}", (*step, *words), os.environ, remote=True)]
+        environment = os.environ | safe_paths()
+        return [Part(f"job {self.job}", (*step, *words), environment, remote=True)]
 
     def explain(self, part: str, code: int) -> str:
         """Say with which code srun ended; its own words about nodes stand in the log."""

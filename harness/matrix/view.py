@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.console import messages
+from harness.console import draws_over, messages
 from harness.matrix.state import Standing, State
 
 Show = Callable[[Sequence[Standing]], None]
@@ -31,7 +31,7 @@ _MATTERS = (State.RUNNING, State.ELSEWHERE, State.STOPPED, State.FAILED, State.S
 @contextmanager
 def shown() -> Iterator[Show]:
     """Give a function that shows the cells as they stand now."""
-    if not messages.is_terminal:
+    if not draws_over():
         yield _Lines()
         return
     # Not `messages`: that one never wraps, and would cut the table at the right.

@@ -15,6 +15,7 @@ from harness.console import messages
 from harness.errors import HarnessError
 from harness.evaluation.held import is_finished
 from harness.files.locks import FileLock, in_use
+from harness.launchers.interpreter import safe_paths
 from harness.launchers.lifetime import end_with_parent
 from harness.matrix.cells import Cell
 from harness.matrix.queue import job_state, submitted_job
@@ -141,7 +142,7 @@ class Work:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | self._seats[seat],
+                env={**os.environ, **safe_paths(), **self._seats[seat]},
                 # Ctrl-C goes to this process alone, which passes it on once.
                 start_new_session=True,
                 preexec_fn=end_with_parent,

@@ -8,20 +8,20 @@ from typing import Any, Generic
 import torch
 from torch import Tensor
 
-from harness.data.rows.batch import PairTokens, ResponseMasks
+from harness.data.rows.batch import PairTokens
 from harness.errors import TrainingError
-from harness.training.metrics import MetricsLog, reduced, summed_logps
+from harness.training.checkpoints.checkpoint import check_saveable
+from harness.training.metrics import SHARES, STOP, MetricsLog, reduced, summed_logps
+from harness.training.outputs import check_output, check_shares, loss_of
 from harness.training.precomputed.reference import ReferenceLogps
 from harness.training.step.batches import Batches
+from harness.training.step.declared import pair_batch
 from harness.training.step.passes import Passes, Share
 from harness.training.step.policy import TokenLogps
 from harness.training.step.protocols import Engine, Processes, StepReport
 from harness.training.step.schedule import LearningRate, seeded
 from harness.training.watch import Watch
-from methods.types import Config, LossOutput, Method, PairBatch, ResponseLogps, State
-
-_STOP = "stop"
-"""Share of the ranks that were asked to stop; travels with the metrics."""
+from methods.types import Config, LossOutput, Method, State
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,12 @@ class Loop(Generic[Config, State]):
         """
         for step, passes, waited in self.batches.after(steps_done):
             started = time.perf_counter()
-            output, report = self.step(step, passes, state)
+            first = step == steps_done
+            output, report = self.step(step, passes, state, first)
             row = self._row(step, passes, output, report)
-            stopping = row.pop(_STOP) > 0
+            stopping, shares = row.pop(STOP) > 0, row.pop(SHARES) * self.processes.count
+            if first:
+                check_shares(self.method, shares)
             fault = self.watch.fault(row, report)
             done = step + report.applied
             if report.applied:
@@ -99,25 +102,32 @@ class Loop(Generic[Config, State]):
         return True
 
     def step(
-        self, step: int, passes: Sequence[PairTokens], state: State
+        self, step: int, passes: Sequence[PairTokens], state: State, check: bool = False
     ) -> tuple[LossOutput[State], StepReport]:
-        """Run one step, counted from zero; what every method logs stands beside its own metrics."""
+        """Run one step, counted from zero; what every method logs stands beside its own metrics.
+
+        With `check`, what the loss gives back is looked at before anything is done with it.
+        """
         share, run = Share.of(passes), Passes(self.engine, self.features, passes)
         # Before the forward pass: a copy to the device waits for what that has still to do.
         reference = self._reference(share)
-        batch = pair_batch(share, run.forward(), reference)
+        segmented = self.method.segments(self.config) is not None
+        batch = pair_batch(share, run.forward(), reference, segmented)
         context = Step(self.processes, seeded(self.seed, step))
-        output = self.method.loss(batch, self.config, state, context)
+        output = loss_of(self.method, batch, self.config, state, context)
+        if check:
+            check_output(self.method, output, batch)
+            for each in (state, output.state):
+                check_saveable(self.method.name, state, each)
         run.backward((output.weights * output.losses).sum())
         report = self.engine.update(self.rate.at(step))
         return replace(output, metrics={**output.metrics, **summed_logps(batch)}), report
 
-    def _reference(self, share: Share) -> TokenLogps:
-        """Return the cached values; zeros for a method that reads none."""
-        mask = share.chosen.mask
+    def _reference(self, share: Share) -> TokenLogps | None:
+        """Return the cached values; None for a method that reads none."""
         if self.reference is None:
-            zeros = torch.zeros(mask.shape, device=mask.device)
-            return TokenLogps(zeros, zeros)
+            return None
+        mask = share.chosen.mask
         cached = self.reference.of(share.rows, mask.shape[1])
         return TokenLogps(cached.chosen.to(mask.device), cached.rejected.to(mask.device))
 
@@ -129,9 +139,12 @@ class Loop(Generic[Config, State]):
         report: StepReport,
     ) -> dict[str, Any]:
         """Return what is recorded of a step; it is numbered by the steps done after it."""
-        asked = {_STOP: torch.tensor(float(self.stop_asked()))}
+        ours = {
+            STOP: torch.tensor(float(self.stop_asked())),
+            SHARES: output.weights.sum(),
+        }
         loss, metrics = reduced(
-            (output.weights * output.losses).sum(), {**output.metrics, **asked}, self.processes
+            (output.weights * output.losses).sum(), {**output.metrics, **ours}, self.processes
         )
         return {
             "step": step + 1,
@@ -141,16 +154,3 @@ class Loop(Generic[Config, State]):
             "gradient_norm": report.gradient_norm,
             **metrics,
         }
-
-
-def pair_batch(tokens: PairTokens | Share, policy: TokenLogps, reference: TokenLogps) -> PairBatch:
-    """Bring together what a method reads."""
-
-    def response(masks: ResponseMasks, ours: Tensor, theirs: Tensor) -> ResponseLogps:
-        return ResponseLogps(policy=ours, reference=theirs, mask=masks.mask, changed=masks.changed)
-
-    return PairBatch(
-        chosen=response(tokens.chosen, policy.chosen, reference.chosen),
-        rejected=response(tokens.rejected, policy.rejected, reference.rejected),
-        columns=tokens.columns,
-    )

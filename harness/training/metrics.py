@@ -12,6 +12,18 @@ from harness.training.step.protocols import Processes, Ranks
 from methods.logps import sequence_sums
 from methods.types import PairBatch
 
+STOP = "stop"
+"""Share of the ranks that were asked to stop; travels with the metrics."""
+SHARES = "weights of the batch"
+"""Sum of the weights of its pairs; travels with them too."""
+ROW = frozenset(
+    {
+        *("step", "epoch", "loss", "learning_rate", "gradient_norm"),
+        *("logps/chosen", "logps/rejected", STOP, SHARES),
+    }
+)
+"""What stands in a row beside the metrics of the method and what was measured."""
+
 
 class MetricsLog:
     """Appends rows on the first rank; on the others it does nothing."""

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -235,10 +236,16 @@ def main(run_dir: str) -> int:
 
 
 def _tell(run: RunDir, error: HarnessError) -> int:
-    """Write down why this process ends, for the launcher; on stderr where no file can be."""
+    """Write down why this process ends, for the launcher; on stderr where no file can be.
+
+    What was first to be told stays: other processes end of that.
+    """
+    if error.__cause__ is not None:
+        traceback.print_exception(error.__cause__)
     report = json.dumps({"kind": type(error).__name__, "message": str(error)})
     try:
-        write_text(run.logs / ERROR_FILE, report)
+        if not (run.logs / ERROR_FILE).exists():
+            write_text(run.logs / ERROR_FILE, report)
     except OSError:
         sys.stderr.write(f"{error}\n")
     return 1

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 from unittest.mock import Mock
 
@@ -34,6 +36,32 @@ def test_a_folder_appears_whole(tmp_path):
         make_folder(part)
         assert not (tmp_path / "model").exists()
     assert names(tmp_path) == ["model", "one", "sub"]
+
+
+MODES = """
+import sys, torch
+from pathlib import Path
+from safetensors.torch import save_file
+from harness.files.atomic import written
+folder = Path(sys.argv[1])
+with written(folder / "one.safetensors") as part:
+    save_file({"a": torch.zeros(1)}, part)
+with written(folder / "model") as part:
+    (part / "sub").mkdir(parents=True)
+    save_file({"a": torch.zeros(1)}, part / "sub" / "two.safetensors")
+    (part / "three").touch()
+"""
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_are_open_to_whom_the_umask_lets_in(tmp_path, umask, mode):
+    """Those of safetensors as well, whose writer shuts out all others."""
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", MODES, str(tmp_path)]
+    subprocess.run(command, env=os.environ | path, umask=umask, check=True)
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) == 3
+    assert {file.stat().st_mode & 0o777 for file in files} == {mode}
 
 
 def test_a_folder_that_is_there_is_not_replaced(tmp_path):

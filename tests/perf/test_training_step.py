@@ -15,7 +15,8 @@ from harness.data.templates import TEMPLATES
 from harness.models.base import load_base
 from harness.registry import load_method
 from harness.settings.resolve import resolve
-from harness.training.loop import Step, pair_batch
+from harness.training.loop import Step
+from harness.training.step.declared import pair_batch
 from harness.training.step.policy import Policy, TokenLogps, VisionTower
 from harness.training.step.schedule import seeded
 
@@ -72,7 +73,7 @@ def test_training_step(benchmark, processes, llava, tokens, tmp_path):
 
     def step():
         logps = engine(tokens, tower.features(tokens.images))
-        batch = pair_batch(tokens, logps, reference)
+        batch = pair_batch(tokens, logps, reference, segmented=False)
         context = Step(processes, seeded(0, 0))
         output = method.loss(batch, config, method.init_state(config), context)
         loss = (output.weights * output.losses).sum()

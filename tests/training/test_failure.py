@@ -11,6 +11,7 @@ from harness.runs.rundir import RunDir
 from harness.training.failure import Log, failure
 from harness.training.launch import _cleared
 from harness.training.process import ERROR_FILE, LOG_FILE
+from harness.training.worker import _tell
 
 REPORT = """\
 Root Cause (first observed failure):
@@ -103,3 +104,9 @@ def test_a_folder_that_cannot_be_written_to_stops_the_run_before_it_starts(run):
     (run.logs / LOG_FILE).mkdir()
     with pytest.raises(TrainingError, match=r"cannot be written to: .* Nothing was started"):
         _cleared(run.logs)
+
+
+def test_what_was_told_first_stays(run):
+    """The other processes end of it, and say something else."""
+    assert _tell(run, DataError("row 3")) == _tell(run, TrainingError("the others are gone")) == 1
+    assert json.loads((run.logs / ERROR_FILE).read_text())["message"] == "row 3"

@@ -127,6 +127,15 @@ def test_the_model_folder_holds_what_was_trained_and_the_frozen_tower(runs, base
     assert load_file(folder / "model.safetensors")
 
 
+def test_whoever_the_umask_lets_in_can_read_what_runs_leave(runs, cache):
+    umask = os.umask(0o077)
+    os.umask(umask)
+    wanted = 0o666 & ~umask
+    folders = (runs["dama stage 3"].path, cache)
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    assert [file for file in files if file.stat().st_mode & 0o666 != wanted] == []
+
+
 def test_reference_logps_are_computed_once_for_all_methods(runs, cache):
     """One file for float32 and one for bfloat16."""
     assert len(list((cache / "reference").glob("*/shard-*.safetensors"))) == 2

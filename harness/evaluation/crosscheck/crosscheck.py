@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.console import track
 from harness.files.atomic import write_text
+from harness.launchers.interpreter import safe_paths
 from harness.launchers.logged import run_logged
 from harness.llm.messages import ChatSettings
 
@@ -129,4 +130,5 @@ def _environment(model: str) -> dict[str, str]:
     """Return what the tasks read when they are imported."""
     # The client that they make at import is never used, but wants a key.
     unused = {"OPENAI_API_KEY": os.environ.get("OPENAI_API_KEY") or "unused"}
-    return os.environ | {"MODEL_VERSION": model, "HF_HUB_OFFLINE": "1"} | unused
+    stated = {"MODEL_VERSION": model, "HF_HUB_OFFLINE": "1"}
+    return os.environ | safe_paths() | stated | unused

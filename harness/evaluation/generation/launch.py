@@ -11,6 +11,7 @@ from harness.console import Tracker, messages, track
 from harness.errors import HarnessError
 from harness.evaluation.generation.journal import progress_of, responses_path
 from harness.evaluation.generation.samples import protocol_of
+from harness.launchers.interpreter import safe_paths
 from harness.launchers.logged import run_logged
 from harness.registry import load_benchmark
 from harness.settings.spec import EvaluationSpec, ModelSpec
@@ -110,7 +111,8 @@ def _command(
 
 
 def _environment(threads: int | None) -> dict[str, str]:
-    environment = os.environ | {
+    environment = os.environ | safe_paths()
+    environment |= {
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",

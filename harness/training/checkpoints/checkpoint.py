@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save, save_file
 from torch import Tensor
 
 from harness.errors import DataError, TrainingError
@@ -136,6 +136,38 @@ class Checkpoints:
             return dict(json.loads(file.read_text("utf-8")))
 
 
+def check_saveable(method: str, start: Any, state: Any) -> None:
+    """Save a method's state and read it back, all in memory, as a later checkpoint will.
+
+    Args:
+        method: Its name.
+        start: The state that the run began with, into which a restored one is put.
+        state: What is saved.
+
+    Raises:
+        TrainingError: It cannot be saved, or what is read back is another.
+    """
+    name, wanted = type(state).__name__, "wanted is a frozen dataclass of tensors"
+    if problem := _no_tensors(state):
+        raise TrainingError(
+            f"{method}: its state {problem}, which no checkpoint can hold; {wanted}."
+        )
+    try:
+        saved = save(_state_tensors(state))
+        again = save(_state_tensors(_state_from(start, load(saved))))
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise TrainingError(
+            f"{method}: its state {name} cannot be saved and read back "
+            f"({type(error).__name__}: {said}); {wanted} that share no memory."
+        ) from error
+    if again != saved:
+        raise TrainingError(
+            f"{method}: its state {name} is another after it was saved and read back; {wanted} "
+            "that keeps what it is made with."
+        )
+
+
 def latest_checkpoint(folder: Path) -> Path | None:
     """Return the complete checkpoint with the most steps, or None."""
     return max(_complete(folder), default=None)
@@ -166,6 +198,16 @@ def _rank_file(folder: Path, kind: str, rank: int) -> Path:
 
 def _complete(folder: Path) -> list[Path]:
     return [path for path in folder.glob(f"{_PREFIX}*") if path.is_dir()]
+
+
+def _no_tensors(state: Any) -> str | None:
+    """Say what a state is besides a dataclass of tensors."""
+    if not dataclasses.is_dataclass(state) or isinstance(state, type):
+        return f"is a {type(state).__name__}"
+    for field in dataclasses.fields(state):
+        if not isinstance(found := getattr(state, field.name), Tensor):
+            return f"has a field `{field.name}` of type {type(found).__name__}"
+    return None
 
 
 def _state_tensors(state: Any) -> dict[str, Tensor]:

@@ -1,0 +1,65 @@
+"""The batch of a method, in which nothing can be read that the method did not ask for."""
+
+from torch import Tensor
+
+from harness.data.rows.batch import PairTokens, ResponseMasks
+from harness.training.step.passes import Share
+from harness.training.step.policy import TokenLogps
+from methods.types import PairBatch, ResponseLogps
+
+_UNASKED = {
+    "reference": "the method declares needs_reference=False, so no reference is computed; leave "
+    "needs_reference out of its Method, or do not read it",
+    "changed": "the method declares no segments for this configuration, so no changed tokens are "
+    "looked for; give its Method `segments`, or do not read it",
+}
+
+
+class Declared(ResponseLogps):
+    """Log-probabilities of which a part may be absent; to read that raises AttributeError.
+
+    Zeros in its place would be read as values. A type that admits None would make every method
+    that does ask for a reference prove to its type checker that it got one.
+    """
+
+    def __init__(
+        self, policy: Tensor, mask: Tensor, reference: Tensor | None, changed: Tensor | None
+    ) -> None:
+        given = {"policy": policy, "reference": reference, "mask": mask, "changed": changed}
+        for name, values in given.items():
+            if values is not None:
+                object.__setattr__(self, name, values)
+
+    def __getattr__(self, name: str) -> Tensor:
+        """Say why a part is absent; Python asks here only for what is not there."""
+        raise AttributeError(f"`{name}`: {_UNASKED.get(name, 'ResponseLogps has no such field')}")
+
+    def __repr__(self) -> str:
+        """Show what is there."""
+        shown = ", ".join(f"{name}={values!r}" for name, values in vars(self).items())
+        return f"{ResponseLogps.__name__}({shown})"
+
+
+def pair_batch(
+    tokens: PairTokens | Share,
+    policy: TokenLogps,
+    reference: TokenLogps | None,
+    segmented: bool,
+) -> PairBatch:
+    """Bring together what a method reads.
+
+    Args:
+        tokens: The pairs.
+        policy: Log-probabilities of the model that is trained.
+        reference: Those of the model that it starts from; None where the method needs none.
+        segmented: Whether the changed tokens were looked for.
+    """
+
+    def response(masks: ResponseMasks, ours: Tensor, theirs: Tensor | None) -> ResponseLogps:
+        return Declared(ours, masks.mask, theirs, masks.changed if segmented else None)
+
+    return PairBatch(
+        chosen=response(tokens.chosen, policy.chosen, reference and reference.chosen),
+        rejected=response(tokens.rejected, policy.rejected, reference and reference.rejected),
+        columns=tokens.columns,
+    )
