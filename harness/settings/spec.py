@@ -46,6 +46,10 @@ UNNAMED = frozenset(
 """Settings of the machine, in `training`, that are no part of a run's name."""
 
 
+LARGEST_SEED = 2**63 - 1
+"""Torch takes every seed up to it."""
+
+
 class Strict(BaseModel):
     """Frozen, and refuses unknown names."""
 
@@ -200,7 +204,7 @@ class RunSpec(Strict):
     method: str
     variant: str | None = None
     size: str
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     config: dict[str, Any] = Field(description="Values of the method's own configuration.")
     model: ModelSpec
     data: DataSpec
