@@ -108,12 +108,11 @@ def test_generation_tells_its_progress_in_a_pipe_as_well(
 ):
     """By and by, and not at its end alone; nothing before the number of samples is known."""
     monkeypatch.setattr("harness.console.PLAIN_INTERVAL_S", 0)
-    standing = iter([(0, 0), (0, 4), (1, 4), (3, 4), (3, 4), (4, 4)])
-    now = next(standing)
-    monkeypatch.setattr(launch, "progress_of", lambda *_: now)
+    now = [(0, 0)]
+    monkeypatch.setattr(launch, "progress_of", lambda *_: now[0])
     with launch._Followed(tmp_path, ["chair"]) as followed:
-        followed.look()
-        for now in standing:
+        for one in [(0, 0), (0, 4), (1, 4), (3, 4), (3, 4), (4, 4)]:
+            now[0] = one
             followed.look()
     told = list(dict.fromkeys(capsys.readouterr().err.splitlines()))
     assert told == [f"generate: {done}/4" for done in (0, 1, 3, 4)]

@@ -48,14 +48,15 @@ def tree_digest(path: Path) -> str:
 def content_digest(files: Callable[[], Iterable[Path]]) -> str:
     """Hash the contents of files, in their order.
 
-    It is remembered, as `remembered` says. A file that is not there counts as empty; files may
-    repeat, and there may be millions, so they are asked for anew whenever they are gone through.
+    It is remembered, as `remembered` says. A file that is not there or cannot be read counts as
+    empty; files may repeat, and there may be millions, so they are asked for anew whenever they are
+    gone through.
     """
 
     def digest() -> str:
         content = hashlib.sha256()
         for file in files():
-            content.update(bytes.fromhex(file_digest(file)) if _is_file(file) else b"\0")
+            content.update(_bytes_digest(file) or b"\0")
         return content.hexdigest()
 
     return remembered(files, digest)
@@ -64,35 +65,35 @@ def content_digest(files: Callable[[], Iterable[Path]]) -> str:
 def remembered(
     files: Callable[[], Iterable[Path]], digest: Callable[[], str], name: str = ""
 ) -> str:
-    """Return a digest of files, remembered while none changes in name, place, size or time.
+    """Return a digest of files, remembered while none changes on its disk, in size or in time.
 
-    So gigabytes are hashed once.
+    So gigabytes are hashed once. By which path a file is reached does not count.
 
     Args:
         files: What the digest is made of.
         digest: Makes it.
-        name: Tells digests of the same files apart.
+        name: Tells digests of the same files apart; holds the files' names if these count.
     """
-    known = hashlib.sha256(name.encode())
+    known = hashlib.sha256(f"{name}\n".encode(errors="surrogateescape"))
     for file in files():
-        known.update(_state(file).encode(errors="surrogateescape"))
+        known.update(_state(file).encode())
     memory = cache_dir() / "preferences" / "digests" / known.hexdigest()[:32]
     if not memory.exists():
         write_text(memory, digest())
     return memory.read_text("utf-8")
 
 
-def _is_file(path: Path) -> bool:
+def _bytes_digest(file: Path) -> bytes | None:
     try:
-        return path.is_file()
-    except ValueError:  # a name with a zero byte
-        return False
+        return bytes.fromhex(file_digest(file))
+    except (OSError, ValueError):  # also a name that is too long, or with a zero byte
+        return None
 
 
 def _state(file: Path) -> str:
     try:
         found = file.stat()
     except (OSError, ValueError):
-        return f"{file} is not there\n"
+        return "not there\n"
     times = f"{found.st_mtime_ns} {found.st_ctime_ns}"
-    return f"{file} {found.st_dev} {found.st_ino} {found.st_size} {times}\n"
+    return f"{found.st_dev} {found.st_ino} {found.st_size} {times}\n"

@@ -13,7 +13,7 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?")
 def on_hub(reference: str) -> bool:
     """Say whether a reference has the form `owner/name[@revision]` and is nothing on this disk."""
     plain = _HUB_NAME.fullmatch(reference) is not None and not reference.endswith(SUFFIXES)
-    return plain and not Path(reference).exists()
+    return plain and not os.path.exists(reference)
 
 
 def is_here(reference: str, kind: str, revision: str | None = None) -> bool:
@@ -25,7 +25,7 @@ def is_here(reference: str, kind: str, revision: str | None = None) -> bool:
         revision: A commit, tag or branch there; None for what `reference` says, or the newest.
     """
     if not on_hub(reference):
-        return Path(reference).expanduser().exists()
+        return os.path.exists(os.path.expanduser(reference))
     if mirror := os.environ.get(MIRROR):
         return (Path(mirror) / reference.partition("@")[0]).is_dir()
     return cached_commit(reference, kind, revision) is not None

@@ -23,6 +23,31 @@ class BaseModel(NamedTuple):
     """Positions that one image takes in a sequence."""
 
 
+class InputReader(NamedTuple):
+    """What reads a model's inputs."""
+
+    processor: Any
+    image_tokens: int
+    """Positions that one image takes in a sequence."""
+
+
+def load_reader(folder: Path) -> InputReader:
+    """Load the processor alone, without weights.
+
+    Raises:
+        DataError: The folder holds something else.
+    """
+    from transformers import AutoConfig
+
+    family = load_family(folder)
+    try:
+        processor = family.load_processor(folder)
+        config = AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(_no_model(folder, family.name, error)) from error
+    return InputReader(processor, family.image_tokens(config, processor.image_processor))
+
+
 def load_base(folder: Path, dtype: torch.dtype) -> BaseModel:
     """Load model and processor on the CPU.
 
@@ -34,12 +59,16 @@ def load_base(folder: Path, dtype: torch.dtype) -> BaseModel:
         model = family.load_model(folder, dtype)
         processor = family.load_processor(folder)
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{folder}: not a {family.name} model in the Hugging Face format ({error}). It needs "
-            "config.json, safetensors weights, tokenizer and processor."
-        ) from error
+        raise DataError(_no_model(folder, family.name, error)) from error
     tokens = family.image_tokens(model.config, processor.image_processor)
     return BaseModel(model, processor, tokens)
+
+
+def _no_model(folder: Path, family: str, error: Exception) -> str:
+    return (
+        f"{folder}: not a {family} model in the Hugging Face format ({error}). It needs "
+        "config.json, safetensors weights, tokenizer and processor."
+    )
 
 
 def model_digest(folder: Path) -> str:

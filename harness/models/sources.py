@@ -98,4 +98,5 @@ def content_hash(folder: Path) -> str:
         parts = (part for file in files for part in (file.name, bytes.fromhex(file_digest(file))))
         return text_digest(*parts, digits=16)
 
-    return remembered(lambda: files, digest, "checkpoint")
+    names = "/".join(file.name for file in files)
+    return remembered(lambda: files, digest, f"checkpoint {names}")

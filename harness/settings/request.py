@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.llm.messages import ChatSettings
-from harness.settings.spec import Strict
+from harness.settings.spec import LARGEST_SEED, Strict
 
 Again = Literal["training", "answers", "judgements"]
 """What is made again, and with it all that depends on it."""
@@ -18,7 +18,7 @@ class Request(Strict):
     method: str = Field(description="See: list methods.")
     size: str = Field(default="tiny", description="See: list sizes.")
     variant: str | None = Field(default=None, description="A variant of the preset.")
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    seeds: tuple[Annotated[int, Field(ge=0, le=LARGEST_SEED)], ...] = Field(
         default=(0,), min_length=1, description="Numbers, separated by commas."
     )
     overrides: tuple[str, ...] = Field(

@@ -52,6 +52,9 @@ _WORDS = ("size", "variant", "evaluation")
 _CHECKED = ("data.expected_pairs", "data.max_bad_rows")
 """These stop a run or do not."""
 
+LARGEST_SEED = 2**63 - 1
+"""Torch takes every seed up to it."""
+
 
 class Strict(BaseModel):
     """Frozen, and refuses unknown names."""
@@ -207,7 +210,7 @@ class RunSpec(Strict):
     method: str
     variant: str | None = None
     size: str
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     config: dict[str, Any] = Field(description="Values of the method's own configuration.")
     model: ModelSpec
     data: DataSpec

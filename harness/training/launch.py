@@ -6,9 +6,9 @@ from pathlib import Path
 
 from harness.console import messages, track
 from harness.data.columns.columns import ensure_columns
-from harness.data.pairs.checks import REPORT
 from harness.data.pairs.opening import open_preferences, selected_pairs
 from harness.data.pairs.preferences import Preferences
+from harness.data.pairs.report import REPORT
 from harness.errors import Interrupted, TrainingError
 from harness.files.cache import cache_dir
 from harness.launchers.group import Group
@@ -21,6 +21,7 @@ from harness.settings.spec import RunSpec
 from harness.training.failure import CONTINUES, Log, failure
 from harness.training.follow import Followed
 from harness.training.process import CUT_FILE, ERROR_FILE, LOG_FILE, PROGRESS_FILE, STOP_FILE
+from harness.training.reading import token_reader
 from harness.training.step.schedule import DataOrder
 
 LOCAL = LocalLauncher()
@@ -87,8 +88,10 @@ def prepare(run: RunDir, spec: RunSpec, chat: ChatSettings = ENVIRONMENT) -> Pre
     selected = selected_pairs(spec.data)
     if spec.data.where:
         messages.print(selected.selection.said, markup=False)
-    with track("check pairs", len(selected)) as tracker:
-        preferences = open_preferences(spec.data, tracker.advance, needed, report=run.path)
+    reader = token_reader(spec)
+    # Every pair twice: once what every model needs of it, once what this one's tokenizer does.
+    with track("check pairs", 2 * len(selected)) as tracker:
+        preferences = open_preferences(spec.data, tracker.advance, needed, run.path, reader)
     if left_out := len(selected) - len(preferences):
         messages.print(f"{left_out} pairs are left out: {run.path / REPORT}", markup=False)
     if needed:

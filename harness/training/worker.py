@@ -16,6 +16,7 @@ from harness.data.columns.columns import ensure_columns, read_columns
 from harness.data.images import ImageTransform
 from harness.data.pairs.opening import open_preferences
 from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
+from harness.data.rows.tokenized import TokenReader
 from harness.errors import ConfigError, HarnessError, TrainingError
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
@@ -43,6 +44,7 @@ from harness.training.process import (
     Progress,
     StopRequest,
 )
+from harness.training.reading import pair_tokenizer
 from harness.training.step.batches import Batches
 from harness.training.step.engine import DeepSpeedEngine, TorchProcesses, dtype_of
 from harness.training.step.policy import Policy, VisionTower
@@ -72,12 +74,18 @@ class Worker:
         self.base = load_base(self.folder, self.dtype)
         check_template(self.base.model.config.model_type, spec.model.template)
         self.lora = Lora.of(spec.model)
-        self.preferences = open_preferences(spec.data, columns=self.method.columns)
+        tokenizer = pair_tokenizer(self.base, spec)
+        self.preferences = open_preferences(
+            spec.data,
+            columns=self.method.columns,
+            reader=TokenReader(self.folder, tokenizer),
+        )
         self.preparation = Preparation(
             run,
             spec,
             self.folder,
             self.base,
+            tokenizer,
             self.preferences,
             processes,
             self.progress,

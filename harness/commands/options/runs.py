@@ -6,16 +6,24 @@ import typer
 
 from harness.commands.options.from_model import Flag, Options
 from harness.settings.request import Request
+from harness.settings.spec import LARGEST_SEED
+
+_DIGITS = len(str(LARGEST_SEED))
+_SHOWN = 80
 
 
 def seed_numbers(text: str) -> tuple[int, ...]:
     """Return the numbers of `--seeds`."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+    # Digits are counted first: Python refuses to read thousands of them.
+    are_numbers = all(part.isdecimal() and len(part) <= _DIGITS for part in parts)
+    numbers = tuple(map(int, parts)) if are_numbers else ()
+    if len(set(numbers)) < len(parts) or max(numbers) > LARGEST_SEED:
         raise typer.BadParameter(
-            f"{text!r}: write different whole numbers with commas between, as in 0,1,2."
+            f"{text[:_SHOWN]!r}: write different whole numbers with commas between, as in 0,1,2; "
+            f"none above {LARGEST_SEED:,}."
         )
-    return tuple(int(part) for part in parts)
+    return numbers
 
 
 REQUEST = Options(

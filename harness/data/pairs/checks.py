@@ -1,20 +1,26 @@
-"""Check every pair once: what cannot be trained on is listed with its row and the reason."""
+"""Check every pair once: what cannot be trained on is listed with its row and the reason.
 
+What is found is remembered by the contents of the data, wherever these lie; the report tells it
+with the names that the files have.
+"""
+
+import heapq
 import json
 import math
 import os
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from harness.data.pairs.report import REPORT, SUMMARY, BadRow, CheckReport
 from harness.errors import DataError
 from harness.files.atomic import write_text, written
 from harness.files.cache import cache_dir
@@ -24,143 +30,174 @@ from harness.files.locks import FileLock
 if TYPE_CHECKING:
     from harness.data.pairs.preferences import Preferences
 
-REPORT = "bad-rows.jsonl"
-SUMMARY = "bad-rows-summary.json"
 _VERSION = 2
 """Raise it when the same pairs are to be judged otherwise."""
-_SHOWN = 20
 _CHUNK_PAIRS = 256
 _MAX_THREADS = 8
 
 Advance = Callable[[int], object]
 """Told how many more pairs are done."""
+Texts = tuple[str, str, str]
+"""Question, chosen and rejected response."""
 
 
-class BadRow(BaseModel):
-    """A line of the report."""
+class Reader(Protocol):
+    """A model's tokenizer, as far as it decides which pairs can be trained on."""
+
+    @property
+    def digest(self) -> str:
+        """Hash of all that decides."""
+        ...
+
+    def faults(self, texts: Iterable[Texts]) -> Iterator[str | None]:
+        """Yield for each pair why it cannot be trained on, or None."""
+        ...
+
+
+class _Fault(BaseModel):
+    """A row that cannot be used, whatever its file is called."""
 
     model_config = ConfigDict(frozen=True)
 
     row: int
-    """Among the selected rows."""
-    file: str
-    file_row: int
-    """In its file, from zero."""
-    pair_id: str
     reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file} row {self.file_row}: {self.reason} (pair {self.pair_id!r})"
+    repeats: int | None = None
+    """The earlier row that it repeats."""
 
 
 @dataclass(frozen=True)
-class CheckReport:
-    """Where the result of a check lies: the report and its summary in one folder."""
+class _Found:
+    """A file of faults in row order, one JSON object per line after one that counts shared ids."""
 
-    folder: Path
-
-    @property
-    def file(self) -> Path:
-        """One JSON object per bad row, in row order."""
-        return self.folder / REPORT
+    file: Path
 
     @property
-    def bad(self) -> int:
-        """How many rows are bad."""
-        return int(self.summary()["bad"])
-
-    def summary(self) -> dict[str, Any]:
-        """Return the counts: of all rows, of bad ones, by reason, and of shared pair ids."""
-        found: dict[str, Any] = json.loads((self.folder / SUMMARY).read_text("utf-8"))
-        return found
-
-    def bad_rows(self) -> Iterator[BadRow]:
-        """Read the report."""
+    def shared_ids(self) -> int:
+        """How many ids stand for several pairs."""
         with self.file.open(encoding="utf-8") as lines:
-            yield from map(BadRow.model_validate_json, lines)
+            return int(json.loads(next(lines)))
 
-    def copy_to(self, folder: Path) -> "CheckReport":
-        """Copy report and summary into a folder and return the copy."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (REPORT, SUMMARY):
-            shutil.copyfile(self.folder / name, folder / name)
-        return CheckReport(folder)
-
-    def refuse_more_than(self, allowed: int, source: object) -> None:
-        """Stop when there are more bad rows than allowed.
-
-        Raises:
-            DataError: There are; the message shows the first ones and where the others are.
-        """
-        if self.bad <= allowed:
-            return
-        shown = [str(row) for row, _ in zip(self.bad_rows(), range(_SHOWN), strict=False)]
-        if self.bad > _SHOWN:
-            shown.append(f"and {self.bad - _SHOWN} more")
-        listed = "\n  ".join(shown)
-        raise DataError(
-            f"{source}: {self.bad} of {self.summary()['pairs']} rows cannot be used, and "
-            f"{allowed} may be left out. All are listed in {self.file}. Repair them, or leave "
-            f"them out with --set data.max_bad_rows={self.bad}:\n  {listed}"
-        )
+    def faults(self) -> Iterator[_Fault]:
+        """Read them."""
+        with self.file.open(encoding="utf-8") as lines:
+            next(lines)
+            yield from map(_Fault.model_validate_json, lines)
 
 
 def check_pairs(
     pairs: "Preferences",
     columns: frozenset[str] = frozenset(),
     advance: Advance = lambda pairs: None,
+    reader: Reader | None = None,
 ) -> CheckReport:
     """Check all pairs, or find the result of the same check in the cache.
 
-    `columns` are those that a method needs; where the data have them, they must be finite numbers.
+    Args:
+        pairs: The pairs.
+        columns: Those that a method needs; where the data have them, they must be finite numbers.
+        advance: Told how many more pairs are done; of every pair twice where there is a `reader`.
+        reader: The tokenizer of the model that is to be trained, where it is known.
     """
     columns &= frozenset(pairs.columns)
-    key = digest_of([_VERSION, pairs.digest, sorted(columns)], 24)
-    folder = cache_dir() / "preferences" / "checks" / key
+    parts = [_VERSION, pairs.digest, sorted(columns)]
+    # What leads out of the data's folder does so by links, which are no contents.
+    if outside := pairs.paths_leading_out():
+        parts.append(outside)
+    key = digest_of(parts, 24)
+    known = partial(advance, len(pairs))
+    found = [_remembered(key, partial(_look, pairs, sorted(columns), advance), known)]
+    if reader is not None:
+        key = digest_of([key, reader.digest], 24)
+        found.append(_remembered(key, partial(_read, pairs, found[0], reader, advance), known))
+    return _reported(pairs, key, found)
+
+
+def _remembered(key: str, look: Callable[[Path], None], known: Callable[[], object]) -> _Found:
+    """Return what `look` finds and writes to a file; `known` is told where that was done before."""
+    file = cache_dir() / "preferences" / "checks" / f"{key}.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):
+        if file.exists():
+            known()
+        else:
+            with written(file, one_writer=True) as part:
+                look(part)
+    return _Found(file)
+
+
+def _reported(pairs: "Preferences", key: str, found: Sequence[_Found]) -> CheckReport:
+    """Write the report with the names of the data and of its files, unless it is there."""
+    names = digest_of([str(pairs.source), *pairs.file_names], 8)
+    folder = cache_dir() / "preferences" / "checks" / names / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if (folder / SUMMARY).exists():
-            advance(len(pairs))
-        else:
-            _check(pairs, sorted(columns), folder, advance)
+        if not (folder / SUMMARY).exists():
+            _report(pairs, found, folder)
     return CheckReport(folder)
 
 
-def _check(
-    pairs: "Preferences",
-    columns: Sequence[str],
-    folder: Path,
-    advance: Advance,
-) -> None:
-    repeated, shared = _same_ids(pairs)
-    numbers = {name: _not_finite(pairs, name) for name in columns}
-    work = partial(_faults, pairs, numbers, repeated)
-    starts = range(0, len(pairs), _CHUNK_PAIRS)
+def _report(pairs: "Preferences", found: Sequence[_Found], folder: Path) -> None:
     reasons: Counter[str] = Counter()
-    threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
-    # Images decode outside the interpreter's lock.
-    pool = ThreadPoolExecutor(threads)
-    try:
-        with (
-            written(folder / REPORT, one_writer=True) as part,
-            part.open("w", encoding="utf-8") as report,
-        ):
-            for start, bad in zip(starts, pool.map(work, starts), strict=True):
-                for row in bad:
-                    report.write(row.model_dump_json() + "\n")
-                    reasons[row.reason.partition(":")[0]] += 1
-                advance(min(_CHUNK_PAIRS, len(pairs) - start))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with (
+        written(folder / REPORT, one_writer=True) as part,
+        part.open("w", encoding="utf-8") as report,
+    ):
+        for fault in heapq.merge(*(one.faults() for one in found), key=attrgetter("row")):
+            row = _bad_row(pairs, fault)
+            report.write(row.model_dump_json() + "\n")
+            reasons[row.reason.partition(":")[0]] += 1
     summary = {
         "source": str(pairs.source),
         "digest": pairs.digest,
         "pairs": len(pairs),
         "bad": reasons.total(),
         "reasons": dict(reasons.most_common()),
-        "pair_ids_of_several_pairs": shared,
+        "pair_ids_of_several_pairs": found[0].shared_ids,
     }
     write_text(folder / SUMMARY, json.dumps(summary, indent=2))
+
+
+def _bad_row(pairs: "Preferences", fault: _Fault) -> BadRow:
+    file, file_row = pairs.place(fault.row)
+    reason = fault.reason
+    if fault.repeats is not None:
+        reason = "repeats {} row {}".format(*pairs.place(fault.repeats))
+    identity = pairs.pair_id(fault.row)
+    return BadRow(row=fault.row, file=file, file_row=file_row, pair_id=identity, reason=reason)
+
+
+def _look(pairs: "Preferences", columns: Sequence[str], advance: Advance, target: Path) -> None:
+    repeated, shared = _same_ids(pairs)
+    numbers = {name: _not_finite(pairs, name) for name in columns}
+    work = partial(_faults, pairs, numbers, repeated)
+    starts = range(0, len(pairs), _CHUNK_PAIRS)
+    threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
+    # Images decode outside the interpreter's lock.
+    pool = ThreadPoolExecutor(threads)
+    try:
+        with target.open("w", encoding="utf-8") as lines:
+            lines.write(f"{shared}\n")
+            for start, bad in zip(starts, pool.map(work, starts), strict=True):
+                lines.writelines(f"{fault.model_dump_json()}\n" for fault in bad)
+                advance(min(_CHUNK_PAIRS, len(pairs) - start))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(
+    pairs: "Preferences", found: _Found, reader: Reader, advance: Advance, target: Path
+) -> None:
+    """Write what else is at fault for a model."""
+    known = {fault.row for fault in found.faults()}
+    advance(len(known))
+    rows = [row for row in range(len(pairs)) if row not in known]
+    reasons = reader.faults(pairs.texts(row) for row in rows)
+    with target.open("w", encoding="utf-8") as lines:
+        lines.write("0\n")
+        for row, reason in zip(rows, reasons, strict=True):
+            if reason:
+                lines.write(f"{_Fault(row=row, reason=reason).model_dump_json()}\n")
+            advance(1)
 
 
 def _faults(
@@ -168,19 +205,14 @@ def _faults(
     numbers: "dict[str, np.ndarray[Any, np.dtype[np.bool_]]]",
     repeated: dict[int, int],
     start: int,
-) -> list[BadRow]:
+) -> list[_Fault]:
     found = []
     for row in range(start, min(start + _CHUNK_PAIRS, len(pairs))):
-        reasons = [f"{name} is no finite number" for name, bad in numbers.items() if bad[row]]
-        if row in repeated:
-            reasons.append("repeats {} row {}".format(*pairs.place(repeated[row])))
-        reason = _fault(pairs, row) or next(iter(reasons), None)
-        if reason:
-            file, file_row = pairs.place(row)
-            identity = pairs.pair_id(row)
-            found.append(
-                BadRow(row=row, file=file, file_row=file_row, pair_id=identity, reason=reason)
-            )
+        reasons = (f"{name} is no finite number" for name, bad in numbers.items() if bad[row])
+        if reason := _fault(pairs, row) or next(reasons, None):
+            found.append(_Fault(row=row, reason=reason))
+        elif row in repeated:
+            found.append(_Fault(row=row, reason="repeats another row", repeats=repeated[row]))
     return found
 
 

@@ -4,15 +4,16 @@ import base64
 import binascii
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from harness.data.pairs.records import Kind, Record
-from harness.errors import MissingColumn
+from harness.errors import DataError, MissingColumn
 
 Format = Literal["rlaif_v", "rlhf_v", "dama", "plain"]
 """`rlaif_v`: parquet with a column per text; `rlhf_v`: the texts as JSON in `text`; `dama`: with
@@ -31,6 +32,16 @@ _REFERENCE = ("reference_logps_chosen", "reference_logps_rejected")
 _SUMS = (0, 3)
 """Places of both responses' sums in `logps`: sum, mean and tokens of each. Source: DAMA:T:831."""
 _CONSUMED = {*TEXTS, *_LOGITS, *itertools.chain(*IMAGES), "text", "logps", "idx"}
+_NOT_KEPT = {*_CONSUMED, FILE, ROW, FAULT}
+
+
+def _unicode(text: str) -> str:
+    """Refuse halves of surrogate pairs: JSON can name them, and no file of text can hold them."""
+    text.encode()
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_unicode)]
 
 
 class _Form(BaseModel):
@@ -38,11 +49,11 @@ class _Form(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    question: str
-    chosen: str
-    rejected: str
+    question: _Text
+    chosen: _Text
+    rejected: _Text
     image: bytes | None
-    image_path: str | None
+    image_path: _Text | None
 
 
 class _Fault(Exception):
@@ -118,7 +129,7 @@ class Layout:
             sums = [logps[place] for place in _SUMS]
             if not all(map(_is_number, sums)):
                 raise _Fault("logps: the sums are not numbers")
-            found |= {name: float(value) for name, value in zip(_REFERENCE, sums, strict=True)}
+            found |= {name: _float(value) for name, value in zip(_REFERENCE, sums, strict=True)}
         return found
 
 
@@ -127,7 +138,10 @@ def layout_of(source: str, kind: Kind, fields: Mapping[str, set[str]]) -> Layout
 
     Raises:
         MissingColumn: A field that every format needs is nowhere.
+        DataError: A field has a name that no file can hold.
     """
+    if strange := [name for name in fields if _clean(name) != name]:
+        raise DataError(f"{source}: a field's name is not Unicode: {strange[0]!r}. Rename it.")
     in_text = "text" in fields and not set(TEXTS) <= set(fields)
     image, path = IMAGES[0]
     images = (image,) if kind == "parquet" or path not in fields else ()
@@ -139,7 +153,7 @@ def layout_of(source: str, kind: Kind, fields: Mapping[str, set[str]]) -> Layout
         )
     kept: dict[str, Literal["number", "text"]] = {}
     for name, kinds in fields.items():
-        if name not in _CONSUMED and kinds & {"number", "text"}:
+        if name not in _NOT_KEPT and kinds & {"number", "text"}:
             kept[name] = "number" if "number" in kinds else "text"
     logits = set(_LOGITS) <= set(fields)
     derived: tuple[str, ...] = ("clip_gap",) if logits and "clip_gap" not in kept else ()
@@ -181,8 +195,16 @@ def _is_number(value: Any) -> bool:
 def _as(kind: str, value: Any) -> float | str | None:
     """Return a value of the column's kind; anything else is missing."""
     if kind == "number":
-        return float(value) if _is_number(value) else None
+        return _float(value) if _is_number(value) else None
     return _clean(value) if isinstance(value, str) else None
+
+
+def _float(value: float) -> float:
+    """Return a number as float64; infinite where a whole number is beyond it."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _clean(text: str) -> str:
@@ -229,7 +251,7 @@ def _numbers(values: Mapping[str, Any], name: str) -> list[float]:
     found = _json_of(values, name)
     if not isinstance(found, list) or not all(map(_is_number, found)):
         raise _Fault(f"{name}: not a list of numbers")
-    return found
+    return [_float(number) for number in found]
 
 
 def _reason(error: Any) -> str:

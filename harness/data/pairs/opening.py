@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.data.pairs.checks import check_pairs
+from harness.data.pairs.checks import Reader, check_pairs
 from harness.data.pairs.preferences import Advance, Preferences
 from harness.data.pairs.subset import check_count
 from harness.settings.spec import DataSpec
@@ -25,18 +25,20 @@ def open_preferences(
     advance: Advance = lambda pairs: None,
     columns: frozenset[str] = frozenset(),
     report: Path | None = None,
+    reader: Reader | None = None,
 ) -> Preferences:
     """Open the pairs of a specification without those that cannot be used.
 
     The check is done once and remembered, so that all processes of a run see the same pairs, if
-    they name the same `columns` (those a method needs). `report` is a folder that receives
-    `bad-rows.jsonl` and `bad-rows-summary.json` where there are bad rows.
+    they name the same `columns` (those a method needs) and `reader` (the model's tokenizer).
+    `report` is a folder that receives `bad-rows.jsonl` and `bad-rows-summary.json` where there are
+    bad rows.
 
     Raises:
         DataError: There are more of them than `max_bad_rows`, or `selected_pairs` failed.
     """
     pairs = selected_pairs(spec)
-    found = check_pairs(pairs, columns, advance)
+    found = check_pairs(pairs, columns, advance, reader)
     if not found.bad:
         return pairs
     result = found.copy_to(report) if report else found

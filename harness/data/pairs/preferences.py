@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.data.images import ImageRef, open_image
 from harness.data.pairs.formats import FAULT, FILE, IMAGES, ROW, TEXTS
-from harness.data.pairs.image_files import image_file, read_image
+from harness.data.pairs.image_files import image_file, leads_out, read_image
 from harness.data.pairs.source import locate
 from harness.data.pairs.store import store_pairs
 from harness.data.pairs.subset import Selection, rows_without, select
@@ -21,6 +21,8 @@ from harness.files.digests import content_digest, text_digest
 
 Advance = Callable[[int], object]
 """Told how many more pairs are done."""
+MOST_CHARACTERS = 1_000_000
+"""Of a text; a tokenizer takes some hundred bytes for each."""
 
 
 class PreferencePair(BaseModel):
@@ -57,6 +59,8 @@ class PreferencePair(BaseModel):
             text = getattr(self, name)
             if not text.strip():
                 return f"empty {name}"
+            if len(text) > MOST_CHARACTERS:
+                return f"{name} has {len(text):,} characters, more than {MOST_CHARACTERS:,}"
             if IMAGE in text:
                 return f"{name} contains {IMAGE}"
         if self.chosen.strip() == self.rejected.strip():
@@ -140,6 +144,16 @@ class Preferences:
         """Return the file that a pair stands in, and its row there."""
         found = self._stored.row(self._rows[row], (FILE, ROW))
         return self._origin.file_name(found[FILE]), found[ROW]
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Names of all files of the data, as reports show them."""
+        return tuple(map(self._origin.file_name, range(len(self._origin.files))))
+
+    def paths_leading_out(self) -> list[str]:
+        """Return the image paths of rows, selected or not, that lead out of the data's folder."""
+        paths = self._stored.paths_without_bytes()
+        return sorted({path for path in paths if leads_out(self._origin, path)})
 
     def form_fault(self, row: int) -> str | None:
         """Say what was wrong with the form of a row when it was read, or None."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ _MAGIC = b"PAR1"
 _BETWEEN = re.compile(r"[\s,]*")
 _HEAD = 4096
 _CHUNK = 1 << 20
+
+_MOST_BYTES = 1 << 28
+"""Of a row of JSON, which is held in memory while it is read."""
 
 Kind = Literal["parquet", "jsonl", "json"]
 
@@ -73,9 +77,16 @@ def records_of(file: Path, kind: Kind) -> Iterator[Record]:
 
 
 def parquet_schema(file: Path) -> pa.Schema:
-    """Return names and types of the columns."""
+    """Return names and types of the columns.
+
+    Raises:
+        DataError: The file is damaged, or two columns have one name.
+    """
     with _opened(file) as parquet:
-        return parquet.schema_arrow
+        schema = parquet.schema_arrow
+    if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
+        raise DataError(f"{file}: the column {twice[0]!r} stands there twice. Remove one.")
+    return schema
 
 
 def _opened(file: Path) -> Any:
@@ -106,32 +117,49 @@ def _parquet(file: Path) -> Iterator[Record]:
 def _values(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     try:
         return batch.to_pylist()  # type: ignore[no-any-return]
+    except (ValueError, OverflowError):
+        columns = [[_value(value) for value in column] for column in batch.columns]
+        return [
+            dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)
+        ]
+
+
+def _value(cell: Any) -> Any:
+    """Return the value of a cell that may be none of Python's.
+
+    Bytes which are no UTF-8 are decoded so that they are found later, in their row; a time beyond
+    the calendar, which nothing here reads, is missing.
+    """
+    try:
+        return cell.as_py()
     except UnicodeDecodeError:
-        columns = {
-            name: [_text(value) for value in column.cast(pa.large_binary()).to_pylist()]
-            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-            else column.to_pylist()
-            for name, column in zip(batch.schema.names, batch.columns, strict=True)
-        }
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def _text(value: bytes | None) -> str | None:
-    """Decode so that bytes which are no UTF-8 are found later, in their row."""
-    return None if value is None else value.decode(errors="surrogateescape")
+        if isinstance(cell, pa.StructScalar):
+            return {name: _value(cell[name]) for name in cell}
+        if isinstance(cell, pa.ListScalar):
+            return [_value(one) for one in cell]
+        return cell.as_buffer().to_pybytes().decode(errors="surrogateescape")
+    except (ValueError, OverflowError):
+        return None
 
 
 def _jsonl(file: Path) -> Iterator[Record]:
+    row = 0
     with file.open("rb") as stream:
-        for row, line in enumerate(stream):
-            if not line.strip():
-                continue
-            try:
-                values = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
-            except (ValueError, RecursionError) as error:
-                yield Record(row, fault=f"invalid JSON ({error})")
-                continue
-            yield _record(row, values)
+        while line := stream.readline(_MOST_BYTES):
+            if len(line) == _MOST_BYTES and not line.endswith(b"\n"):
+                while (rest := stream.readline(_CHUNK)) and not rest.endswith(b"\n"):
+                    pass
+                yield Record(row, fault=f"longer than {_MOST_BYTES:,} bytes")
+            elif line.strip():
+                yield _parsed(row, line)
+            row += 1
+
+
+def _parsed(row: int, line: bytes) -> Record:
+    try:
+        return _record(row, json.loads(line.removeprefix(b"\xef\xbb\xbf")))
+    except (ValueError, RecursionError) as error:
+        return Record(row, fault=f"invalid JSON ({error})")
 
 
 def _json(file: Path) -> Iterator[Record]:
@@ -143,11 +171,18 @@ def _json(file: Path) -> Iterator[Record]:
         while True:
             at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
             if text.startswith("]", at):
+                if (text[at + 1 :] + stream.read(_CHUNK)).strip():
+                    raise DataError(
+                        f"{file}: something follows the JSON list, after {row} rows. Fetch or "
+                        "write it again, as one list."
+                    )
                 return
             try:
                 values, at = decoder.raw_decode(text, at)
             except (ValueError, RecursionError) as error:
-                more = stream.read(wanted)
+                # Only what ends too soon gets better when more of it is there.
+                unfinished = isinstance(error, json.JSONDecodeError)
+                more = stream.read(wanted) if unfinished and len(text) < _MOST_BYTES else ""
                 if not more:
                     raise DataError(
                         f"{file}: the JSON list is cut off or damaged after {row} rows ({error}). "
@@ -168,7 +203,7 @@ def _record(row: int, values: Any) -> Record:
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

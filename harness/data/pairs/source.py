@@ -36,7 +36,7 @@ def locate(reference: str) -> Source:
     if on_hub(reference):
         return _from_hub(reference)
     path = Path(reference).expanduser()
-    if not path.exists():
+    if not os.path.exists(path):  # Path's own raises where a name is too long or has a zero byte
         raise DataError(
             f"{reference}: there is no such file or folder. Name a parquet, JSON or JSONL file, a "
             "folder of them, or a data set on the hub as owner/name."
@@ -62,6 +62,7 @@ def _data_files(folder: Path) -> tuple[Path, ...]:
             file
             for file in folder.rglob(f"*{suffix}")
             if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+            and not file.is_dir()
         ]
         if found:
             return tuple(sorted(found))

@@ -120,7 +120,22 @@ def _common_layout(source: Source, kinds: Sequence[Kind]) -> Layout:
     if kind == "parquet":
         return layout_of(_named(source), kind, fields_of_schema(_common_schema(source)))
     records = itertools.chain.from_iterable(records_of(file, kind) for file in source.files)
-    return layout_of(_named(source), kind, fields_of_records(records))
+    fields = fields_of_records(records)
+    if not fields:
+        raise DataError(f"{_named(source)}: {_nothing_in(source, kind)}")
+    return layout_of(_named(source), kind, fields)
+
+
+def _nothing_in(source: Source, kind: Kind) -> str:
+    """Say why no row of JSON files has a field."""
+    rows = (
+        f"{source.file_name(number)} row {record.row}: {record.fault or 'an object without fields'}"
+        for number, file in enumerate(source.files)
+        for record in records_of(file, kind)
+    )
+    if first := next(rows, None):
+        return f"it has no row that can be read, the first is {first}. Fetch or write it again."
+    return "it has no rows. Name a file that holds preference pairs."
 
 
 def _common_schema(source: Source) -> pa.Schema:

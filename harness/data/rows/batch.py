@@ -1,9 +1,9 @@
 """Pairs as token ids: one by one, and as a rank's share of one batch."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,7 +12,7 @@ from torch import Tensor
 from harness.data.images import ImageRef
 from harness.data.rows.packing import PackedRow
 from harness.data.templates import Template
-from harness.errors import DataError
+from harness.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from harness.data.pairs.preferences import PreferencePair
@@ -95,6 +95,14 @@ def _moved(masks: ResponseMasks, device: torch.device) -> ResponseMasks:
     )
 
 
+class _Ids(NamedTuple):
+    """Token ids of one pair before images are expanded and responses are cut."""
+
+    prompt: list[int]
+    chosen: list[int]
+    rejected: list[int]
+
+
 class PairTokenizer:
     """Turn pairs into token ids with one tokenizer and template.
 
@@ -105,9 +113,19 @@ class PairTokenizer:
     def __init__(
         self, processor: Any, template: Template, image_tokens: int, max_length: int
     ) -> None:
+        """Say what decides the tokens.
+
+        Raises:
+            ConfigError: An image alone fills `max_length`, or the tokenizer has no end token.
+        """
         self._tokenizer = processor.tokenizer
         self.image_id = int(processor.image_token_id)
         self._end_id = template.end_id(self._tokenizer)
+        if max_length <= image_tokens:
+            raise ConfigError(
+                f"data.max_length {max_length} leaves no room for text beside the {image_tokens} "
+                "tokens of an image. Raise it."
+            )
         self.template = template
         self.image_tokens = image_tokens
         self.max_length = max_length
@@ -120,58 +138,79 @@ class PairTokenizer:
         """
         waiting = iter(pairs)
         while chunk := list(islice(waiting, _CHUNK)):
-            yield from self._chunk(chunk)
+            encoded = self._encoded([(one.question, one.chosen, one.rejected) for one in chunk])
+            for pair, ids in zip(chunk, encoded, strict=True):
+                yield self._pair(pair, ids)
 
-    def _chunk(self, pairs: list["PreferencePair"]) -> list[TokenizedPair]:
-        prompts = [self.template.prompt(pair.question) for pair in pairs]
+    def faults(self, texts: Iterable[tuple[str, str, str]]) -> Iterator[str | None]:
+        """Yield for each question and its responses why they cannot be trained on, or None.
+
+        That is what `tokenize` refuses, and responses without any difference: equal ones have no
+        gradient.
+        """
+        waiting = iter(texts)
+        while chunk := list(islice(waiting, _CHUNK)):
+            for ids in self._encoded(chunk):
+                yield self._refusal(ids) or self._sameness(ids)
+
+    def _encoded(self, texts: Sequence[tuple[str, str, str]]) -> Iterator[_Ids]:
+        prompts = [self.template.prompt(question) for question, _, _ in texts]
         sides = [
-            [
-                self.template.joined(prompt, getattr(pair, side))
-                for prompt, pair in zip(prompts, pairs, strict=True)
-            ]
-            for side in ("chosen", "rejected")
+            self.template.joined(prompt, responses[side])
+            for side in (0, 1)
+            for prompt, (_, *responses) in zip(prompts, texts, strict=True)
         ]
-        encoded = self._tokenizer(prompts + sides[0] + sides[1])["input_ids"]
-        count = len(pairs)
-        return [
-            self._pair(pair, encoded[i], encoded[count + i], encoded[2 * count + i])
-            for i, pair in enumerate(pairs)
-        ]
+        encoded = self._tokenizer(prompts + sides)["input_ids"]
+        count = len(texts)
+        return map(self._split, encoded[:count], encoded[count : 2 * count], encoded[2 * count :])
 
-    def _pair(
-        self, pair: "PreferencePair", prompt: list[int], chosen: list[int], rejected: list[int]
-    ) -> TokenizedPair:
+    def _split(self, prompt: list[int], chosen: list[int], rejected: list[int]) -> _Ids:
         # A tokenizer may merge the end of the prompt with the start of a response.
         together = zip(prompt, chosen, rejected, strict=False)
         shared = sum(1 for _ in takewhile(lambda ids: len(set(ids)) == 1, together))
-        head = self._expanded(prompt[:shared], pair.row)
-        room = self.max_length - len(head)
-        if room < 1:
-            raise DataError(
-                f"row {pair.row}: the prompt has {len(head)} tokens with its image, and "
-                f"max_length is {self.max_length}. Raise data.max_length or remove the row."
+        sides = ([*ids[shared:], self._end_id] for ids in (chosen, rejected))
+        return _Ids(prompt[:shared], *sides)
+
+    def _room(self, ids: _Ids) -> int:
+        """Return how many tokens are left for a response."""
+        return self.max_length - (len(ids.prompt) - 1 + self.image_tokens)
+
+    def _refusal(self, ids: _Ids) -> str | None:
+        if (images := ids.prompt.count(self.image_id)) != 1:
+            return f"the prompt has {images} image tokens instead of one"
+        if (room := self._room(ids)) < 1:
+            return (
+                f"the prompt has {self.max_length - room} tokens with its image, and max_length is "
+                f"{self.max_length}"
             )
-        sides = [[*ids[shared:], self._end_id] for ids in (chosen, rejected)]
-        if any(self.image_id in ids for ids in sides):
+        if self.image_id in (*ids.chosen, *ids.rejected):
+            return "a response holds the image token, where there is no image"
+        return None
+
+    def _sameness(self, ids: _Ids) -> str | None:
+        room = self._room(ids)
+        if ids.chosen[:room] != ids.rejected[:room]:
+            return None
+        cut = max(len(ids.chosen), len(ids.rejected)) > room
+        part = f"the {room} tokens that max_length leaves" if cut else "all tokens"
+        return f"chosen equals rejected in {part}"
+
+    def _pair(self, pair: "PreferencePair", ids: _Ids) -> TokenizedPair:
+        if reason := self._refusal(ids):
             raise DataError(
-                f"row {pair.row}: a response holds the image token, where there is no image. "
-                "Remove it from the text, or remove the row."
+                f"row {pair.row}: {reason}. Correct or remove the row, or raise data.max_length."
             )
+        room = self._room(ids)
+        place = ids.prompt.index(self.image_id)
+        images = [self.image_id] * self.image_tokens
         # Faithful: what is too long loses its end, the end token included, each response alone.
         return TokenizedPair(
             row=pair.row,
-            prompt=torch.tensor(head, dtype=torch.int32),
-            chosen=torch.tensor(sides[0][:room], dtype=torch.int32),
-            rejected=torch.tensor(sides[1][:room], dtype=torch.int32),
+            prompt=torch.tensor(
+                ids.prompt[:place] + images + ids.prompt[place + 1 :], dtype=torch.int32
+            ),
+            chosen=torch.tensor(ids.chosen[:room], dtype=torch.int32),
+            rejected=torch.tensor(ids.rejected[:room], dtype=torch.int32),
             images=pair.images,
-            cut=any(len(ids) > room for ids in sides),
+            cut=max(len(ids.chosen), len(ids.rejected)) > room,
         )
-
-    def _expanded(self, ids: list[int], row: int) -> list[int]:
-        if ids.count(self.image_id) != 1:
-            raise DataError(
-                f"row {row}: the prompt has {ids.count(self.image_id)} image tokens instead of "
-                "one. The question must not contain it, and the tokenizer must know it."
-            )
-        place = ids.index(self.image_id)
-        return ids[:place] + [self.image_id] * self.image_tokens + ids[place + 1 :]

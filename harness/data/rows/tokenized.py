@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from harness.data.images import ImageRef
+from harness.data.pairs.checks import Texts
 from harness.data.pairs.preferences import Preferences
 from harness.data.rows.batch import PairTokenizer, TokenizedPair
 from harness.files.arrow import ArrowFile
@@ -98,17 +99,34 @@ def tokenized_file(cache: Path, folder: Path, tokenizer: PairTokenizer, data: st
         tokenizer: Its template and its limits count.
         data: Digest of the pairs.
     """
+    return (
+        cache / "tokenized" / f"{digest_of(_parts(folder, tokenizer) | {'data': data}, 16)}.arrow"
+    )
+
+
+class TokenReader:
+    """A model's tokenizer for the check of the pairs."""
+
+    def __init__(self, folder: Path, tokenizer: PairTokenizer) -> None:
+        self.digest = digest_of(_parts(folder, tokenizer), 16)
+        self._tokenizer = tokenizer
+
+    def faults(self, texts: Iterable[Texts]) -> Iterator[str | None]:
+        """Yield for each pair why it cannot be trained on, or None."""
+        return self._tokenizer.faults(texts)
+
+
+def _parts(folder: Path, tokenizer: PairTokenizer) -> dict[str, Any]:
+    """Return all that decides the token ids of a text."""
     files = sorted({file for pattern in _READ for file in folder.glob(pattern)})
     content = (part for file in files for part in (f"{file.name}\0", file.read_bytes()))
-    parts = {
+    return {
         "tokenizer": text_digest(*content),
         "versions": [transformers.__version__, tokenizers.__version__, _VERSION],
         "template": asdict(tokenizer.template),
         "image_tokens": tokenizer.image_tokens,
         "max_length": tokenizer.max_length,
-        "data": data,
     }
-    return cache / "tokenized" / f"{digest_of(parts, 16)}.arrow"
 
 
 def ensure_tokenized(

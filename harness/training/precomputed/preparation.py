@@ -12,7 +12,6 @@ from harness.data.pairs.preferences import Preferences
 from harness.data.rows.batch import PairTokenizer
 from harness.data.rows.collate import Collator, ImageStore
 from harness.data.rows.tokenized import TokenizedPairs, ensure_tokenized, tokenized_file
-from harness.data.templates import TEMPLATES
 from harness.errors import Interrupted
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
@@ -44,6 +43,7 @@ class Preparation:
     folder: Path
     """The base model's."""
     base: BaseModel
+    tokenizer: PairTokenizer
     preferences: Preferences
     processes: Processes
     progress: Progress
@@ -51,19 +51,13 @@ class Preparation:
 
     def tokenized(self) -> TokenizedPairs:
         """Return the token ids of all pairs; note in the run's folder which were cut."""
-        tokenizer = PairTokenizer(
-            self.base.processor,
-            TEMPLATES[self.spec.model.template],
-            self.base.image_tokens,
-            self.spec.data.max_length,
-        )
-        file = tokenized_file(cache_dir(), self.folder, tokenizer, self.preferences.digest)
+        file = tokenized_file(cache_dir(), self.folder, self.tokenizer, self.preferences.digest)
         told = self._stage("tokenized pairs")
         # The first rank writes it, so that its progress is seen.
         if self.processes.rank > 0:
             self.processes.barrier()
         pairs = ensure_tokenized(
-            self.preferences, tokenizer, file, lambda done: told(done, len(self.preferences))
+            self.preferences, self.tokenizer, file, lambda done: told(done, len(self.preferences))
         )
         if self.processes.rank == 0:
             self.processes.barrier()

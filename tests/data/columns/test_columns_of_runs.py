@@ -1,6 +1,7 @@
 """A run that needs a column computes it with the settings of its own call."""
 
 import pytest
+import world_fixture
 from hardness_data import Endpoint, serving, write_clip
 
 from harness.identity.run import Run
@@ -23,6 +24,7 @@ def spec(rows, write, tmp_path, monkeypatch):
     overrides = [
         f"data.preferences={write(rows)}",
         f"data.hardness.clip=local-dir:{write_clip(tmp_path / 'clip')}",
+        f"model.path={world_fixture.write_base(tmp_path / 'base')}",
         "data.hardness.splitter=endpoint",
         "data.hardness.splitter_model=m",
     ]
