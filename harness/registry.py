@@ -46,10 +46,12 @@ class Entry:
         module, _, attribute = self.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # whatever somebody's module does when it is imported
+            known = isinstance(error, ImportError | AttributeError)
+            told = f"{error}" if known else repr(error)
             raise ConfigError(
                 f"{self.kind} {self.name!r} of package {self.distribution!r} cannot be loaded from "
-                f"{self.target}: {error}. Repair or uninstall the package."
+                f"{self.target}: {told}. Repair or uninstall the package."
             ) from error
 
 

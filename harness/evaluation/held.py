@@ -1,7 +1,6 @@
 """What is there of a model's answers and their judgements, each named by what decides it."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import LLMJudge, Scorecard
-from harness.errors import ConfigError, DataError
+from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import (
     GenerationTask,
@@ -18,6 +17,7 @@ from harness.evaluation.generation.samples import (
     questions_hash,
 )
 from harness.evaluation.judging.annotators import runs_of
+from harness.evaluation.scorecards import SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
 from harness.identity.record import Record, name_of
 from harness.identity.run import Run
@@ -27,10 +27,6 @@ from harness.registry import benchmark_module, load_benchmark
 from harness.runs.rundir import RunDir
 from harness.settings.spec import EvaluationSpec, ModelSpec
 from harness.upstream.reading import read_data
-
-IDENTITY = "identity.json"
-REPLIES, ITEMS, SCORECARD = "replies.jsonl", "items.jsonl", "scorecard.json"
-"""Files of a judgement, the scorecard last: where it stands, everything else does."""
 
 
 @dataclass(frozen=True)
@@ -144,27 +140,6 @@ def is_finished(run: Run) -> bool:
     """Say whether a run is trained and judged as it was asked for."""
     held = of_run(run) if run.is_known else None
     return held is not None and not held.unjudged()
-
-
-def read_scorecard(file: Path) -> Scorecard:
-    """Read a scorecard.
-
-    Raises:
-        ConfigError: It is damaged.
-    """
-    try:
-        return Scorecard(**json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(
-            f"{file} is not a scorecard ({error}). Remove the folder {file.parent}, and the same "
-            "command judges the answers again."
-        ) from error
-
-
-def setting_of(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what two judgements must share to be compared: all but who answered."""
-    answers = {key: value for key, value in identity["answers"].items() if key != "checkpoint"}
-    return {**identity, "answers": answers}
 
 
 def begun(file: Path, identity: Mapping[str, Any]) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.generation.samples import protocol_of
-from harness.evaluation.held import IDENTITY, ITEMS, REPLIES, SCORECARD, Held, begun
+from harness.evaluation.held import Held, begun
 from harness.evaluation.judging.annotators import DEFAULTS, find_annotators, open_service, runs_of
+from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.atomic import write_text
 from harness.files.jsonlines import JsonLines
 from harness.llm.messages import ChatSettings

@@ -20,11 +20,13 @@ class Record:
 
     identity: Mapping[str, Any]
     made: datetime
+    label: str = ""
+    """What a training was called when it was begun."""
 
     @classmethod
-    def now(cls, identity: Mapping[str, Any]) -> Self:
+    def now(cls, identity: Mapping[str, Any], label: str = "") -> Self:
         """Return the record of something that is begun now."""
-        return cls(identity, datetime.now(UTC))
+        return cls(identity, datetime.now(UTC), label)
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -35,14 +37,17 @@ class Record:
         """
         try:
             found = json.loads(file.read_text("utf-8"))
-            return cls(dict(found["identity"]), datetime.fromisoformat(found["made"]))
+            made = datetime.fromisoformat(found["made"])
+            return cls(dict(found["identity"]), made, str(found.get("label", "")))
         except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
             raise DataError(f"{file} cannot be read as an identity ({error!r}).") from error
 
     def write(self, file: Path) -> None:
         """Write as JSON."""
-        content = {"made": self.made.isoformat(timespec="seconds"), "identity": self.identity}
-        write_text(file, json.dumps(content, indent=2) + "\n")
+        label = {"label": self.label} if self.label else {}
+        made = {"made": self.made.isoformat(timespec="seconds")}
+        content = {**label, **made, "identity": self.identity}
+        write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     @property
     def since(self) -> str:
@@ -53,3 +58,15 @@ class Record:
 def name_of(identity: Mapping[str, Any]) -> str:
     """Return the digits that name what an identity decides."""
     return digest_of(identity, DIGITS)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return the dotted keys of all values that differ."""
+    found: list[str] = []
+    for key in sorted(old.keys() | new.keys()):
+        one, other = old.get(key), new.get(key)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += differences(one, other, f"{prefix}{key}.")
+        elif one != other:
+            found.append(f"{prefix}{key}")
+    return found

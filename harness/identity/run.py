@@ -8,15 +8,13 @@ from typing import Any
 
 from harness.console import messages
 from harness.errors import DataError, HarnessError
-from harness.identity.record import Record, name_of
-from harness.identity.training import differences, inputs_are_here, pinned, training_identity
+from harness.identity.labels import label_of
+from harness.identity.record import Record, differences, name_of
+from harness.identity.training import inputs_are_here, pinned, training_identity
 from harness.models.sources import content_hash, located_model
-from harness.runs.rundir import RunDir, run_name
+from harness.runs.rundir import RUNS, RunDir, run_name
 from harness.settings.spec import RunSpec
 from harness.world.places import locate_spec
-
-RUNS = "runs"
-"""Below the output folder."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Run:
 
     def begin(self) -> RunDir:
         """Make the folder, and say so where something changed since a run in the same words."""
-        folder, record = self.folder, Record.now(self.identity)
+        folder, record = self.folder, Record.now(self.identity, label_of(self.spec))
         if not folder.identity.exists():
             for told in self._changes(record):
                 messages.print(told, markup=False)

@@ -1,6 +1,5 @@
 """What decides a training: its settings, the method's code, and the contents that it reads."""
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -57,18 +56,6 @@ def inputs_are_here(spec: RunSpec) -> bool:
     """Say whether model and pairs are here, so that nothing would be fetched to look at them."""
     model = is_here(spec.model.path, "model", spec.model.revision)
     return model and is_here(spec.data.preferences, "dataset")
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return the dotted keys of all values that differ."""
-    found: list[str] = []
-    for key in sorted(old.keys() | new.keys()):
-        one, other = old.get(key), new.get(key)
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            found += differences(one, other, f"{prefix}{key}.")
-        elif one != other:
-            found.append(f"{prefix}{key}")
-    return found
 
 
 def _pairs(data: DataSpec) -> Preferences:

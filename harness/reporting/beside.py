@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Scorecard
-from harness.evaluation.held import Held, setting_of
+from harness.evaluation.held import Held
+from harness.evaluation.scorecards import setting_of
 from harness.files.digests import tree_digest
+from harness.identity.labels import changes_of, label_of, marks, rows_of, variant_of
 from harness.models.sources import content_hash
 from harness.reporting.compare import RunResult, Setting
-from harness.reporting.labels import changes_of, label_of, marks, rows_of, variant_of
 from harness.reporting.neighbours import Judgement, Neighbour, neighbours, readable, text_of
 from harness.reporting.provenance import provenance
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from harness.console import messages, results
 from harness.evaluation.crosscheck.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
 from harness.evaluation.held import Held, of_base, of_run
+from harness.identity.labels import changes_of, label_of, variant_of
 from harness.identity.run import Run
 from harness.registry import load_benchmark
 from harness.reporting.beside import beside, of_0_1
 from harness.reporting.compare import RunResult, compare
-from harness.reporting.labels import changes_of, label_of, variant_of
 from harness.reporting.naming import suffix_of
 from harness.reporting.provenance import provenance
 from harness.reporting.tables import write_tables

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError, HarnessError
-from harness.evaluation.held import SCORECARD, read_scorecard
+from harness.evaluation.scorecards import SCORECARD, read_scorecard
 from harness.files.jsonlines import JsonLines
 from harness.files.locks import in_use
-from harness.identity.run import RUNS
 from harness.registry import hint, load_benchmark
-from harness.reporting.labels import label_of
 from harness.reporting.neighbours import Neighbour, neighbours, read
 from harness.reporting.words import header, number
-from harness.runs.rundir import RunDir
+from harness.runs.rundir import RUNS, RunDir
 
 Row = dict[str, str]
 
@@ -79,7 +77,7 @@ def _details(run: Neighbour) -> dict[str, Any]:
     """Return what a run is: its state, what decides it, and its numbers."""
     facts: dict[str, Any] = {
         "run": run.folder.path.name,
-        "what": label_of(run.spec),
+        "what": run.label,
         "size": run.spec.size,
         "seed": run.spec.seed,
         "state": state_of(run.folder),
@@ -99,7 +97,7 @@ def _row(run: Neighbour) -> Row:
     content = run.model_content or "not recorded"
     return {
         "run": run.folder.path.name,
-        "what": f"{label_of(run.spec)}, seed {run.spec.seed}",
+        "what": f"{run.label}, seed {run.spec.seed}",
         "state": state_of(run.folder),
         "begun": run.record.since if run.record else _changed(run.folder),
         "base": content[:12],

@@ -9,11 +9,10 @@ from typing import Any
 
 from benchmarks.types import Scorecard
 from harness.errors import ConfigError, HarnessError
-from harness.evaluation.held import IDENTITY, SCORECARD, read_scorecard
+from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
 from harness.identity.record import Record
-from harness.identity.run import RUNS
 from harness.runs.manifest import Manifest
-from harness.runs.rundir import RunDir
+from harness.runs.rundir import RUNS, RunDir
 from harness.settings.spec import RunSpec
 
 _CARDS_0_1 = "scorecards"
@@ -36,6 +35,11 @@ class Neighbour:
     spec: RunSpec
     record: Record | None
     """What decided the training; None for a run of version 0.1, which did not write it down."""
+
+    @property
+    def label(self) -> str:
+        """What it was called when it was begun."""
+        return self.record.label if self.record and self.record.label else self.spec.label
 
     @property
     def is_trained(self) -> bool:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.console import messages
-from harness.evaluation.held import IDENTITY, Held, of_base, of_run
+from harness.evaluation.held import Held, of_base, of_run
+from harness.evaluation.scorecards import IDENTITY
 from harness.files.atomic import commit
 from harness.identity.run import Run
 from harness.settings.request import Again

@@ -8,15 +8,14 @@ from harness.console import messages
 from harness.errors import ConfigError, HarnessError
 from harness.evaluation.held import Held
 from harness.files.hub_names import on_hub
-from harness.identity.run import RUNS
+from harness.identity.labels import label_of
 from harness.llm.messages import ChatSettings
 from harness.models.sources import content_hash, located_model
 from harness.reporting.collect import print_judged
-from harness.reporting.labels import label_of
 from harness.reproduce.again import set_aside_of
 from harness.reproduce.one_run import evaluate, inputs_of
 from harness.runs.manifest import Manifest
-from harness.runs.rundir import RunDir
+from harness.runs.rundir import RUNS, RunDir
 from harness.settings.request import Again
 from harness.settings.resolve import resolve
 from harness.settings.spec import RunSpec

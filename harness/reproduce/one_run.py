@@ -5,7 +5,8 @@ from pathlib import Path
 from harness.console import messages
 from harness.costs.devices import gpus
 from harness.data.templates import TEMPLATES
-from harness.evaluation.held import IDENTITY, Held, begun, is_finished, of_base, of_run
+from harness.evaluation.held import Held, begun, is_finished, of_base, of_run
+from harness.evaluation.scorecards import IDENTITY
 from harness.identity.run import Run
 from harness.launchers.launcher import Launcher
 from harness.llm.messages import ChatSettings

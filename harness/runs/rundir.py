@@ -15,6 +15,8 @@ from harness.files.atomic import write_text
 from harness.files.locks import FileLock
 from harness.settings.spec import RunSpec
 
+RUNS = "runs"
+"""Below the output folder: the folders of runs."""
 _LOOK_S = 0.5
 """Who only looks whether a run is in use (`in_use`) lets go of it sooner than this."""
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import world_fixture
 
 from benchmarks.types import Scorecard
-from harness.evaluation.held import IDENTITY, SCORECARD, of_base, of_run
+from harness.evaluation.held import of_base, of_run
+from harness.evaluation.scorecards import IDENTITY, SCORECARD
 from harness.files.atomic import write_text
 from harness.identity.record import Record
 from harness.identity.run import Run

@@ -1,11 +1,12 @@
 """The questions of a benchmark, from its published files, and how they are to be answered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark, Decoding, Sample
+from harness.console import messages
 from harness.errors import ConfigError
 from harness.files.digests import text_digest
 from harness.registry import benchmark_names, load_benchmark
@@ -60,7 +61,7 @@ def protocol_of(benchmark: Benchmark[Any], protocol: str) -> str:
     """
     if protocol in benchmark.decoding:
         return protocol
-    others = {known for name in benchmark_names() for known in load_benchmark(name).decoding}
+    others = {known for one in _loadable() for known in one.decoding}
     if protocol in others and OFFICIAL in benchmark.decoding:
         return OFFICIAL
     known = ", ".join(sorted(benchmark.decoding))
@@ -68,6 +69,15 @@ def protocol_of(benchmark: Benchmark[Any], protocol: str) -> str:
         f"benchmark '{benchmark.name}' has no protocol '{protocol}'; it has: {known}. "
         "Choose one with: --set evaluation.protocol=NAME"
     )
+
+
+def _loadable() -> Iterator[Benchmark[Any]]:
+    """Yield all benchmarks; one of somebody else's package that is broken stops no other."""
+    for name in benchmark_names():
+        try:
+            yield load_benchmark(name)
+        except ConfigError as error:
+            messages.print(f"left out: {error}", markup=False)
 
 
 def decoding_of(benchmark: Benchmark[Any], protocol: str, limit: int | None) -> Decoding:

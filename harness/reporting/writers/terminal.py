@@ -11,7 +11,7 @@ from rich.text import Text
 from benchmarks.types import Benchmark, Scorecard, Unscored
 from harness.console import print_table, results, visible
 from harness.evaluation.items import Item, plain
-from harness.reporting.compare import Comparison
+from harness.reporting.compare import Column, Comparison, Row
 from harness.reporting.words import MISSING
 from harness.reporting.writers.markdown import cell_text
 from harness.reporting.writers.remarks import remarks, shown
@@ -111,16 +111,37 @@ def select(items: Sequence[Item], ids: Sequence[str], limit: int | None) -> list
 
 
 def rich_table(comparison: Comparison, title: str = "Comparison") -> Table:
-    """Return the rows of runs for a terminal."""
-    table = Table(title=escape(f"{title}, size {comparison.size}"))
-    table.add_column("Method")
-    for column in comparison.columns:
-        table.add_column(column.header, justify="right")
-    for row in comparison.rows:
-        cells = []
-        for column in comparison.columns:
-            cell = row.cells.get(column)
-            text = cell_text(cell, column.metric.unit, len(row.runs)) if cell else MISSING
-            cells.append(f"[bold]{text}[/bold]" if comparison.is_best(row, column) else text)
-        table.add_row(escape(row.label), *cells)
+    """Return the rows of runs for a terminal; turned over where it is too narrow for them."""
+    runs = [escape(row.label) for row in comparison.rows]
+    metrics = [column.header for column in comparison.columns]
+    cells = [
+        [_shown(comparison, row, column) for column in comparison.columns]
+        for row in comparison.rows
+    ]
+    full = escape(f"{title}, size {comparison.size}")
+    wide = _table(full, "Method", metrics, runs, cells)
+    if results.measure(wide).maximum <= results.width:
+        return wide
+    return _table(full, "Metric", runs, metrics, list(zip(*cells, strict=True)))
+
+
+def _shown(comparison: Comparison, row: Row, column: Column) -> str:
+    cell = row.cells.get(column)
+    text = cell_text(cell, column.metric.unit, len(row.runs)) if cell else MISSING
+    return f"[bold]{text}[/bold]" if comparison.is_best(row, column) else text
+
+
+def _table(
+    title: str,
+    corner: str,
+    heads: Sequence[str],
+    names: Sequence[str],
+    cells: Sequence[Sequence[str]],
+) -> Table:
+    table = Table(title=title)
+    table.add_column(corner)
+    for head in heads:
+        table.add_column(head, justify="right")
+    for name, line in zip(names, cells, strict=True):
+        table.add_row(name, *line)
     return table

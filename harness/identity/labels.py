@@ -6,8 +6,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.files.digests import text_digest
-from harness.identity.record import name_of
-from harness.identity.training import differences
+from harness.identity.record import differences, name_of
 from harness.settings.resolve import resolve
 from harness.settings.spec import RunSpec
 
