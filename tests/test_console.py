@@ -113,7 +113,7 @@ def test_generation_tells_its_progress_in_a_pipe_as_well(
     monkeypatch.setattr(launch, "progress_of", lambda *_: now)
     with launch._Followed(tmp_path, ["chair"]) as followed:
         followed.look()
-        for now in standing:
+        for now in standing:  # noqa: B007  # the patched function reads it
             followed.look()
     told = list(dict.fromkeys(capsys.readouterr().err.splitlines()))
     assert told == [f"generate: {done}/4" for done in (0, 1, 3, 4)]
