@@ -12,9 +12,29 @@ HarnessError
 The message says what, where and what to do; the command line prints it without a traceback.
 """
 
+import re
+
+_IN_FRONT = re.compile(r"(?<=://)[^/?#\s]*@")
+_IN_QUERY = re.compile(
+    r"([?&][^=&#\s]*(?:key|token|secret|passw|sig|auth|credential)[^=&#\s]*=)[^&#\s'\")]+",
+    re.IGNORECASE,
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in whose addresses names, passwords and keys are replaced by `***`.
+
+    So `https://me:word@host/v1?api_key=abc` is shown as `https://***@host/v1?api_key=***`.
+    """
+    return _IN_QUERY.sub(r"\1***", _IN_FRONT.sub("***@", text))
+
 
 class HarnessError(Exception):
     """Base of all errors that are printed without a traceback; exit code 1."""
+
+    def __str__(self) -> str:
+        """Return the message, in which errors of libraries may be quoted, without secrets."""
+        return without_secrets(super().__str__())
 
 
 class ConfigError(HarnessError):

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from harness.errors import ConfigError, PreflightError
+from harness.errors import ConfigError, PreflightError, without_secrets
 from harness.launchers.interpreter import safe_paths
 from harness.launchers.launcher import Part, exit_meaning
 from harness.launchers.node import node_words
@@ -151,6 +151,7 @@ def forwarded() -> dict[str, str]:
         for name, value in os.environ.items()
         if (name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES))
         and not any(word in name for word in _SECRET)
+        and without_secrets(value) == value
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, HarnessError, without_secrets
 from harness.files.atomic import write_text
 
 SAVE_WITHIN_S = 300
@@ -88,8 +88,16 @@ def submit(
         folder: Holds the script and the job's output; the nodes must see it.
 
     Raises:
+        ConfigError: The script would hold a secret.
         HarnessError: sbatch is not there or refused.
     """
+    for word in (*command, *(value for value in options.values() if value)):
+        if without_secrets(word) != word:
+            raise ConfigError(
+                f"{word}: the password or key in it would be written into the job's script, which "
+                "others may read. Give the address by the environment, which sbatch passes on: "
+                "export OPENAI_BASE_URL, say, and leave --judge-url out."
+            )
     folder = folder.resolve()
     script, log = folder / f"{name}.sbatch", folder / f"{name}-%j.log"
     write_text(script, script_text(command, name, options, log))

@@ -109,7 +109,7 @@ class ChatService:
             name = "".join(c for c in reply.model if c.isprintable())[:100]
             raise JudgeError(
                 f"asked model {request.model!r} at {self.endpoint}, but {name!r} answered. "
-                f"Ask for it by its exact name, such as --judge openai:{name}."
+                f"Ask for it by its exact name, as a judge by openai:{name}."
             )
         return reply
 

@@ -193,7 +193,7 @@ def _key(settings: ChatSettings) -> str:
     if not key:
         raise ConfigError(
             "judge 'openai' needs a key. Set OPENAI_API_KEY or --judge-key-file (a server of "
-            "your own takes any word), or use --judge replay:FILE."
+            "your own takes any word), or take the judge replay:FILE."
         )
     if not re.fullmatch(r"[!-~]+", key):
         raise ConfigError(f"{source}: the judge's key must be one word of ASCII characters.")

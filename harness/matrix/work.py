@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from harness.console import messages
-from harness.errors import HarnessError
+from harness.errors import HarnessError, without_secrets
 from harness.evaluation.held import is_finished
 from harness.files.locks import FileLock, in_use
 from harness.launchers.interpreter import safe_paths
@@ -134,7 +134,7 @@ class Work:
         taken = {process.seat for process in self._running}
         seat = next(seat for seat in range(len(self._seats)) if seat not in taken)
         with cell.log.open("ab") as log:
-            log.write(f"$ {shlex.join(command)}\n".encode())
+            log.write(f"$ {shlex.join(map(without_secrets, command))}\n".encode())
             log.flush()
             start = log.tell()
             popen = subprocess.Popen(

@@ -17,7 +17,7 @@ from harness.data.images import ImageTransform
 from harness.data.pairs.opening import open_preferences
 from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
 from harness.data.rows.tokenized import TokenReader
-from harness.errors import ConfigError, HarnessError, TrainingError
+from harness.errors import ConfigError, HarnessError, TrainingError, without_secrets
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 from harness.launchers.lifetime import die_with_parent
@@ -249,7 +249,7 @@ def _tell(run: RunDir, error: HarnessError) -> int:
     What was first to be told stays: other processes end of that.
     """
     if error.__cause__ is not None:
-        traceback.print_exception(error.__cause__)
+        sys.stderr.write(without_secrets("".join(traceback.format_exception(error.__cause__))))
     report = json.dumps({"kind": type(error).__name__, "message": str(error)})
     try:
         if not (run.logs / ERROR_FILE).exists():

@@ -109,3 +109,12 @@ def test_no_key_is_forwarded(monkeypatch):
         monkeypatch.setenv(name, "value")
     assert {"HF_HOME", "NCCL_DEBUG"} <= forwarded().keys()
     assert not {"HF_TOKEN", "HF_HUB_TOKEN", "OPENAI_API_KEY", "NCCL_KEY"} & forwarded().keys()
+
+
+@pytest.mark.parametrize("address", ["https://me:word@host/hf", "https://host/hf?token=word"])
+def test_nor_is_an_address_that_holds_one(monkeypatch, address):
+    """The words of ssh can be read by everybody on both machines."""
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    assert "HF_ENDPOINT" not in forwarded()
+    monkeypatch.setenv("HF_ENDPOINT", "https://host/hf")
+    assert forwarded()["HF_ENDPOINT"] == "https://host/hf"

@@ -140,3 +140,20 @@ def test_a_job_without_scontrol_says_what_is_missing(allocation, monkeypatch, tm
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="The nodes of job 41 are not known"):
         SlurmLauncher.here()
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (["--judge-url=https://me:word@host/v1"], {}),
+        (["--judge-url", "https://host/v1?api_key=word&x=1"], {}),
+        (["true"], {"comment": "https://word@host"}),
+    ],
+)
+def test_a_secret_in_an_address_is_not_written_into_a_job(tmp_path, monkeypatch, command, options):
+    monkeypatch.setenv("PATH", PATH)
+    with pytest.raises(ConfigError, match="the password or key in it would be written") as raised:
+        submit(command, "dama-7b", options, tmp_path / "slurm")
+    assert "word@" not in str(raised.value)
+    assert "=word" not in str(raised.value)
+    assert not (tmp_path / "slurm").exists()

@@ -11,6 +11,7 @@ from matrix_bench import PROGRAM, ROOT, run_together
 
 from harness.matrix.cells import reproduce_command
 from harness.matrix.state import State, reason
+from harness.matrix.work import Work
 from harness.runs.rundir import RunDir, run_name
 
 DRIVER = """
@@ -218,3 +219,17 @@ def test_a_cell_is_a_call_of_reproduce_with_one_seed(bench):
         *("-m", "harness", "reproduce", "--method", "dama", "--size", "tiny"),
         *("--variant", "released", "--seeds", "3", "--devices=2", "--out", str(bench.out)),
     ]
+
+
+def test_the_log_of_a_cell_shows_no_secret_of_an_address(bench):
+    plain = bench.command
+
+    def command(cell):
+        return [*plain(cell)[:-1], "--judge-url=https://me:word@host/v1"]
+
+    work = Work(bench.cells(), command)
+    work.step()
+    log = work.standings[0].cell.log.read_text()
+    run_together(work)
+    assert "--judge-url=https://***@host/v1" in log.splitlines()[0]
+    assert "word" not in log

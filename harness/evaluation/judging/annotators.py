@@ -141,7 +141,7 @@ def _world_of(data: Path) -> Path:
             return folder
     raise ConfigError(
         f"the oracle judges the tiny world only, and {data} does not belong to one. "
-        "Choose another judge with --judge openai or --judge replay:FILE."
+        "Choose another judge, openai or replay:FILE."
     )
 
 
