@@ -137,7 +137,7 @@ def _pairs_or_problem(
     try:
         return _checked_pairs(specs[0], {one.method for one in specs})
     except HarnessError as error:
-        (problems if Path(source).exists() else missing).append(str(error))
+        (problems if os.path.exists(source) else missing).append(str(error))
         return None
 
 

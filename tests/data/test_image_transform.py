@@ -1,10 +1,13 @@
 """Images as the vision tower reads them."""
 
+import contextlib
 import io
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from transformers import CLIPImageProcessorPil
 
@@ -67,6 +70,36 @@ def test_a_damaged_and_a_missing_file_are_data_errors(tmp_path):
         open_image(tmp_path / "bad.jpg")
     with pytest.raises(DataError, match=r"none.jpg: not a readable image"):
         open_image(tmp_path / "none.jpg")
+
+
+def png(width, height):
+    buffer = io.BytesIO()
+    Image.new("1", (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ((1, 201), "1 x 201 pixels, more than 200 times as long as wide"),
+        ((201 * 7, 7), "1407 x 7 pixels, more than 200 times as long as wide"),
+        ((16_385, 100), "16385 x 100 pixels, and a side may have 16,384"),
+    ],
+)
+def test_an_image_that_grows_to_gigabytes_is_refused(size, told):
+    """By its header: 1 x 5000 would become 336 x 1,680,000."""
+    with pytest.raises(DataError, match=told):
+        open_image(png(*size))
+    assert open_image(png(1, 200)).size == (1, 200)
+    assert open_image(png(16_384, 100)).size == (16_384, 100)
+
+
+@given(st.binary(max_size=60), st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "DDS"]))
+def test_whatever_is_no_image_is_a_data_error(content, kind):
+    buffer = io.BytesIO()
+    stripes().save(buffer, kind)
+    with contextlib.suppress(DataError):
+        open_image(buffer.getvalue()[:20] + content)
 
 
 NEAREST = CLIPImageProcessorPil(

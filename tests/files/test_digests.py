@@ -15,6 +15,7 @@ from harness.data.rows import tokenized
 from harness.data.templates import TEMPLATES
 from harness.evaluation.generation.samples import questions_hash
 from harness.evaluation.judging.annotate import Annotation
+from harness.files import digests
 from harness.files.digests import (
     content_digest,
     digest_of,
@@ -98,6 +99,33 @@ def test_folders_and_lists_of_files(tree):
         assert content_digest(lambda: files) == (
             "51fb9923f452b422985dfa3adc41235735f48a35fed166c6395dd1e10c0bcffb"
         )
+
+
+def test_a_digest_is_remembered_by_whatever_path_a_file_is_reached(tree, monkeypatch):
+    (tree / "link").symlink_to(tree / "one")
+    known = content_digest(lambda: [tree / "one"])
+    monkeypatch.setattr(digests, "file_digest", lambda file: 1 / 0)
+    assert content_digest(lambda: [tree / "link"]) == known
+
+
+def test_a_copy_has_the_digest_of_the_link_that_it_replaces(tree):
+    link = tree / "link"
+    link.symlink_to(tree / "one")
+    before = content_digest(lambda: [link])
+    link.unlink()
+    link.write_bytes(b"abc")
+    assert content_digest(lambda: [link]) == before
+
+
+def test_names_that_no_file_can_have_count_as_not_there(tree):
+    names = [tree / ("a" * 300), tree / "a\0b", tree / "none", tree / "sub"]
+    assert len({content_digest(lambda name=name: [name]) for name in names}) == 1
+
+
+def test_the_hash_of_a_checkpoint_follows_the_names_of_its_files(model):
+    before = content_hash(model)
+    (model / "config.json").rename(model / "other.json")
+    assert content_hash(model) != before
 
 
 def test_names_of_runs():

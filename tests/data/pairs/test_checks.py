@@ -1,6 +1,7 @@
 """Bad rows are counted, listed and left out; the rows that are meant are selected and counted."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,47 @@ def test_a_check_is_done_once_and_seen_by_all(rows, write, monkeypatch):
     again = open_preferences(spec(file, max_bad_rows=1))
     assert again.digest == first.digest
     assert again.column("idx") == first.column("idx") == ["0", "2", "3", "4", "5"]
+
+
+def test_when_all_rows_are_bad_nothing_is_left(rows, write):
+    file = write([row | {"chosen": ""} for row in rows])
+    with pytest.raises(DataError, match="all 6 rows cannot be used, so that nothing is left"):
+        open_preferences(spec(file, max_bad_rows=6))
+
+
+def test_a_link_is_judged_anew_when_a_copy_takes_its_place(rows, tmp_path):
+    """And the other way round; the contents, and with them the digest, stay."""
+    file = lines(tmp_path / "data", rows)
+    image, elsewhere = file.parent / rows[0]["image_path"], tmp_path / "elsewhere.png"
+    good = Preferences(file).digest
+    image.rename(elsewhere)
+    for _ in range(2):
+        image.symlink_to(elsewhere)
+        pairs = Preferences(file)
+        assert pairs.digest == good
+        assert list(reasons(pairs)) == [0]
+        image.unlink()
+        image.write_bytes(elsewhere.read_bytes())
+        pairs = Preferences(file)
+        assert pairs.digest == good
+        assert reasons(pairs) == {}
+        image.unlink()
+
+
+def test_the_same_data_at_another_place_are_not_checked_anew(rows, tmp_path, monkeypatch):
+    """The report names the files as they are called there."""
+    rows[3] = rows[1] | {"image_path": rows[3]["image_path"]}
+    file = lines(tmp_path / "data", rows)
+    (first,) = check_pairs(Preferences(file)).bad_rows()
+    assert str(first) == "pairs.jsonl row 3: repeats pairs.jsonl row 1 (pair '1')"
+    shutil.copytree(file.parent, tmp_path / "copy")
+    (tmp_path / "copy" / "pairs.jsonl").rename(tmp_path / "copy" / "other.jsonl")
+    monkeypatch.setattr("harness.data.pairs.preferences.open_image", lambda image: 1 / 0)
+    copied = check_pairs(Preferences(tmp_path / "copy"))
+    assert [str(row) for row in copied.bad_rows()] == [
+        "other.jsonl row 3: repeats other.jsonl row 1 (pair '1')"
+    ]
+    assert copied.summary()["source"] == str(tmp_path / "copy")
 
 
 def split(**fields: str) -> str:

@@ -241,6 +241,39 @@ def test_a_json_list_is_read_in_pieces_as_it_is_read_whole(tmp_path_factory, val
         records._CHUNK = original
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_a_row_larger_than_the_memory_is_not_read_whole(folder, rows, name, monkeypatch):
+    from harness.data.pairs import records
+
+    plain = with_image_files(rows[:2], folder)
+    plain[1]["question"] = "what " * 4000
+    texts = [json.dumps(row) for row in (*plain, plain[0])]
+    listed = name == "a.json"
+    (folder / name).write_text(f"[{','.join(texts)}]" if listed else "\n".join(texts))
+    monkeypatch.setattr(records, "_MOST_BYTES", 8000)
+    monkeypatch.setattr(records, "_CHUNK", 1000)
+    if listed:
+        with pytest.raises(DataError, match="cut off or damaged after 1 rows"):
+            list(records_of(folder / name, "json"))
+    else:
+        faults = [record.fault for record in records_of(folder / name, "jsonl")]
+        assert faults == [None, "longer than 8,000 bytes", None]
+
+
+def test_a_folder_named_like_a_file_is_looked_into(rows, folder):
+    """As other programs write a data set: data.parquet/part-0.parquet."""
+    import world_fixture
+
+    world_fixture.write_rows(folder / "data.parquet" / "part-0.parquet", rows)
+    assert len(Preferences(folder)) == len(rows)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", f"owner/{'a' * 300}"], ids=len)
+def test_a_name_that_no_file_can_have_is_told_as_missing(name):
+    with pytest.raises(DataError, match=r"there is no such file or folder|cannot be fetched"):
+        Preferences(name)
+
+
 def test_the_second_opening_converts_nothing(rows, write):
     file = write(rows)
     told: list[int] = []
