@@ -6,6 +6,8 @@ from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# pytest-xdist narrows its workers to 80 columns, which tables obey.
+os.environ.pop("COLUMNS", None)
 
 # The first example of a test compiles kernels or imports a library; time says nothing here.
 settings.register_profile("harness", deadline=None)

@@ -92,7 +92,7 @@ def show(
     method: Annotated[str | None, typer.Option("--method", "-m", help="See: list methods.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print every value that a method would run with and its source, or what a run is.
+    """Print every value of a preset with its source, or what a run is.
 
     Of a run: its state, what decides it, and its numbers with their judges.
     """

@@ -3,19 +3,14 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.types import LLMJudge, Scorecard
+from benchmarks.types import LLMJudge, Sample, Scorecard
 from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
-from harness.evaluation.generation.samples import (
-    GenerationTask,
-    decoding_of,
-    protocol_of,
-    questions_hash,
-)
+from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
 from harness.evaluation.judging.annotators import runs_of
 from harness.evaluation.scorecards import SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
@@ -26,7 +21,7 @@ from harness.models.sources import content_hash
 from harness.registry import benchmark_module, load_benchmark
 from harness.runs.rundir import RunDir
 from harness.settings.spec import EvaluationSpec, ModelSpec
-from harness.upstream.reading import read_data
+from harness.upstream.reading import place_of, read_data
 
 
 @dataclass(frozen=True)
@@ -46,14 +41,15 @@ class Held:
 
     def answers(self, name: str) -> dict[str, Any]:
         """Return what decides the answers to a benchmark."""
-        task = _task(name, self.asked)
+        benchmark = load_benchmark(name)
+        decoding = decoding_of(benchmark, self.asked.protocol, self.asked.max_new_tokens)
         return {
             "checkpoint": self.checkpoint,
             "benchmark": name,
             "questions": _questions(name, Path(self.asked.data)),
-            "template": task.decoding.template or self.model.template,
-            "image_transform": task.decoding.image_transform or self.model.image_transform,
-            "decoding": dataclasses.asdict(task.decoding),
+            "template": decoding.template or self.model.template,
+            "image_transform": decoding.image_transform or self.model.image_transform,
+            "decoding": dataclasses.asdict(decoding),
         }
 
     def judgement(self, name: str) -> dict[str, Any]:
@@ -62,7 +58,7 @@ class Held:
         return {
             "answers": self.answers(name),
             "protocol": protocol_of(benchmark, self.asked.protocol),
-            "data": _version(name, Path(self.asked.data)),
+            "data": _read(name, Path(self.asked.data)).version,
             "judge": self._judge(name),
             "scorer": source_digest(benchmark_module(name)),
         }
@@ -149,31 +145,36 @@ def begun(file: Path, identity: Mapping[str, Any]) -> None:
         Record.now(identity).write(file)
 
 
-def _task(name: str, asked: EvaluationSpec) -> GenerationTask:
-    benchmark, data = load_benchmark(name), Path(asked.data)
-    decoding = decoding_of(benchmark, asked.protocol, asked.max_new_tokens)
-    return GenerationTask(name, _read(name, data)[0], data / name, decoding)
+@dataclass(frozen=True)
+class _Read:
+    """The files of a benchmark, as they were read."""
+
+    samples: tuple[Sample, ...]
+    version: str
+    questions: str
 
 
-@cache
-def _read(name: str, data: Path) -> tuple[Any, str]:
+def _read(name: str, data: Path) -> _Read:
+    """Read the files of a benchmark, once for as long as none of them changes."""
+    folder = data / name
+    files = [place_of(folder, one) for one in load_benchmark(name).files]
+    stats = [file.stat() for file in files if file.is_file()]
+    return _read_at(name, data, tuple((one.st_mtime_ns, one.st_size) for one in stats))
+
+
+@lru_cache(maxsize=32)
+def _read_at(name: str, data: Path, stamp: tuple[tuple[int, int], ...]) -> _Read:
     samples, version = read_data(load_benchmark(name), data / name)
-    return tuple(samples), version
+    return _Read(tuple(samples), version, questions_hash(samples))
 
 
-def _version(name: str, data: Path) -> str:
-    return _read(name, data)[1]
-
-
-@cache
 def _questions(name: str, data: Path) -> str:
     """Hash what a model is asked: the questions, and the contents of the pictures."""
-    samples, _ = _read(name, data)
-    files = [data / name / one.image for one in samples if not isinstance(one.image, bytes)]
-    return text_digest(questions_hash(samples), content_digest(lambda: files), digits=16)
+    found = _read(name, data)
+    files = [data / name / one.image for one in found.samples if isinstance(one.image, str)]
+    return text_digest(found.questions, content_digest(lambda: files), digits=16)
 
 
-@cache
 def _recording(file: Path) -> str:
     """Hash recorded replies."""
     if not file.is_file():

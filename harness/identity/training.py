@@ -1,5 +1,6 @@
 """What decides a training: its settings, the method's code, and the contents that it reads."""
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from harness.registry import load_method, method_module
 from harness.settings.spec import DataSpec, RunSpec
 
 _LOCAL_CLIP = "local-dir:"
+_QUIET_S = 2.0
+"""Seconds before progress is shown."""
 
 
 def training_identity(spec: RunSpec) -> dict[str, Any]:
@@ -59,14 +62,16 @@ def inputs_are_here(spec: RunSpec) -> bool:
 
 
 def _pairs(data: DataSpec) -> Preferences:
-    """Open the selected pairs; progress is shown where they have to be converted first."""
+    """Open the selected pairs; progress is shown where they are long to read for the first time."""
     with ExitStack() as stack:
         shown: list[Tracker] = []
+        started = time.monotonic()
 
         def advance(rows: int) -> None:
-            if not shown:
+            if not shown and time.monotonic() - started > _QUIET_S:
                 shown.append(stack.enter_context(track("read pairs")))
-            shown[0].advance(rows)
+            for tracker in shown:
+                tracker.advance(rows)
 
         return selected_pairs(data, advance)
 

@@ -196,4 +196,5 @@ def test_every_setting_of_the_judge_reaches_the_process_that_asks_it(tmp_path, m
     monkeypatch.setattr(worker, "check_all", lambda *asked: received.append(asked))
     crosscheck(tmp_path, ["mm_vet"], tmp_path / "data", settings=settings)
     worker.main(commands[0][3:])
-    assert received == [(tmp_path, ["mm_vet"], tmp_path / "data", JUDGE, settings)]
+    files = {"mm_vet": "mm_vet"}
+    assert received == [(tmp_path, files, tmp_path / "data", JUDGE, settings)]
