@@ -44,7 +44,7 @@ def test_both_are_bad_rows_before_anything_starts(file, make_run):
     assert str(error.value).splitlines()[1:] == [
         "  train-0.parquet row 3: the prompt has 1503 tokens with its image, and max_length is 200 "
         "(pair '3')",
-        "  train-0.parquet row 5: chosen equals rejected in the 144 tokens that max_length leaves "
+        "  train-0.parquet row 5: chosen equals rejected in the 86 tokens that max_length leaves "
         "(pair '5')",
     ]
     assert "2 of 12 rows cannot be used, and 0 may be left out" in str(error.value)
