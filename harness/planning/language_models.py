@@ -40,9 +40,9 @@ def judge_problems(
         missing += key_problems("judge openai", judging)
     elif kind == "replay" and not Path(file).exists():
         missing.append(f"judge {judge}: there is no {file or 'file given'}.")
-    elif kind not in {"replay", "oracle"}:
+    elif kind not in {"replay", "oracle", "later"}:
         problems.append(
-            f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE."
+            f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE, later."
         )
 
 

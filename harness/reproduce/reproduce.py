@@ -69,7 +69,7 @@ def _runs(specs: Sequence[RunSpec], out: Path) -> tuple[Run, ...]:
 
 def _is_done(runs: Sequence[Run]) -> bool:
     """Say whether nothing is left to train, answer or judge, of the base models neither."""
-    return all(is_finished(run) and not of_base(run).unjudged() for run in runs)
+    return all(is_finished(run) and of_base(run).is_finished for run in runs)
 
 
 def _check(specs: Sequence[RunSpec], request: Request) -> None:
