@@ -142,7 +142,7 @@ def test_too_few_pairs_for_one_batch_stop_the_run(tmp_path: Path):
 @pytest.mark.parametrize(
     ("judge", "told"),
     [
-        ("orcale", "Unknown judge 'orcale'. Known: oracle, openai, openai:MODEL, replay:FILE."),
+        ("orcale", "Unknown judge 'orcale'. Known: oracle, openai, openai:MODEL, replay:FILE, "),
         ("replay:nowhere.jsonl", "judge replay:nowhere.jsonl: there is no nowhere.jsonl"),
     ],
 )
