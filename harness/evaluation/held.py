@@ -17,6 +17,7 @@ from harness.files.digests import content_digest, text_digest
 from harness.identity.record import Record, name_of
 from harness.identity.run import Run
 from harness.identity.sources import source_digest
+from harness.llm.profiles import OFFICIAL, profile_of
 from harness.models.sources import content_hash
 from harness.registry import benchmark_module, load_benchmark
 from harness.runs.rundir import RunDir
@@ -125,7 +126,11 @@ class Held:
         if not isinstance(benchmark.annotator, LLMJudge):
             return {"kind": "none"}
         model = argument or benchmark.annotator.model
-        return {"kind": kind, "model": model, "runs": runs_of(benchmark, self.asked.judge_runs)}
+        runs = runs_of(benchmark, self.asked.judge_runs)
+        asked = {"kind": kind, "model": model, "runs": runs}
+        profile = profile_of(model, self.asked.judge_profile).decisive()
+        # Judgements by the published scripts' models have names that are older than profiles.
+        return asked if profile == OFFICIAL.decisive() else asked | {"profile": profile}
 
 
 def of_run(run: Run) -> Held | None:

@@ -40,7 +40,7 @@ def judge_answers(held: Held, settings: ChatSettings = DEFAULTS) -> None:
             benchmark,
             data,
             held.responses(name),
-            find_annotators(asked.judge, data, settings, runs, service),
+            find_annotators(asked.judge, data, settings, runs, service, asked.judge_profile),
             folder / REPLIES,
             protocol_of(benchmark, asked.protocol),
         )
