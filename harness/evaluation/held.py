@@ -12,7 +12,7 @@ from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
 from harness.evaluation.judging.annotators import LATER, runs_of
-from harness.evaluation.scorecards import SCORECARD, read_scorecard
+from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
 from harness.identity.record import Record, name_of
 from harness.identity.run import Run
@@ -75,6 +75,18 @@ class Held:
     def judged(self, name: str) -> Path:
         """Return the folder of the judgement of a benchmark."""
         return self.folder.judgements / self._named[name][1]
+
+    def judged_alike(self, name: str) -> list[Path]:
+        """Return the folders of all judgements of these answers by this judge, whoever scored."""
+        judgement = self.judgement(name)
+        folders = [self.judged(name)]
+        for folder in sorted(self.folder.judgements.glob(f"{name}-*")):
+            found = Record.read(folder / IDENTITY).identity
+            if folder not in folders and all(
+                found.get(key) == judgement[key] for key in ("answers", "judge")
+            ):
+                folders.append(folder)
+        return folders
 
     @cached_property
     def _named(self) -> dict[str, tuple[str, str]]:
