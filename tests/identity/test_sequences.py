@@ -65,7 +65,9 @@ def test_what_is_set_aside_is_made_again_and_kept(story, capsys):
 
     set_aside([run], "training", ChatSettings())
     assert not run.folder.path.exists()
-    set_aside([run], "training", ChatSettings())  # nothing finished is there: a call that was killed goes on
+    set_aside(
+        [run], "training", ChatSettings()
+    )  # nothing finished is there: a call that was killed goes on
     story.call()
     assert (len(story.trained), len(story.answered)) == (2, 4)
     kept = [path.name for path in run.out.glob("history/*/*/model")]
