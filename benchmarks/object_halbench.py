@@ -235,5 +235,13 @@ WITH_JUDGE: Benchmark[Mentions | None] = Benchmark(
     },
 )
 
-JUDGE_FREE = replace(WITH_JUDGE, name="object_halbench_words", annotator=None, score=score_words)
+JUDGE_FREE = replace(
+    WITH_JUDGE,
+    annotator=None,
+    score=score_words,
+    caveats={
+        "none": "Nobody was asked: these are the words of the answers themselves, as the published "
+        "script counts without --use_gpt. Published numbers are those with a judge."
+    },
+)
 BENCHMARK = replace(WITH_JUDGE, judge_free=JUDGE_FREE)

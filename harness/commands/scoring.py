@@ -67,8 +67,11 @@ def score(
         _print_items(evaluation, ids or [], limit, as_json)
     elif as_json:
         from harness.evaluation.score import as_json as to_json
+        from harness.registry import load_benchmark
+        from harness.reporting.writers.remarks import remarks
 
-        typer.echo(to_json(evaluation.scorecard))
+        card = evaluation.scorecard
+        typer.echo(to_json(card, remarks(load_benchmark(benchmark), card)))
     if not as_json:
         from harness.registry import load_benchmark
         from harness.reporting.writers.terminal import print_scorecard

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.types import Benchmark, Sample
 from harness.evaluation.judging.annotate import Annotation
 from harness.evaluation.judging.annotators import Annotators, tagger_of
-from harness.evaluation.judging.replay import ReplayJudge
+from harness.evaluation.judging.replay import ReplayJudge, replay_files
 from harness.evaluation.tagging.nouns import find_nltk
 from harness.planning.judge_plan import assumed_pairs
 from harness.registry import load_benchmark
@@ -90,7 +90,9 @@ def _asks_tagger(benchmark: Benchmark[Any], samples: Sequence[Sample], judge: st
         return False
     asked = Annotation(benchmark, Annotators(None, {})).needed
     kind, _, file = judge.partition(":")
-    recorded = ReplayJudge(Path(file)) if kind == "replay" and Path(file).is_file() else None
+    files = replay_files(file) if kind == "replay" else []
+    there = bool(files) and all(one.is_file() for one in files)
+    recorded = ReplayJudge(*files) if there else None
     return any(
         asked(*pair) and (recorded is None or recorded.tagged(annotator, pair[0].id) is None)
         for pair in assumed_pairs(samples)
