@@ -14,25 +14,22 @@ from harness.planning.judge_plan import assumed_pairs
 from harness.registry import load_benchmark
 from harness.settings.spec import EvaluationSpec
 from harness.upstream.catalogue import catalogue
-from harness.upstream.reading import place_of
 
 
 def missing_data(
     benchmark: Benchmark[Any], samples: Sequence[Sample], folder: Path, judge: str
 ) -> Iterator[str]:
-    """Yield what is not here of pictures, computed files and the tagger's data.
+    """Yield what is not here of pictures and the tagger's data.
 
     Args:
         benchmark: What is answered and scored.
         samples: Its questions.
         folder: Its data folder.
-        judge: Who judges; the oracle tags by itself and reads no other file.
+        judge: Who judges; the oracle tags by itself.
     """
     yield from _pictures(benchmark.name, samples, folder)
-    if judge != "oracle":
-        yield from _computed_files(benchmark, folder)
-        if _asks_tagger(benchmark, samples, judge):
-            yield from _tagger_data(benchmark.name, folder)
+    if judge != "oracle" and _asks_tagger(benchmark, samples, judge):
+        yield from _tagger_data(benchmark.name, folder)
 
 
 def stand_in_taggers(evaluation: EvaluationSpec) -> Iterator[str]:
@@ -71,16 +68,6 @@ def _advice(name: str) -> str:
     if images.by_hand:
         return f"By hand: {images.by_hand}."
     return f"Fetch them with: python -m harness data fetch {name}"
-
-
-def _computed_files(benchmark: Benchmark[Any], folder: Path) -> Iterator[str]:
-    known = catalogue().get(benchmark.name)
-    for path, entry in known.files.items() if known else ():
-        if entry.made_by and not place_of(folder, path).is_file():
-            yield (
-                f"{folder / path}: it is not there, and without it the numbers of benchmark "
-                f"'{benchmark.name}' are not the published ones. Make it with: {entry.made_by}"
-            )
 
 
 def _asks_tagger(benchmark: Benchmark[Any], samples: Sequence[Sample], judge: str) -> bool:

@@ -93,6 +93,13 @@ def _object(row: Any, where: str) -> Mapping[str, Any]:
     return row
 
 
+def shown_fields(row: Mapping[str, Any]) -> str:
+    """Name the fields of an entry, for messages; those of an answer under its id are its own."""
+    inner = row.get("answer of", row)
+    names = list(inner)[:8] if isinstance(inner, dict) else [row["id"]]
+    return ", ".join(repr(name)[:40] for name in names) or "no field"
+
+
 def value_of(entry: Entry, *keys: str) -> Any:
     """Return the first of the fields that is there, also from `metainfos`."""
     inner = entry.row.get("metainfos")

@@ -9,7 +9,14 @@ from typing import Any
 
 from benchmarks.types import Response, Sample, SampleId
 from harness.errors import ConfigError, DataError
-from harness.evaluation.answers.entries import PROMPTS, Entry, prompt_of, response_of, value_of
+from harness.evaluation.answers.entries import (
+    PROMPTS,
+    Entry,
+    prompt_of,
+    response_of,
+    shown_fields,
+    value_of,
+)
 from harness.evaluation.answers.fitting import holds
 from harness.evaluation.answers.ids import text_ids
 
@@ -48,11 +55,10 @@ def find_format(entries: Entries, name: str | None, source: str) -> str:
     _require_answer(first, source)
     found = next((name for name, form in FORMATS.items() if form.fits(first)), None)
     if found is None:
-        fields = ", ".join(repr(field)[:40] for field in list(first)[:8]) or "no field"
         known = "\n".join(f"  {name}: {form.title}" for name, form in FORMATS.items())
         raise DataError(
             f'{source}: expected {{"id": ..., "response": "..."}} or another known format, and the '
-            f"first entry has {fields}. Known formats:\n{known}"
+            f"first entry has {shown_fields(first)}. Known formats:\n{known}"
         )
     return found
 
@@ -65,11 +71,10 @@ def _require_answer(row: Mapping[str, Any], source: str) -> None:
     whole = isinstance(inner, dict) and any(key in inner for key in PROMPTS)
     unfilled = whole or (asked and not TEXTS & set(row))
     if unfilled or (listed and not asked and not ANSWERED & set(row)):
-        fields = ", ".join(repr(field)[:40] for field in list(row)[:8])
         raise DataError(
-            f"{source}: expected answers, and the first entry, with {fields}, is a question: this "
-            "is a file of questions or a template that is not filled in. Take the file that the "
-            "model's answers were written to."
+            f"{source}: expected answers, and the first entry, with {shown_fields(row)}, is a "
+            "question: this is a file of questions or a template that is not filled in. Take the "
+            "file that the model's answers were written to."
         )
 
 

@@ -1,6 +1,5 @@
 """Ids of samples: how several are named, and what is wrong with those of no sample."""
 
-import os.path
 import re
 from collections.abc import Iterable, Sequence
 
@@ -31,10 +30,9 @@ def bare_ids(samples: Sequence[Sample]) -> dict[str, SampleId]:
     MM-Vet's `v1_12` is `12` in the files that LLaVA's scripts write before they convert them.
     """
     names = [sample.id for sample in samples if isinstance(sample.id, str)]
-    start = os.path.commonprefix(names).rstrip("0123456789")
+    start = names[0].rstrip("0123456789") if len(names) == len(samples) else ""
     bare: dict[str, SampleId] = {name.removeprefix(start): name for name in names}
-    whole = len(names) == len(samples) and bool(start)
-    return bare if whole and all(key.isdecimal() for key in bare) else {}
+    return bare if start and all(key.isdecimal() for key in bare) else {}
 
 
 def hint_about_ids(unknown: Sequence[SampleId], known: Iterable[SampleId], given: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.types import FAILED_CALL
 from harness.errors import DataError
-from harness.evaluation.answers.entries import Entry
+from harness.evaluation.answers.entries import Entry, shown_fields
 from harness.evaluation.judging.recordings.rows import (
     Completion,
     Grade,
@@ -44,11 +44,10 @@ def find_form(entry: Entry) -> str:
     """
     found = next((name for name, form in FORMS.items() if form.fits(entry.row)), None)
     if found is None:
-        fields = ", ".join(repr(field)[:40] for field in list(entry.row)[:8]) or "no field"
         known = "\n".join(f"  {name}: {form.title}" for name, form in FORMS.items())
         raise DataError(
             f"{entry.where}: expected {HARNESS_ROW}, or another known form, and the first entry "
-            f"has {fields}. Known forms:\n{known}"
+            f"has {shown_fields(entry.row)}. Known forms:\n{known}"
         )
     return found
 

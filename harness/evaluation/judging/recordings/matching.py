@@ -25,8 +25,8 @@ def joined(recordings: Sequence[Recording], annotator: LLMJudge | None = None) -
     """
     rows: dict[SampleId, list[Said]] = {}
     for recording in recordings:
-        for key, said in by_id(recording).items():
-            rows.setdefault(key, []).append(said)
+        for key, row in by_id(recording).items():
+            rows.setdefault(key, []).append(row)
     heard = {}
     for key, said in rows.items():
         runs = [run for one in said for run in one.runs]
@@ -55,11 +55,12 @@ def located(
     Raises:
         DataError: A row belongs to no sample, or not to the sample at its place.
     """
-    if any(one.id is None for one in recording.said):
+    given = [one.id for one in recording.said if one.id is not None]
+    if len(given) < len(recording.said):
         ids = _ids_by_place(recording, benchmark, samples)
     else:
         known = {} if recording.form == OURS else text_ids(samples)
-        ids = [known.get(str(one.id), one.id) for one in recording.said]
+        ids = [known.get(str(key), key) for key in given]
         _require_known(recording, benchmark, samples, ids)
     by_key = {sample.id: sample for sample in samples}
     said = []

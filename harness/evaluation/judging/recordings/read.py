@@ -24,8 +24,7 @@ def read_recording(path: Path) -> Recording:
     Raises:
         DataError: It is no file of replies; says where, and what is expected there.
     """
-    entries = _entries(path)
-    heads, entries = _heads(entries)
+    heads, entries = _heads(_entries(path))
     if not entries:
         raise DataError(f"{path}: there is no reply in it. Expected JSONL of {HARNESS_ROW}.")
     name = find_form(entries[0])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from benchmarks.types import FAILED_CALL, SampleId
 from harness.errors import DataError
@@ -12,6 +13,7 @@ from harness.evaluation.answers.entries import Entry
 from harness.llm.messages import well_formed
 
 RowT = TypeVar("RowT", bound=BaseModel)
+_OWN = "own"
 _WORDS = {
     "missing": "is missing",
     "string_type": "must be text",
@@ -21,9 +23,13 @@ _WORDS = {
 """What is wrong with a field, by pydantic's name of the fault."""
 
 
+def _wrong(words: str) -> PydanticCustomError:
+    return PydanticCustomError(_OWN, words)
+
+
 def _sample_id(value: Any) -> SampleId:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("must be text or a whole number")
+        raise _wrong("must be text or a whole number")
     return value
 
 
@@ -50,7 +56,7 @@ def _replies(value: Any) -> list[str]:
     if _is_one_reply(value):
         return [_text(value)]
     if not isinstance(value, list):
-        raise ValueError("must be a reply or a list of replies")
+        raise _wrong("must be a reply or a list of replies")
     return [_text(reply) for reply in value]
 
 
@@ -58,14 +64,14 @@ def _runs(value: Any) -> list[list[str]]:
     if _is_one_reply(value):
         return [[_text(value)]]
     if not isinstance(value, list) or not value:
-        raise ValueError("must be a list with the replies of each run")
+        raise _wrong("must be a list with the replies of each run")
     return [[""] if run is None else _replies(run) for run in value]
 
 
 def _names(value: Any) -> list[str]:
     names = value if isinstance(value, list) else [value]
     if not all(isinstance(name, str) for name in names):
-        raise ValueError("must be the name of a model, or a list of names")
+        raise _wrong("must be the name of a model, or a list of names")
     return names
 
 
@@ -144,8 +150,8 @@ def checked(kind: type[RowT], entry: Entry, value: Any, expected: str) -> RowT:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the row"
-        cause = first.get("ctx", {}).get("error")
-        words = str(cause) if cause else _WORDS.get(first["type"], "has a wrong value")
+        own = {_OWN: first["msg"]}
+        words = (_WORDS | own).get(first["type"], "has a wrong value")
         raise DataError(f"{entry.where}: expected {expected}, and {field!r} {words}.") from error
 
 
