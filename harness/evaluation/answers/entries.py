@@ -12,8 +12,9 @@ from harness.llm.messages import well_formed
 
 FIELDS = frozenset(
     {"id", "response", "doc_id", "question_id", "image_id", "text", "answer", "model_answer"}
+    | {"replies", "runs", "judge", "choices", "gpt4_review"}
 )
-"""An object with any of these is one answer; another is all answers by id."""
+"""An object with any of these is one answer, or replies about one; another is all by id."""
 PROMPTS = ("prompt", "question", "raw_question", "query")
 """Fields in which programs repeat what they asked."""
 SHOWN = 60
