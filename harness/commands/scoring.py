@@ -21,6 +21,7 @@ app = commands()
         "score --benchmark mm_vet --responses answers.jsonl --judge openai",
         "score --benchmark amber --responses answers.json --data AMBER/data --json",
         "score --benchmark mmhal --responses answers.json --judge replay:replies.jsonl --per-item",
+        "score --benchmark llava_bench --responses a.jsonl --judge replay:eval1.jsonl,eval2.jsonl",
     )
 )
 @given(judging=JUDGING)
@@ -44,7 +45,8 @@ def score(
         str | None,
         typer.Option(
             "--format",
-            help="harness, mmhal, muffin, llava, mm_vet or lmms-eval. Default: found by content.",
+            help="harness, mmhal, muffin, llava, id-text, rlaifv, mm_vet or lmms-eval. Default: "
+            "found by content.",
         ),
     ] = None,
     per_item: Annotated[
