@@ -1,7 +1,7 @@
 """What is there of a model's answers and their judgements, each named by what decides it."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
 from harness.evaluation.judging.annotators import LATER, runs_of
+from harness.evaluation.judging.replay import replay_files
 from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
 from harness.identity.record import Record, name_of
@@ -134,7 +135,7 @@ class Held:
         if kind == "oracle":
             return {"kind": kind}
         if kind == "replay":
-            return {"kind": kind, "replies": _recording(Path(argument))}
+            return {"kind": kind, "replies": _recording(replay_files(argument))}
         if not isinstance(benchmark.annotator, LLMJudge):
             return {"kind": "none"}
         model = argument or benchmark.annotator.model
@@ -202,8 +203,9 @@ def _questions(name: str, data: Path) -> str:
     return text_digest(found.questions, content_digest(lambda: files), digits=16)
 
 
-def _recording(file: Path) -> str:
+def _recording(files: Sequence[Path]) -> str:
     """Hash recorded replies."""
-    if not file.is_file():
-        raise DataError(f"{file}: there is no such file of replies. Name it with replay:FILE.")
-    return content_digest(lambda: [file])[:16]
+    absent = next((file for file in files if not file.is_file()), None)
+    if absent is not None:
+        raise DataError(f"{absent}: there is no such file of replies. Name it with replay:FILE.")
+    return content_digest(lambda: files)[:16]

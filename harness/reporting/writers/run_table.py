@@ -21,7 +21,7 @@ from harness.reporting.words import (
     grid,
     metric_name,
 )
-from harness.reporting.writers.remarks import remarks
+from harness.reporting.writers.remarks import remarks, warnings
 
 
 def run_markdown(row: Row, size: str, benchmarks: Sequence[Benchmark[Any]]) -> str:
@@ -75,12 +75,12 @@ def _remarks(benchmark: Benchmark[Any], cards: Mapping[int, Scorecard]) -> list[
     for seed, card in cards.items():
         for sentence in remarks(benchmark, card):
             seeds.setdefault(sentence, []).append(str(seed))
-    return [
-        f"seed {', '.join(held)}: {escaped(sentence)}"
-        if len(held) < len(cards)
-        else escaped(sentence)
-        for sentence, held in seeds.items()
-    ]
+    loud = {sentence for card in cards.values() for sentence in warnings(card)}
+    lines = []
+    for sentence, held in seeds.items():
+        text = f"**{escaped(sentence)}**" if sentence in loud else escaped(sentence)
+        lines.append(f"seed {', '.join(held)}: {text}" if len(held) < len(cards) else text)
+    return lines
 
 
 def _line(metric: Metric, cards: Sequence[Scorecard], judged: bool) -> list[str]:
