@@ -209,6 +209,12 @@ def printed_runs(scores: Sequence[Score]) -> dict[str, list[float]]:
 
 FALLBACK = Grades(-1, -1)
 
+
+def model_grades(score: Score) -> tuple[float, ...]:
+    """Return the grades of the model's answer, 1 to 10, of each run."""
+    return tuple(one.model for one in (score.runs if isinstance(score, Reviews) else (score,)))
+
+
 BENCHMARK: Benchmark[Score] = Benchmark(
     name="llava_bench",
     samples=60,
@@ -229,6 +235,7 @@ BENCHMARK: Benchmark[Score] = Benchmark(
     score=score,
     aggregate=aggregate,
     fallback=FALLBACK,
+    grades=model_grades,
     files=(QUESTIONS, CONTEXT, ANSWERS, RULE),
     read=read,
     runs=printed_runs,

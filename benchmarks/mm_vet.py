@@ -190,6 +190,7 @@ BENCHMARK = Benchmark(
     score=score,
     aggregate=aggregate,
     fallback=FALLBACK,
+    grades=lambda score: score.runs,
     files=(QUESTIONS, PROMPT),
     read=read,
     runs=printed_runs,

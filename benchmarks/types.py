@@ -186,6 +186,10 @@ class Benchmark(Generic[ScoreT]):
     """The published script also scores a part of the samples; else every sample needs an answer."""
     judge_free: "Benchmark[ScoreT] | None" = None
     """What the published script does without a judge, where it can."""
+    grades: Callable[[ScoreT], Sequence[float]] | None = None
+    """What the judge gave one answer, in each of its runs; None where that is no number."""
+    hallucinates: Callable[[float], bool] | None = None
+    """Tells by its grade whether an answer hallucinates, where the published script does."""
     unreadable: str = "could not be read"
     """Ends "3 of 96 replies ...": what they lack, and how the published script counts that."""
     caveats: Mapping[str, str] = field(default_factory=dict)

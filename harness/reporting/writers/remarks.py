@@ -26,7 +26,7 @@ def warnings(card: Scorecard) -> list[str]:
 
 def _answers(card: Scorecard) -> tuple[list[str], list[str]]:
     """Return sentences on answers that are empty or missing: loud ones, and the others."""
-    empty, missing = card.counts["empty"], card.counts.get("missing", 0)
+    empty, missing = card.counts.get("empty", 0), card.counts.get("missing", 0)
     given = card.counts["samples"]
     whole = given + missing
     sentences = {

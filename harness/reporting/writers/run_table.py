@@ -13,6 +13,7 @@ from harness.reporting.compare import (
     metrics_in,
     settings_of,
 )
+from harness.reporting.judge_card.card import lines_of
 from harness.reporting.words import (
     MISSING,
     benchmark_name,
@@ -59,6 +60,7 @@ def _section(
         f"judge {escaped(setting.judge)}",
         f"data `{setting.data}`",
         f"protocol {escaped(setting.protocol)}",
+        *map(escaped, lines_of(benchmark.name, setting.judge)),
         counts,
         *_remarks(benchmark, cards),
     ]
