@@ -49,7 +49,7 @@ def judge_card(
     The card is kept beside the replies; tables that use the judge print its line.
     """
     from harness.errors import ConfigError
-    from harness.reporting.judge_card.card import make_card
+    from harness.reporting.judge_card.make import make_card
     from harness.reporting.judge_card.markdown import print_card, write_card
     from harness.reporting.judge_card.public import OFFICIAL, PUBLIC, Asked
 

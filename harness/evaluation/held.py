@@ -1,6 +1,7 @@
 """What is there of a model's answers and their judgements, each named by what decides it."""
 
 import dataclasses
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -173,7 +174,7 @@ def begun(file: Path, identity: Mapping[str, Any]) -> None:
         Record.now(identity).write(file)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Read:
     """The files of a benchmark, as they were read."""
 
@@ -197,8 +198,15 @@ def _read_at(name: str, data: Path, stamp: tuple[tuple[int, int], ...]) -> _Read
 
 
 def _questions(name: str, data: Path) -> str:
-    """Hash what a model is asked: the questions, and the contents of the pictures."""
-    found = _read(name, data)
+    """Hash what a model is asked: the questions, and the contents of the pictures.
+
+    There may be thousands of pictures, and a call asks often: they are looked at once a minute.
+    """
+    return _questions_at(name, data, _read(name, data), int(time.monotonic() // 60))
+
+
+@lru_cache(maxsize=32)
+def _questions_at(name: str, data: Path, found: _Read, _minute: int) -> str:
     files = [data / name / one.image for one in found.samples if isinstance(one.image, str)]
     return text_digest(found.questions, content_digest(lambda: files), digits=16)
 

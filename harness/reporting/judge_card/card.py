@@ -1,25 +1,16 @@
-"""The card of a judge: made, kept beside the stored replies, and told in a line."""
+"""The card of a judge: kept beside the stored replies, and told in a line."""
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.console import messages
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 from harness.files.digests import text_digest
-from harness.registry import load_benchmark
-from harness.reporting.judge_card.agreement import (
-    Agreement,
-    Interval,
-    agreement,
-    itself,
-)
-from harness.reporting.judge_card.public import Asked, Judged, PublicSet, judge_set, paired
+from harness.reporting.judge_card.found import Agreement, Interval
 
 FOLDER = "judge-cards"
 
@@ -81,27 +72,6 @@ class Card(BaseModel):
         return self.file
 
 
-def make_card(sets: Sequence[PublicSet], ours: Asked, theirs: Asked) -> Card:
-    """Let two judges grade public answers, or compare one with the public replies.
-
-    Args:
-        sets: The answers.
-        ours: Whose card it is.
-        theirs: With whom it is compared.
-    """
-    entries = []
-    for one in sets:
-        messages.print(f"{one.benchmark}: {one.model}", markup=False)
-        entries.append(_entry(one, judge_set(one, ours), judge_set(one, theirs)))
-    asked = f"{ours.judge}{f' {ours.profile}' if ours.profile else ''}"
-    return Card(
-        asked=asked,
-        against=theirs.judge,
-        made=datetime.now(UTC).replace(microsecond=0),
-        entries=tuple(entries),
-    )
-
-
 def lines_of(benchmark: str, judge: str) -> Iterator[str]:
     """Yield what the kept cards say about a judge, as a scorecard names it, on a benchmark."""
     folder = cache_dir() / FOLDER
@@ -114,24 +84,6 @@ def lines_of(benchmark: str, judge: str) -> Iterator[str]:
         for entry in card.entries:
             if (entry.benchmark, entry.judge) == (benchmark, judge.partition("; ")[0]):
                 yield entry.line()
-
-
-def _entry(one: PublicSet, ours: Judged, theirs: Judged) -> Entry:
-    benchmark = load_benchmark(one.benchmark)
-    grades, others = paired(ours, theirs)
-    bad: Any = benchmark.hallucinates and np.vectorize(benchmark.hallucinates, otypes=[bool])
-    return Entry(
-        benchmark=one.benchmark,
-        model=one.model,
-        judge=ours.judge,
-        other=theirs.judge,
-        answers=grades.shape[1],
-        unreadable=ours.unreadable,
-        totals=ours.totals,
-        other_totals=theirs.totals,
-        agreement=agreement(grades, others, bad),
-        itself=itself(others),
-    )
 
 
 def _number(value: Interval) -> str:

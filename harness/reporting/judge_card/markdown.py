@@ -5,8 +5,8 @@ from pathlib import Path
 
 from harness.console import print_table, results, visible
 from harness.files.atomic import write_text
-from harness.reporting.judge_card.agreement import Interval
 from harness.reporting.judge_card.card import Card, Entry
+from harness.reporting.judge_card.found import Interval
 from harness.reporting.words import MISSING, benchmark_name, escaped, grid, metric_name
 
 HEADERS = (

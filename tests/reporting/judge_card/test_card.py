@@ -12,7 +12,8 @@ from harness.errors import ConfigError, DataError
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 from harness.reporting.compare import RunResult, compare
-from harness.reporting.judge_card.card import lines_of, make_card
+from harness.reporting.judge_card.card import lines_of
+from harness.reporting.judge_card.make import make_card
 from harness.reporting.judge_card.markdown import card_markdown, print_card, write_card
 from harness.reporting.judge_card.public import OFFICIAL, PUBLIC, Asked, PublicSet
 from harness.reporting.writers.markdown import comparison_markdown
