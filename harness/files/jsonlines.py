@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from harness.files.atomic import sync, written
+from harness.files.atomic import named, sync, written
 
 Row = dict[str, Any]
 
@@ -31,7 +31,7 @@ class JsonLines:
     def append(self, *rows: Mapping[str, Any]) -> None:
         """Add rows, so that a reader sees them at once; the file is made if need be."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as stream:
+        with named(self.path), self.path.open("a+b") as stream:
             _cut(stream)
             stream.write(_lines(rows))
 
@@ -42,7 +42,8 @@ class JsonLines:
 
     def sync(self) -> None:
         """Force the rows to the disk."""
-        sync(self.path)
+        with named(self.path):
+            sync(self.path)
 
     def rewrite(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Let these rows take the place of all; a reader sees the old file or the new one."""

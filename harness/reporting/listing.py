@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.errors import ConfigError, HarnessError
 from harness.evaluation.scorecards import SCORECARD, read_scorecard
+from harness.files.faults import require_folder
 from harness.files.jsonlines import JsonLines
 from harness.files.locks import in_use
 from harness.registry import hint, load_benchmark
@@ -19,6 +20,7 @@ Row = dict[str, str]
 
 def run_rows(out: Path) -> tuple[list[Row], list[str]]:
     """Return a row for every run and every model that was evaluated, and what cannot be read."""
+    require_folder(out, "--out")
     found, faults = neighbours(out)
     rows = [_row(one) for one in found]
     known = {one.folder.path for one in found}
@@ -66,6 +68,7 @@ def details_of(name: str, out: Path) -> dict[str, Any]:
         ConfigError: There is no such run.
         DataError: It is damaged.
     """
+    require_folder(out, "--out")
     for path in (out / RUNS / name, Path(name)):
         if (path / "run.yaml").is_file():
             return _details(read(RunDir(path.resolve())))

@@ -7,10 +7,12 @@ from typing import Any
 from harness.console import messages
 from harness.errors import ConfigError, HarnessError
 from harness.evaluation.held import Held
+from harness.files.faults import require_folder
 from harness.files.hub_names import on_hub
 from harness.identity.labels import label_of
 from harness.llm.messages import ChatSettings
 from harness.models.sources import content_hash, located_model
+from harness.planning.preflight import require_places
 from harness.reporting.collect import print_judged
 from harness.reproduce.again import set_aside_of
 from harness.reproduce.one_run import evaluate, inputs_of
@@ -49,6 +51,7 @@ def evaluate_one(name: str, wanted: Wanted) -> None:
     Raises:
         HarnessError: There is no such model, it is not trained, or a step needs the user.
     """
+    require_folder(wanted.out, "--out")
     run = _run_of(name, wanted.out)
     if run is not None:
         spec, folder, model = run.read_spec(), run, run.model
@@ -72,6 +75,9 @@ def evaluate_one(name: str, wanted: Wanted) -> None:
 
 def _finish(held: Held, model: Path, spec: RunSpec, wanted: Wanted) -> None:
     folder = held.folder
+    if wanted.again is None and not held.unjudged():
+        return
+    require_places(wanted.out)
     folder.path.mkdir(parents=True, exist_ok=True)
     if wanted.again is not None:
         set_aside_of(held, wanted.out, wanted.again)
