@@ -54,7 +54,7 @@ def print_joint_comparison(asked: Sequence[tuple[Request, Run]]) -> None:
         messages.print(fault, markup=False)
     benchmarks = [load_benchmark(name) for name in run.spec.evaluation.benchmarks]
     suffix, tables = suffix_of(run), request.out / "tables"
-    with _told(tables, f"comparison-{request.size}{suffix}"):
+    with _writing(tables, f"comparison-{request.size}{suffix}"):
         write_tables(
             found,
             request.size,
@@ -112,13 +112,13 @@ def print_ablation(request: Request, rows: Sequence[AblationRow], runs: Sequence
     benchmarks = [load_benchmark(name) for name in runs[0].spec.evaluation.benchmarks]
     changes = {row.label: _told(row, changed) for row in rows}
     tables = request.out / "tables"
-    with _told(tables, stem):
+    with _writing(tables, stem):
         write_ablation(found, title, tables / stem, benchmarks, changes)
     results.print(rich_table(compare(found, request.size, benchmarks), title))
 
 
 @contextmanager
-def _told(tables: Path, stem: str) -> Iterator[None]:
+def _writing(tables: Path, stem: str) -> Iterator[None]:
     """Say where a table was written; or why it was not, which keeps nobody from reading it."""
     try:
         yield
