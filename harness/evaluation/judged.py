@@ -4,13 +4,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+from harness.errors import DataError
 from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.generation.samples import protocol_of
 from harness.evaluation.held import Held, begun
 from harness.evaluation.judging.annotators import DEFAULTS, find_annotators, open_service, runs_of
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.atomic import write_text
-from harness.files.jsonlines import JsonLines
+from harness.files.jsonlines import JsonLines, Row
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 
@@ -52,9 +53,24 @@ def _take_over(folder: Path, name: str) -> None:
     if (folder / REPLIES).exists():
         return
     others = sorted(folder.parent.glob(f"{name}-*/{REPLIES}"))
-    rows = [row for file in others for row in JsonLines(file).read()]
+    rows = [row for file in others for row in _replies(file)]
     if rows:
         JsonLines(folder / REPLIES).rewrite(rows)
+
+
+def _replies(file: Path) -> list[Row]:
+    """Read the replies of a neighbour.
+
+    Raises:
+        DataError: The file is something else.
+    """
+    try:
+        return [row for row in JsonLines(file).read() if row["key"]]
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
+        raise DataError(
+            f"{file}: not a file of replies ({error!r}), which would be taken over. Move it away; "
+            "what it held is asked again."
+        ) from error
 
 
 def write(evaluation: Evaluation, folder: Path) -> None:

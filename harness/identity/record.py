@@ -40,7 +40,10 @@ class Record:
             made = datetime.fromisoformat(found["made"])
             return cls(dict(found["identity"]), made, str(found.get("label", "")))
         except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
-            raise DataError(f"{file} cannot be read as an identity ({error!r}).") from error
+            raise DataError(
+                f"{file} cannot be read as an identity ({error!r}). Restore it, or move the "
+                f"folder {file.parent} away."
+            ) from error
 
     def write(self, file: Path) -> None:
         """Write as JSON."""

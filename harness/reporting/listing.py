@@ -39,8 +39,11 @@ def state_of(run: RunDir) -> str:
         return "done" if any(run.judgements.glob(f"*/{SCORECARD}")) else "trained"
     if not run.metrics.exists():
         return "not begun"
-    last = JsonLines(run.metrics).last() or {}
-    return f"stopped at step {last.get('step', 0)}"
+    try:
+        last = JsonLines(run.metrics).last()
+        return f"stopped at step {last['step'] if last else 0}"
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return f"stopped; {run.metrics.name} is damaged"
 
 
 def numbers_of(run: RunDir) -> Iterator[tuple[str, str, str]]:
