@@ -106,7 +106,7 @@ class RunDir:
         """
         try:
             return RunSpec.from_file(yaml.safe_load(self.spec_file.read_text("utf-8")))
-        except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
+        except (OSError, yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
             raise DataError(
                 f"{self.spec_file} cannot be read as a run: {error}. "
                 "Move the folder away to start this run anew."
