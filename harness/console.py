@@ -33,8 +33,9 @@ _NARROW = 16
 """Columns for description, bar and note together, below which the description has them alone."""
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
-_has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-results = Console(highlight=False, width=None if _has_width else PIPE_WIDTH)
+HAS_WIDTH = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+"""Whether somebody's window, or COLUMNS, limits a table."""
+results = Console(highlight=False, width=None if HAS_WIDTH else PIPE_WIDTH)
 
 
 class Tracker(Protocol):

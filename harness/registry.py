@@ -6,8 +6,10 @@ Nothing is registered by being imported.
 
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -122,7 +124,7 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 def _entries(kind: str, built_in: Mapping[str, str], group: str) -> dict[str, Entry]:
     found = {name: Entry(kind, name, target, BUILT_IN) for name, target in built_in.items()}
-    for point in metadata.entry_points(group=group):
+    for point in _points(group, tuple(sys.path)):
         owner = point.dist.name if point.dist else "unknown"
         if point.name in found:
             raise ConfigError(
@@ -131,6 +133,12 @@ def _entries(kind: str, built_in: Mapping[str, str], group: str) -> dict[str, En
             )
         found[point.name] = Entry(kind, point.name, point.value, owner)
     return dict(sorted(found.items()))
+
+
+@lru_cache(maxsize=8)
+def _points(group: str, places: tuple[str, ...]) -> tuple[metadata.EntryPoint, ...]:
+    """Return what installed packages bring; all of them are looked through once for `sys.path`."""
+    return tuple(metadata.entry_points(group=group))
 
 
 def _checked(entry: Entry, kind: type[T]) -> T:

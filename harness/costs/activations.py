@@ -10,7 +10,8 @@ segments.
 from dataclasses import dataclass
 
 from harness.costs.load import Load
-from harness.costs.shapes import MergerVisionShape, Shape
+from harness.costs.shapes import Shape
+from harness.costs.vision_shapes import MergerVisionShape
 
 FLOAT = 4
 """Bytes of a float32 number."""

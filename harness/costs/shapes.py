@@ -6,6 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.costs.vision_shapes import (
+    CLIP_L_336,
+    QWEN_VISION,
+    MergerVisionShape,
+    VisionShape,
+    clip_shape,
+    tower_shape,
+)
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,53 +21,6 @@ if TYPE_CHECKING:
 
 IMAGE_TOKEN = 32_000
 """Source: config.json of llava-hf/llava-1.5-7b-hf, image_token_index."""
-
-
-@dataclass(frozen=True)
-class VisionShape:
-    """An image encoder, which is frozen."""
-
-    hidden: int
-    layers: int
-    heads: int
-    intermediate: int
-    image: int
-    """Pixels of a side of the square image."""
-    patch: int
-    feature_layer: int = -2
-    """Which hidden state is read, counted as transformers does."""
-
-    @property
-    def positions(self) -> int:
-        """Patches of an image, without the class token."""
-        return (self.image // self.patch) ** 2
-
-    @property
-    def parameters(self) -> int:
-        """Count the weights of CLIP's vision model.
-
-        A layer holds four attention and two MLP matrices with biases and two norms of two vectors.
-        """
-        d, f = self.hidden, self.intermediate
-        layer = 4 * (d * d + d) + (d * f + f) + (f * d + d) + 4 * d
-        embeddings = d + 3 * self.patch**2 * d + (self.positions + 1) * d
-        return embeddings + self.layers * layer + 4 * d
-
-
-@dataclass(frozen=True)
-class MergerVisionShape(VisionShape):
-    """The image encoder of Qwen2.5-VL: gated MLPs, and neighbouring patches merged at its end."""
-
-    merge: int = 2
-    """Patches of a side that become one feature."""
-    frames: int = 2
-
-    @property
-    def parameters(self) -> int:
-        """Count the encoder's weights without the merger, which stands for the projector."""
-        d, f = self.hidden, self.intermediate
-        layer = (3 * d * d + 3 * d) + (d * d + d) + 2 * (d * f + f) + (f * d + d) + 2 * d
-        return 3 * self.frames * self.patch**2 * d + self.layers * layer
 
 
 @dataclass(frozen=True)
@@ -125,9 +86,6 @@ class Shape:
         return self.trained_parameters + self.vision.parameters
 
 
-CLIP_L_336 = VisionShape(hidden=1024, layers=24, heads=16, intermediate=4096, image=336, patch=14)
-"""Source: openai/clip-vit-large-patch14-336, and the defaults of transformers' LlavaConfig."""
-
 LLAVA_7B = Shape(
     family="llava",
     hidden=4096,
@@ -144,9 +102,6 @@ LLAVA_7B = Shape(
 LLAVA_13B = replace(LLAVA_7B, hidden=5120, layers=40, heads=40, key_heads=40, intermediate=13_824)
 """Source: config.json of llava-hf/llava-1.5-13b-hf, whose decoder is Vicuna-13B-v1.5."""
 
-QWEN_VISION = MergerVisionShape(
-    hidden=1280, layers=32, heads=16, intermediate=3420, image=336, patch=14, feature_layer=-1
-)
 QWEN_3B = Shape(
     family="qwen2_5_vl",
     hidden=2048,
@@ -179,6 +134,27 @@ _LLAMA = {
     "vocab_size": 32_000,
 }
 """What transformers' LlamaConfig takes for a key that config.json leaves out, as llava-hf's do."""
+
+_QWEN = {
+    "hidden_size": 8192,
+    "num_hidden_layers": 80,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "intermediate_size": 29_568,
+    "vocab_size": 152_064,
+}
+_QWEN_TOWER = {
+    "hidden_size": 3584,
+    "depth": 32,
+    "num_heads": 16,
+    "intermediate_size": 3420,
+    "patch_size": 14,
+    "spatial_merge_size": 2,
+}
+"""The same of transformers' Qwen2_5_VLConfig."""
+
+ROWS = 64
+"""The vocabulary of a converted LLaVA is a multiple of it, as in the conversions on the hub."""
 
 
 def shape_of(model: str) -> Shape:
@@ -239,50 +215,62 @@ def llava_config(shape: Shape, layers: int | None = None) -> "LlavaConfig":
 
 def _read(config: Mapping[str, Any]) -> Shape:
     family = config["model_type"]
+    if family in ("llava", "llava_llama") and "mm_vision_tower" in config:
+        return _original(config)
     readers = {"llava": _llava, "qwen2_5_vl": _qwen}
     if family not in readers:
         raise ValueError(f"model_type {family!r}; known: {', '.join(readers)}")
     return readers[family](config)
 
 
+def _original(config: Mapping[str, Any]) -> Shape:
+    """Read a LLaVA in its first layout, the sizes of whose decoder stand beside the tower's name.
+
+    Training starts from its conversion, whose vocabulary has two more tokens and is padded.
+    """
+    vision = tower_shape(config["mm_vision_tower"], config.get("mm_vision_select_layer", -2))
+    class_token = config.get("mm_vision_select_feature", "patch") == "cls_patch"
+    shape = _decoder("llava", {**_LLAMA, **config}, vision, vision.positions + class_token)
+    return replace(shape, vocabulary=-(-(shape.vocabulary + 2) // ROWS) * ROWS)
+
+
 def _llava(config: Mapping[str, Any]) -> Shape:
-    given = config.get("vision_config") or {}
-    vision = VisionShape(
-        hidden=given.get("hidden_size", CLIP_L_336.hidden),
-        layers=given.get("num_hidden_layers", CLIP_L_336.layers),
-        heads=given.get("num_attention_heads", CLIP_L_336.heads),
-        intermediate=given.get("intermediate_size", CLIP_L_336.intermediate),
-        image=given.get("image_size", CLIP_L_336.image),
-        patch=given.get("patch_size", CLIP_L_336.patch),
-        feature_layer=config.get("vision_feature_layer", -2),
-    )
+    layer = config.get("vision_feature_layer", -2)
+    given = config.get("vision_config")
+    vision = replace(CLIP_L_336, feature_layer=layer) if given is None else clip_shape(given, layer)
     class_token = config.get("vision_feature_select_strategy", "default") == "full"
-    return _decoder(config, config.get("text_config") or {}, vision, vision.positions + class_token)
+    text = _tied_as(config, {**_LLAMA, **(config.get("text_config") or {})})
+    return _decoder("llava", text, vision, vision.positions + class_token)
 
 
 def _qwen(config: Mapping[str, Any]) -> Shape:
-    given = config["vision_config"]
-    merge = given.get("spatial_merge_size", 2)
+    given = {**_QWEN_TOWER, **config["vision_config"]}
+    merge = given["spatial_merge_size"]
     vision = replace(
         QWEN_VISION,
-        hidden=given.get("hidden_size", QWEN_VISION.hidden),
-        layers=given.get("depth", QWEN_VISION.layers),
-        heads=given.get("num_heads", QWEN_VISION.heads),
-        intermediate=given.get("intermediate_size", QWEN_VISION.intermediate),
-        patch=given.get("patch_size", QWEN_VISION.patch),
+        hidden=given["hidden_size"],
+        layers=given["depth"],
+        heads=given["num_heads"],
+        intermediate=given["intermediate_size"],
+        patch=given["patch_size"],
         merge=merge,
     )
-    text = config.get("text_config") or config
-    shape = _decoder(config, text, vision, vision.positions // merge**2)
+    text = _tied_as(config, {**_QWEN, **(config.get("text_config") or config)})
+    shape = _decoder("qwen2_5_vl", text, vision, vision.positions // merge**2)
     return replace(shape, attention_bias=True)
 
 
+def _tied_as(config: Mapping[str, Any], text: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the decoder's values; whether the head is tied may stand beside them."""
+    key = "tie_word_embeddings"
+    return {**text, key: config.get(key, text.get(key, False))}
+
+
 def _decoder(
-    config: Mapping[str, Any], text: Mapping[str, Any], vision: VisionShape, image_tokens: int
+    family: str, values: Mapping[str, Any], vision: VisionShape, image_tokens: int
 ) -> Shape:
-    values = {**_LLAMA, **text}
     return Shape(
-        family=config["model_type"],
+        family=family,
         hidden=values["hidden_size"],
         layers=values["num_hidden_layers"],
         heads=values["num_attention_heads"],
@@ -291,5 +279,5 @@ def _decoder(
         vocabulary=values["vocab_size"],
         image_tokens=image_tokens,
         vision=vision,
-        tied_head=bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings", False))),
+        tied_head=bool(values.get("tie_word_embeddings", False)),
     )

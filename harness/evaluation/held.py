@@ -11,7 +11,7 @@ from benchmarks.types import LLMJudge, Sample, Scorecard
 from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
-from harness.evaluation.judging.annotators import runs_of
+from harness.evaluation.judging.annotators import LATER, runs_of
 from harness.evaluation.scorecards import SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
 from harness.identity.record import Record, name_of
@@ -90,10 +90,20 @@ class Held:
         return [name for name in self.asked.benchmarks if not self.responses(name).exists()]
 
     def unjudged(self) -> list[str]:
-        """Return the benchmarks without a scorecard."""
+        """Return the benchmarks without a scorecard, but for those whose judge comes later."""
         return [
-            name for name in self.asked.benchmarks if not (self.judged(name) / SCORECARD).exists()
+            name
+            for name in self.asked.benchmarks
+            if not (self.judged(name) / SCORECARD).exists() and not self._waits(name)
         ]
+
+    def _waits(self, name: str) -> bool:
+        return self.asked.judge == LATER and isinstance(load_benchmark(name).annotator, LLMJudge)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to answer or to judge."""
+        return not self.unjudged() and (self.asked.judge != LATER or not self.unanswered())
 
     def scorecards(self) -> dict[str, Scorecard]:
         """Return the scorecards that are there.
@@ -133,9 +143,9 @@ def of_base(run: Run) -> Held:
 
 
 def is_finished(run: Run) -> bool:
-    """Say whether a run is trained and judged as it was asked for."""
+    """Say whether a run is trained, answered and judged as it was asked for."""
     held = of_run(run) if run.is_known else None
-    return held is not None and not held.unjudged()
+    return held is not None and held.is_finished
 
 
 def begun(file: Path, identity: Mapping[str, Any]) -> None:

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from harness.costs.load import Load
-from harness.costs.shapes import LLAVA_7B, LLAVA_13B, Shape, VisionShape, llava_config
+from harness.costs.shapes import LLAVA_7B, LLAVA_13B, Shape, llava_config
+from harness.costs.vision_shapes import VisionShape
 from harness.data.images import ImageRef
 from harness.data.rows.batch import TokenizedPair
 from harness.data.rows.collate import Collator, ImageStore, changed_by

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from harness.errors import ConfigError, HarnessError, without_secrets
 from harness.files.atomic import write_text
+from harness.files.digests import text_digest
+from harness.launchers.queue import job_state
 
 SAVE_WITHIN_S = 300
 """How long before its time limit a job is asked to save."""
@@ -41,11 +43,14 @@ class Job:
     id: str
     script: Path
     log: Path
+    was_there: bool = False
+    """Whether an earlier call had put it into the queue."""
 
     def told(self) -> str:
         """Say what was done and how to watch it."""
+        already = " already" if self.was_there else ""
         return (
-            f"Job {self.id} is in the queue; it runs the same command ({self.script}).\n"
+            f"Job {self.id} is in the queue{already}; it runs the same command ({self.script}).\n"
             f"  state   squeue -j {self.id}\n"
             f"  output  tail -F {self.log}\n"
             f"  end it  scancel {self.id}\n"
@@ -79,7 +84,7 @@ def parse_options(stated: Sequence[str]) -> dict[str, str | None]:
 def submit(
     command: Sequence[str], name: str, options: Mapping[str, str | None], folder: Path
 ) -> Job:
-    """Write `<name>.sbatch` into a folder and hand it to sbatch.
+    """Write `<name>.sbatch` into a folder and hand it to sbatch, unless such a job waits or runs.
 
     Args:
         command: What the job runs, in the working folder of this process.
@@ -100,7 +105,11 @@ def submit(
             )
     folder = folder.resolve()
     script, log = folder / f"{name}.sbatch", folder / f"{name}-%j.log"
-    write_text(script, script_text(command, name, options, log))
+    text = script_text(command, name, options, log)
+    note = folder / f"{name}-{text_digest(text, digits=8)}.job"
+    if note.exists() and job_state(known := note.read_text("utf-8").strip()):
+        return Job(known, script, Path(str(log).replace("%j", known)), was_there=True)
+    write_text(script, text)
     try:
         done = subprocess.run(["sbatch", "--parsable", str(script)], capture_output=True, text=True)
     except FileNotFoundError as error:
@@ -114,6 +123,7 @@ def submit(
             "--sbatch KEY=VALUE"
         )
     job = done.stdout.strip().partition(";")[0]
+    write_text(note, f"{job}\n")
     return Job(job, script, Path(str(log).replace("%j", job)))
 
 

@@ -17,8 +17,8 @@ from harness.evaluation.held import is_finished
 from harness.files.locks import FileLock, in_use
 from harness.launchers.interpreter import safe_paths
 from harness.launchers.lifetime import end_with_parent
+from harness.launchers.queue import job_state, submitted_job
 from harness.matrix.cells import Cell
-from harness.matrix.queue import job_state, submitted_job
 from harness.matrix.stage import stage_of
 from harness.matrix.state import Standing, State, read_note, reason, write_note
 

@@ -40,21 +40,19 @@ def judge_problems(
         missing += key_problems("judge openai", judging)
     elif kind == "replay" and not Path(file).exists():
         missing.append(f"judge {judge}: there is no {file or 'file given'}.")
-    elif kind not in {"replay", "oracle"}:
+    elif kind not in {"replay", "oracle", "later"}:
         problems.append(
-            f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE."
+            f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE, later."
         )
 
 
-def splits_by_endpoint(specs: Sequence[RunSpec]) -> bool:
-    """Say whether a language model behind an endpoint splits the responses of these runs.
+def computes_columns(specs: Sequence[RunSpec]) -> bool:
+    """Say whether columns are computed for these runs, with a CLIP and of pieces of responses.
 
-    It does where a method needs a column that is computed of pieces and the data do not hold it;
-    of data that are not here this is not known, and the answer is yes.
+    They are where a method needs one and the data do not hold it; of data that are not here this
+    is not known, and the answer is yes.
     """
     data = specs[0].data
-    if data.hardness.splitter != "endpoint":
-        return False
     needed = {name for one in specs for name in registry.load_method(one.method).columns}
     computed = needed & COMPUTABLE.keys()
     if not computed or in_world(data.preferences) or on_hub(data.preferences):
@@ -77,6 +75,7 @@ def judge_calls(
     from benchmarks.types import LLMJudge
     from harness.evaluation.generation.samples import decoding_of
     from harness.evaluation.judging.annotators import runs_of
+    from harness.planning.benchmark_data import missing_data
     from harness.planning.judge_plan import NOTHING, assumed_pairs, judge_plan, runs_problems
     from harness.upstream.reading import read_data
 
@@ -90,7 +89,9 @@ def judge_calls(
         try:
             decoding_of(benchmark, evaluation.protocol, evaluation.max_new_tokens)
             if not in_world(evaluation.data):
-                samples, _ = read_data(benchmark, Path(evaluation.data) / name)
+                folder = Path(evaluation.data) / name
+                samples, _ = read_data(benchmark, folder)
+                missing += missing_data(benchmark, samples, folder, evaluation.judge)
                 if paid:
                     total += judge_plan(benchmark, assumed_pairs(samples)) * times
         except DataError as error:

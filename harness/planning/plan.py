@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from harness.planning.judge_plan import JudgePlan
 
 UNKNOWN = "not known before the data are there"
+SHARED = "each is counted with an image of its own: work and memory are upper bounds"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Plan:
     """Whether a language model behind an endpoint splits the responses of all pairs."""
     costs: Costs | None
     """Memory and time; None where the model's sizes are not known."""
+    notes: tuple[str, ...]
+    """What makes the numbers others than the published ones and stops nothing."""
     problems: tuple[str, ...]
     """What would stop the run anywhere."""
     missing: tuple[str, ...]
@@ -47,6 +50,8 @@ class Plan:
             yield "memory and time", "not known before the model is there"
         else:
             yield from self.costs.rows()
+            if self.costs.spec.data.order == "by_image":
+                yield "pairs that share an image", SHARED
         disk = UNKNOWN if self.disk_bytes is None else f"{self.disk_bytes / 1e9:.2f} GB"
         yield "disk, at most", disk
         yield "benchmarks", ", ".join(self.benchmarks)
@@ -54,6 +59,8 @@ class Plan:
         yield "judge calls", self._judge_calls()
         if self.splits:
             yield "splitting calls", self._splitting_calls()
+        for note in self.notes:
+            yield "note", note
 
     def _judge_calls(self) -> str:
         if self.judging is not None:

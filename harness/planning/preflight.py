@@ -16,10 +16,10 @@ from harness.files.cache import VARIABLE, cache_place
 from harness.files.faults import require_writable
 from harness.llm.messages import ChatSettings
 from harness.planning.language_models import (
+    computes_columns,
     judge_calls,
     judge_problems,
     key_problems,
-    splits_by_endpoint,
 )
 from harness.planning.plan import Plan
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
@@ -79,6 +79,8 @@ def look(
         devices: What to plan for; None: for what is here.
         ask_method: Whether to import the methods, and with them torch, to check their settings.
     """
+    from harness.planning.benchmark_data import stand_in_taggers
+
     spec = specs[0]
     here = one_machine and devices is None
     problems = [*dict.fromkeys(problem for one in specs for problem in _batch_problems(one))]
@@ -92,7 +94,8 @@ def look(
     judged, unread = judge_calls(spec.evaluation, len(specs), problems, missing)
     pairs = _pairs_or_problem(specs, problems, missing)
     assumed = pairs if pairs is not None else _published_pairs(spec.data)
-    splits = splits_by_endpoint(specs)
+    missing += _clip_problems(specs)
+    splits = spec.data.hardness.splitter == "endpoint" and computes_columns(specs)
     if splits:
         missing += key_problems("data.hardness.splitter endpoint", judging)
     costs = _costs(spec, devices, assumed, one_machine)
@@ -112,6 +115,7 @@ def look(
         judging=judged,
         unread_calls=unread,
         splits=splits,
+        notes=tuple(stand_in_taggers(spec.evaluation)),
         costs=costs,
         problems=tuple(problems),
         missing=tuple(missing),
@@ -189,6 +193,7 @@ def _steps(pairs: int | None, spec: RunSpec, problems: list[str]) -> int | None:
 def _model_problems(model: ModelSpec) -> Iterator[str]:
     from harness.files.hub_names import on_hub
     from harness.models.catalog import check_template
+    from harness.models.original.layout import is_original
     from harness.models.verify import check_model
 
     if in_world(model.path) or on_hub(model.path):
@@ -203,10 +208,27 @@ def _model_problems(model: ModelSpec) -> Iterator[str]:
         yield from problems
     else:
         config = json.loads((folder / "config.json").read_text("utf-8"))
+        family = "llava" if is_original(config) else config["model_type"]
         try:
-            check_template(config["model_type"], model.template)
+            check_template(family, model.template)
         except HarnessError as error:
             yield str(error)
+
+
+def _clip_problems(specs: Sequence[RunSpec]) -> Iterator[str]:
+    """Look at a CLIP that is a folder, where it scores anything."""
+    clip = specs[0].data.hardness.clip
+    kind, _, place = clip.partition(":")
+    if kind == "local-dir":
+        file = Path(place) / "open_clip_config.json"
+        fault = None if file.is_file() else f"there is no {file}"
+    else:
+        fault = None if place else "no weights are named, and no folder"
+    if fault and computes_columns(specs):
+        yield (
+            f"data.hardness.clip {clip}: {fault}. Write local-dir:FOLDER with a folder of "
+            "open_clip, hf-hub:NAME or ARCHITECTURE:WEIGHTS."
+        )
 
 
 def _method_problems(spec: RunSpec) -> Iterator[str]:

@@ -124,11 +124,12 @@ def _of_model(run: RunDir) -> Row:
 
 
 def _headline(run: RunDir) -> str:
-    """Return the first number of every benchmark."""
+    """Return the first number of every benchmark and judge."""
     found: dict[str, str] = {}
     try:
-        for name, value, _ in numbers_of(run):
-            found.setdefault(name.split()[0], f"{name} {value}")
+        for name, value, judged in numbers_of(run):
+            who = judged.partition(";")[0].partition(",")[0]
+            found.setdefault(f"{name.split()[0]} {judged}", f"{name} {value} ({who})")
     except HarnessError as error:
         return f"not readable: {error}"
     return ", ".join(found.values())

@@ -81,7 +81,7 @@ def _finish(held: Held, model: Path, spec: RunSpec, wanted: Wanted) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
     if wanted.again is not None:
         set_aside_of(held, wanted.out, wanted.again)
-    if not held.unjudged():
+    if held.is_finished:
         return
     if wanted.only_judge and (missing := held.unanswered()):
         raise HarnessError(

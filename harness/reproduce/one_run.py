@@ -37,11 +37,11 @@ def run_one(run: Run, judging: ChatSettings, launcher: Launcher) -> None:
 def evaluate_base(run: Run, judging: ChatSettings) -> None:
     """Evaluate the model that training starts from, once for all methods and seeds."""
     folder, spec, held = run.base, run.located, of_base(run)
-    if not held.unjudged():
+    if held.is_finished:
         return
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.locked(wait=True):
-        if held.unjudged():
+        if not held.is_finished:
             messages.print(f"base model {spec.size}: {folder.path}", markup=False)
             if not folder.manifest.exists():
                 manifest_of(run).write(folder.manifest)

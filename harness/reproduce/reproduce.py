@@ -10,6 +10,7 @@ from harness.identity.run import Run
 from harness.launchers.choose import launcher_of, submit_request, submits, with_devices
 from harness.launchers.launcher import Launcher
 from harness.planning import preflight
+from harness.planning.plan import Plan
 from harness.planning.show import print_plan
 from harness.reporting.collect import print_ablation, print_comparison
 from harness.reproduce.again import set_aside
@@ -62,7 +63,10 @@ def _asked(
         messages.print(submit_request(request).told(), markup=False)
         return None
     launcher.check(specs[0].training.devices)
-    return runs or _runs(specs, request.out)
+    if runs is None:
+        _check(specs, request)  # building the tiny world takes minutes
+        runs = _runs(specs, request.out)
+    return runs
 
 
 def _runs(specs: Sequence[RunSpec], out: Path) -> tuple[Run, ...]:
@@ -72,12 +76,12 @@ def _runs(specs: Sequence[RunSpec], out: Path) -> tuple[Run, ...]:
 
 def _is_done(runs: Sequence[Run]) -> bool:
     """Say whether nothing is left to train, answer or judge, of the base models neither."""
-    return all(is_finished(run) and not of_base(run).unjudged() for run in runs)
+    return all(is_finished(run) and of_base(run).is_finished for run in runs)
 
 
-def _check(specs: Sequence[RunSpec], request: Request) -> None:
+def _check(specs: Sequence[RunSpec], request: Request) -> Plan:
     here = request.launcher == "local"
-    preflight.check(specs, request.out, request.judging, one_machine=here)
+    return preflight.check(specs, request.out, request.judging, one_machine=here)
 
 
 def _run_all(runs: Sequence[Run], request: Request, launcher: Launcher) -> None:
@@ -86,7 +90,9 @@ def _run_all(runs: Sequence[Run], request: Request, launcher: Launcher) -> None:
         set_aside(runs, request.again)
     if _is_done(runs):
         return
-    _check([run.located for run in runs], request)
+    plan = _check([run.located for run in runs], request)
+    for note in plan.notes:
+        messages.print(note, markup=False)
     for run in {run.base: run for run in runs}.values():
         evaluate_base(run, request.judging)
     for run in runs:

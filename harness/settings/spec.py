@@ -190,7 +190,9 @@ class EvaluationSpec(Strict):
 
     benchmarks: tuple[str, ...] = Field(description="Names, in table order.")
     data: str = Field(description="Folder of the benchmarks' data folders, or world:benchmarks.")
-    judge: str = Field(description="oracle, openai, or replay:FILE.")
+    judge: str = Field(
+        description="oracle, openai, openai:MODEL, replay:FILE, or later: with `judge`."
+    )
     judge_runs: int = Field(
         default=1,
         ge=1,

@@ -79,6 +79,83 @@ def test_what_a_config_leaves_out_is_what_transformers_takes(tmp_path: Path):
     assert shape_of(str(tmp_path)) == LLAVA_7B
 
 
+FIRST_LAYOUT = {
+    "model_type": "llava_llama",
+    "hidden_size": 5120,
+    "intermediate_size": 13_824,
+    "num_attention_heads": 40,
+    "num_hidden_layers": 40,
+    "num_key_value_heads": 40,
+    "vocab_size": 32_000,
+    "mm_vision_tower": "openai/clip-vit-large-patch14-336",
+    "mm_vision_select_feature": "patch",
+    "mm_vision_select_layer": -2,
+}
+"""As in config.json of liuhaotian/llava-v1.5-13b."""
+
+
+def written(folder: Path, config: dict[str, object]) -> str:
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def test_13b_in_the_first_layout_has_the_sizes_of_its_conversion(tmp_path: Path):
+    """32,000 words, <image> and <pad> fill 501 rows of 64: 32,064."""
+    assert shape_of(written(tmp_path, FIRST_LAYOUT)) == LLAVA_13B
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["whole CLIP", "its vision model"])
+def test_the_tower_of_the_first_layout_may_be_a_folder(tmp_path: Path, inside: bool):
+    """56 / 14 patches a side are 16 features, and the class token one more."""
+    sizes = {"hidden_size": 24, "num_hidden_layers": 3, "image_size": 56, "patch_size": 14}
+    tower = written(tmp_path / "clip", {"vision_config": sizes} if inside else sizes)
+    changed = {"mm_vision_tower": tower, "mm_vision_select_feature": "cls_patch"}
+    shape = shape_of(written(tmp_path / "model", FIRST_LAYOUT | changed))
+    assert (shape.vision.hidden, shape.vision.layers, shape.image_tokens) == (24, 3, 17)
+
+
+def test_a_tower_of_unknown_sizes_is_not_guessed(tmp_path: Path):
+    model = written(tmp_path, FIRST_LAYOUT | {"mm_vision_tower": "google/siglip"})
+    with pytest.raises(ConfigError, match="mm_vision_tower 'google/siglip'; known: openai/clip"):
+        shape_of(model)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {},
+        {"vision_config": {}},
+        {"vision_config": {"image_size": 336, "patch_size": 14}},
+        {"text_config": {"num_hidden_layers": 40, "num_attention_heads": 16}},
+        {"text_config": {"vocab_size": 32_064}, "tie_word_embeddings": True},
+    ],
+    ids=str,
+)
+def test_a_llava_that_leaves_sizes_out_is_as_large_as_transformers_makes_it(
+    tmp_path: Path, left: dict[str, object]
+):
+    from transformers import LlavaConfig, LlavaForConditionalGeneration
+
+    with torch.device("meta"):
+        model = LlavaForConditionalGeneration(LlavaConfig(**left))
+    found = shape_of(written(tmp_path, {"model_type": "llava", **left}))
+    assert found.parameters == sum(weight.numel() for weight in model.parameters())
+
+
+def test_a_qwen_that_leaves_sizes_out_is_as_large_as_transformers_makes_it(tmp_path: Path):
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    left = {
+        "text_config": {"num_hidden_layers": 2, "vocab_size": 151_936},
+        "vision_config": {"hidden_size": 1280, "out_hidden_size": 8192},
+    }
+    with torch.device("meta"):
+        model = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(**left))
+    found = shape_of(written(tmp_path, {"model_type": "qwen2_5_vl", **left}))
+    assert found.parameters == sum(weight.numel() for weight in model.parameters())
+
+
 def test_fewer_layers_change_nothing_else():
     config = llava_config(LLAVA_7B, layers=2)
     assert config.text_config.num_hidden_layers == 2

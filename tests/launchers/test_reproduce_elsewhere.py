@@ -48,6 +48,28 @@ def test_an_unreachable_host_is_told_before_anything_is_built(request_of, monkey
     assert not (tmp_path / "cache" / "worlds").exists()
 
 
+def test_wrong_places_are_told_before_the_tiny_world_is_built(request_of, tmp_path):
+    """The benchmarks are the tiny world's and not built; all else that is wrong is told at once."""
+    overrides = (
+        f"model.path={tmp_path / 'model'}",
+        f"data.preferences={tmp_path / 'pairs.parquet'}",
+        f"data.hardness.clip=local-dir:{tmp_path / 'clip'}",
+    )
+    request = request_of(overrides=overrides).model_copy(update={"method": "dama"})
+    with pytest.raises(PreflightError) as caught:
+        reproduce(request)
+    told = str(caught.value)
+    for place in ("model: no such folder", "pairs.parquet: there is no such file", "clip: there"):
+        assert f"{tmp_path}/{place}" in told
+    assert not (tmp_path / "cache" / "worlds").exists()
+
+
+def test_a_wrong_folder_of_benchmarks_is_told_before_the_tiny_world_is_built(request_of, tmp_path):
+    with pytest.raises(PreflightError, match="nowhere/mmhal: not the data of benchmark 'mmhal'"):
+        reproduce(request_of(overrides=("evaluation.data=nowhere",)))
+    assert not (tmp_path / "cache" / "worlds").exists()
+
+
 @pytest.mark.parametrize("ablate", [False, True])
 def test_a_call_is_submitted_as_it_is_and_nothing_is_run(request_of, capfd, tmp_path, ablate):
     words = ("reproduce", "--method", "dpo", "--launcher", "slurm")

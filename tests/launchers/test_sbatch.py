@@ -97,6 +97,20 @@ def test_a_submitted_job_is_told_with_how_to_watch_it(tmp_path, monkeypatch):
     assert shlex.join(["echo", "a b"]) in made.script.read_text()
 
 
+def test_what_waits_or_runs_is_not_submitted_once_more(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", PATH)
+    states = {"41": "pending"}
+    monkeypatch.setattr("harness.launchers.sbatch.job_state", states.get)
+    first = submit(["true"], "name", {}, tmp_path)
+    again = submit(["true"], "name", {}, tmp_path)
+    assert (first.was_there, again.was_there) == (False, True)
+    assert (again.id, again.log) == (first.id, first.log)
+    assert again.told().startswith("Job 41 is in the queue already;")
+    assert not submit(["false"], "name", {}, tmp_path).was_there, "another command"
+    states.clear()
+    assert not submit(["true"], "name", {}, tmp_path).was_there, "it has ended"
+
+
 def test_what_sbatch_refuses_is_passed_on(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", PATH)
     monkeypatch.setenv("FAKE_SBATCH_ERROR", "sbatch: error: invalid partition specified: gpu")

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from harness.costs.shapes import Shape, VisionShape
+from harness.costs.shapes import Shape
+from harness.costs.vision_shapes import VisionShape
 from harness.data.images import ImageRef, ImageTransform
 from harness.data.rows.batch import TokenizedPair
 from harness.gpu_check.made import image_id, made_pairs

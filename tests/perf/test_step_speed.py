@@ -15,7 +15,7 @@ from step_speed import measure, show
 from step_tables import PAGE, RESULT, tables
 from step_work import counted, floor_flops
 
-from harness.costs.shapes import VisionShape
+from harness.costs.vision_shapes import VisionShape
 
 SMALL = Size(
     replace(

@@ -45,6 +45,8 @@ def benchmark_folder(folder: Path) -> Path:
     place.mkdir(parents=True)
     question = {"question": "What?", "imagename": "0.png", "answer": "A cat", "capability": ["rec"]}
     (place / "mm-vet.json").write_text(json.dumps({"v1_0": question}))
+    (place / "images").mkdir()
+    (place / "images" / "0.png").write_bytes(png())
     return folder / "benchmarks"
 
 
@@ -140,7 +142,7 @@ def test_too_few_pairs_for_one_batch_stop_the_run(tmp_path: Path):
 @pytest.mark.parametrize(
     ("judge", "told"),
     [
-        ("orcale", "Unknown judge 'orcale'. Known: oracle, openai, openai:MODEL, replay:FILE."),
+        ("orcale", "Unknown judge 'orcale'. Known: oracle, openai, openai:MODEL, replay:FILE, "),
         ("replay:nowhere.jsonl", "judge replay:nowhere.jsonl: there is no nowhere.jsonl"),
     ],
 )
@@ -236,7 +238,8 @@ def test_a_run_whose_responses_a_model_splits_needs_its_key(
 ):
     """Both responses of 40 pairs; plain DPO needs no column, so that nobody is asked."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    own = ("evaluation.judge=oracle", "data.hardness.clip=local-dir:none")
+    (tmp_path / "open_clip_config.json").touch()
+    own = ("evaluation.judge=oracle", f"data.hardness.clip=local-dir:{tmp_path}")
     spec = spec_of(tmp_path, *SPLITTING, *own, method="dama")
     with pytest.raises(PreflightError, match=r"data\.hardness\.splitter endpoint: the environment"):
         check([spec], tmp_path / "out")
@@ -256,6 +259,49 @@ def test_a_column_that_the_data_hold_is_not_split_for(
     spec = spec_of(tmp_path, *SPLITTING, "evaluation.judge=oracle", method="dama")
     pairs_file(tmp_path, 40, clip_gap=[0.5] * 40)
     assert not check([spec], tmp_path / "out").splits
+
+
+@pytest.mark.parametrize(
+    ("clip", "told"),
+    [
+        ("local-dir:nowhere", "there is no nowhere/open_clip_config.json"),
+        ("nowhere", "no weights are named, and no folder"),
+    ],
+)
+def test_a_clip_that_is_not_there_stops_the_runs_that_score_with_it(
+    tmp_path: Path, clip: str, told: str
+):
+    """Plain DPO needs no column; nor is a CLIP asked where the data hold DAMA's."""
+    spec = spec_of(tmp_path, f"data.hardness.clip={clip}", method="dama")
+    with pytest.raises(PreflightError, match=f"data.hardness.clip {clip}: {told}. Write local-dir"):
+        check([spec], tmp_path / "out")
+    check([spec.model_copy(update={"method": "dpo", "config": {}})], tmp_path / "out")
+    pairs_file(tmp_path, 40, clip_gap=[0.5] * 40)
+    check([spec], tmp_path / "out")
+
+
+def test_the_template_of_a_model_in_the_first_layout_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Of both names that its config.json may have for the family."""
+    monkeypatch.setattr("harness.models.verify.check_model", lambda folder: [])
+    spec = spec_of(tmp_path)
+    for name in ("llava", "llava_llama"):
+        config = {"model_type": name, "mm_vision_tower": "openai/clip-vit-large-patch14-336"}
+        (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+        for template, wrong in (("vicuna_v1", False), ("qwen2_5_vl", True)):
+            model = spec.model.model_copy(update={"template": template})
+            plan = look([spec.model_copy(update={"model": model})], tmp_path / "out")
+            assert any("model.template" in text for text in plan.missing) is wrong
+
+
+def test_pairs_that_stand_by_image_are_said_to_cost_at_most_what_is_counted(tmp_path: Path):
+    row = "pairs that share an image"
+    spec = spec_of(tmp_path)
+    assert row not in dict(check([spec], tmp_path / "out").rows())
+    by_image = spec.data.model_copy(update={"order": "by_image"})
+    plan = check([spec.model_copy(update={"data": by_image})], tmp_path / "out")
+    assert "upper bounds" in dict(plan.rows())[row]
 
 
 def test_a_model_on_the_hub_may_have_dots_in_its_name(tmp_path: Path):

@@ -6,7 +6,8 @@ from dataclasses import replace
 import torch
 import world_fixture
 
-from harness.costs.shapes import CLIP_L_336, IMAGE_TOKEN, LLAVA_7B, llava_config
+from harness.costs.shapes import IMAGE_TOKEN, LLAVA_7B, llava_config
+from harness.costs.vision_shapes import CLIP_L_336
 from harness.world.draw import split_scans
 from harness.world.questions import write_benchmarks
 from harness.world.scenes import draw_scenes

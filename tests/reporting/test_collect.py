@@ -3,8 +3,13 @@
 import pytest
 import world_fixture
 
+from harness.evaluation.held import of_run
+from harness.files.atomic import write_text
+from harness.files.digests import tree_digest
 from harness.reporting.collect import print_comparison
 from harness.reporting.listing import details_of, run_rows
+from harness.runs.manifest import Manifest
+from harness.runs.rundir import RunDir
 from harness.settings.request import Request
 
 
@@ -106,3 +111,22 @@ def test_runs_are_listed_with_what_they_are_and_how_far(lab):
     shown = details_of(done.folder.path.name, lab.out)
     assert shown["decided by"] == done.identity
     assert shown["numbers"][0]["value"] == "7.0"
+
+
+def test_runs_of_version_0_1_stand_there_where_base_and_setting_are_the_same(lab, table):
+    """They were named by their words, and kept one scorecard of each benchmark."""
+    plain = lab.finish(lab.run(), 3.0)
+    for seed, model in ((1, tree_digest(lab.model)), (2, tree_digest(lab.model)), (3, "another")):
+        old = RunDir(lab.out / "runs" / f"dpo-tiny-seed{seed}-0123456789ab")
+        old.open(lab.spec("method.beta=0.3", seed=seed))
+        inputs = {"template": "vicuna_v1"}
+        Manifest.collect({"model": model}, inputs).write(old.manifest)
+        card = (of_run(plain).judged("mm_vet") / "scorecard.json").read_text()
+        write_text(old.path / "scorecards" / "mm_vet.json", card.replace("3.0", f"{seed}4.0"))
+    rows, told = table(plain)
+    assert rows.pop("dpo β=0.3 (0.1)").startswith("19.0 ±"), "two seeds; the third has another base"
+    assert rows == {"base": "1.0", "dpo": "3.0"}
+    assert "left out" not in told
+    listed, faults = run_rows(lab.out)
+    assert faults == []
+    assert len(listed) == 5

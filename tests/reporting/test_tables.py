@@ -235,6 +235,16 @@ def test_terminal_table_shows_the_same_cells():
     assert "20.0" in shown
 
 
+def test_a_table_that_is_wider_than_the_window_is_turned_over():
+    runs = [run("base", hal=30.0), run("dama", hal=20.0)]
+    comparison = compare(runs, "tiny", BENCHMARKS)
+    tall, wide = rich_table(comparison, width=20), rich_table(comparison, width=400)
+    heads = [[str(column.header) for column in one.columns] for one in (tall, wide)]
+    assert heads[0] == ["Metric", "base", "dama"]
+    assert heads[1][0] == "Method"
+    assert (tall.row_count, wide.row_count) == (len(heads[1]) - 1, 2)
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

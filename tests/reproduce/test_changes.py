@@ -102,15 +102,7 @@ def test_only_what_depends_on_a_change_is_made_again(tmp_path):
         assert len(now) == len(before) + 1, "the base model's answers are those that are there"
         assert before.items() <= now.items()
 
-
-def test_what_is_asked_for_again_is_made_again_and_nothing_is_lost(tmp_path):
-    called = Called(tmp_path)
-    called.reproduce()
-    (first,) = called.runs()
-    trained = called.made(TRAINED)
-    assert called.call("evaluate", first, "--again", "answers").returncode == 0
-    assert called.made(TRAINED) == trained
-    assert len(list((called.lab.out / "history").glob(f"*/{first}/responses/*.jsonl"))) == 1
+    # A run that is not there is named, with what there is.
     refused = called.call("evaluate", "dpo-tiny-seed9-none", code=1)
     assert "no run of" in refused.stderr
     assert "list runs" in refused.stderr

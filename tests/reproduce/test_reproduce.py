@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import world_fixture
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 SAVE_EVERY = 25
@@ -129,7 +130,8 @@ def own(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     model = world_fixture.write_base(folder / "model")
     question = {"question": "What?", "imagename": "0.png", "answer": "A cat", "capability": ["rec"]}
-    (folder / "benchmarks" / "mm_vet").mkdir(parents=True)
+    (folder / "benchmarks" / "mm_vet" / "images").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "benchmarks" / "mm_vet" / "images" / "0.png")
     (folder / "benchmarks" / "mm_vet" / "mm-vet.json").write_text(json.dumps({"v1_0": question}))
     values = (
         f"model.path={model}",

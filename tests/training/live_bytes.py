@@ -9,7 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from harness.costs.load import Load
-from harness.costs.shapes import Shape, VisionShape, llava_config
+from harness.costs.shapes import Shape, llava_config
+from harness.costs.vision_shapes import VisionShape
 from harness.data.images import ImageRef
 from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.data.rows.packing import pack

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness.world.oracle import Oracle
 
 DEFAULTS = ChatSettings()
+LATER = "later"
+"""In place of a judge: what a language model judges waits for the command `judge`."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def find_annotators(
     """Return the judge that is named and the taggers that go with it.
 
     Args:
-        judge: `oracle`, `openai`, `openai:MODEL` or `replay:FILE`.
+        judge: `oracle`, `openai`, `openai:MODEL`, `replay:FILE` or `later`.
         data: Folder of the benchmark's data, beside which NLTK's data may lie.
         settings: How `openai` is reached.
         runs: How often `openai` judges every response.
@@ -99,10 +101,10 @@ def find_annotators(
         return Annotators(OpenAIJudge(argument or None, service, runs), _taggers(data))
     if kind == "replay" and argument:
         return Annotators(ReplayJudge(Path(argument)), _taggers(data))
-    if judge is None:
+    if judge is None or judge == LATER:
         return Annotators(None, _taggers(data))
     raise ConfigError(
-        f"there is no judge {judge!r}. Choose oracle, openai, openai:MODEL or replay:FILE."
+        f"there is no judge {judge!r}. Choose oracle, openai, openai:MODEL, replay:FILE or later."
     )
 
 

@@ -70,6 +70,22 @@ class NLTKTagger:
         """Return the singular of a noun, irregular plurals first."""
         return self._nouns.singular(word)
 
+    def missing_files(self) -> list[str]:
+        """Return the paths, as NLTK has them, of what tagging reads and is not here."""
+        files = [path for path in catalogue()["nltk_data"].files if path != LICENCE]
+        if all(self._place(TAGGER_JSON.format(part)) for part in PARTS):
+            files.remove(f"taggers/{TAGGER}.zip")
+        return [path for path in files if self._place(*_flat(path)) is None]
+
+    def told_missing(self, path: str) -> str:
+        """Say that a file is not here, where it was looked for, and how to get it."""
+        looked = ", ".join(map(str, self._folders))
+        return (
+            f"NLTK's data are needed to find the nouns, and there is no {path} in {looked}. "
+            "Fetch them with `python -m harness data fetch nltk_data`, or set NLTK_DATA to their "
+            "folder."
+        )
+
     def _tokens(self, text: str) -> list[Token]:
         words = [
             word
@@ -155,14 +171,9 @@ class NLTKTagger:
 
     def _find(self, *names: str) -> Path:
         found = self._place(*names)
-        if found is not None:
-            return found
-        looked = ", ".join(map(str, self._folders))
-        raise DataError(
-            f"NLTK's data are needed to find the nouns, and there is no {names[0]} in {looked}. "
-            "Fetch them with `python -m harness data fetch nltk_data`, or set NLTK_DATA to their "
-            "folder."
-        )
+        if found is None:
+            raise DataError(self.told_missing(names[0]))
+        return found
 
 
 class PhraseTagger:

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.costs.shapes import ROWS
 from harness.data.templates import TEMPLATES
 from harness.errors import DataError
 from harness.models.original.sentencepiece_tokenizer import read_tokenizer
 from harness.models.reading import read_object
 from harness.models.weight_shapes import section
-
-ROWS = 64
-"""The vocabulary becomes a multiple of it, as in the conversions on the hub."""
 
 _TEXT = (
     *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),

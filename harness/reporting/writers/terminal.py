@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.types import Benchmark, Scorecard, Unscored
-from harness.console import print_table, results, visible
+from harness.console import HAS_WIDTH, print_table, results, visible
 from harness.evaluation.items import Item, plain
 from harness.reporting.compare import Column, Comparison, Row
 from harness.reporting.words import MISSING
@@ -21,6 +21,8 @@ CHUNK = 200
 REPLY, ANSWER = 240, 1200
 """Characters shown of a judge's reply and of an answer; `--json` gives all of them."""
 BAD = "bold red"
+_ANY = 10_000
+"""Columns of a window that any table fits into."""
 
 
 def print_scorecard(benchmark: Benchmark[Any], card: Scorecard) -> None:
@@ -110,8 +112,10 @@ def select(items: Sequence[Item], ids: Sequence[str], limit: int | None) -> list
     return list(islice(chosen, limit))
 
 
-def rich_table(comparison: Comparison, title: str = "Comparison") -> Table:
-    """Return the rows of runs for a terminal; turned over where it is too narrow for them."""
+def rich_table(
+    comparison: Comparison, title: str = "Comparison", width: int | None = None
+) -> Table:
+    """Return the rows of runs; turned over where they are wider than a window or `width`."""
     runs = [escape(row.label) for row in comparison.rows]
     metrics = [column.header for column in comparison.columns]
     cells = [
@@ -120,7 +124,8 @@ def rich_table(comparison: Comparison, title: str = "Comparison") -> Table:
     ]
     full = escape(f"{title}, size {comparison.size}")
     wide = _table(full, "Method", metrics, runs, cells)
-    if results.measure(wide).maximum <= results.width:
+    room = width or (results.width if HAS_WIDTH else _ANY)
+    if results.measure(wide, options=results.options.update(max_width=_ANY)).maximum <= room:
         return wide
     return _table(full, "Metric", runs, metrics, list(zip(*cells, strict=True)))
 
