@@ -21,7 +21,7 @@ def main() -> None:
     """Run the command line; what a user can act on is printed without a traceback."""
     from harness.commands.app import Stopped
 
-    signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         _run()
     except Interrupted as stop:
@@ -43,6 +43,8 @@ def main() -> None:
     except (KeyboardInterrupt, Stopped):
         sys.stderr.write(CONTINUE)
         sys.exit(INTERRUPTED)
+    finally:  # whoever called this from a process of its own is ended as it was before
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run() -> None:
@@ -55,13 +57,15 @@ def _run() -> None:
     try:
         app(prog_name="python -m harness")
     finally:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as with `>&-`
+            sys.stdout.flush()
 
 
 def _leave_stdout() -> None:
     """Let what could not be printed go nowhere, or Python would try again when it ends."""
-    if sys.stdout is sys.__stdout__:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    stdout = sys.__stdout__
+    if stdout is not None and sys.stdout is stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
 
 
 def _terminate(*_signal: object) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,22 @@ def test_a_table_stands_also_where_only_ascii_can_be_printed(tmp_path):
         )
     assert (code, error) == (0, "")
     assert "method.beta" in out.read_text("ascii")
+
+
+def test_a_process_that_calls_main_is_ended_by_sigterm_as_before(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["harness", "list", "methods"])
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        main()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a stream of a child")
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_is_no_fault(closed):
+    command = f'exec "{sys.executable}" -m harness list methods {closed}'
+    ended = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0
+    assert "Traceback" not in ended.stderr
