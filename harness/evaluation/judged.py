@@ -4,11 +4,13 @@ import dataclasses
 import json
 from pathlib import Path
 
+from harness.console import messages
 from harness.errors import DataError
 from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.generation.samples import protocol_of
 from harness.evaluation.held import Held, begun
 from harness.evaluation.judging.annotators import DEFAULTS, find_annotators, open_service, runs_of
+from harness.evaluation.judging.replies import read_rows
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.atomic import write_text
 from harness.files.jsonlines import JsonLines, Row
@@ -52,25 +54,14 @@ def _take_over(folder: Path, name: str) -> None:
     """Begin the replies of a judgement with those of its neighbours; a key tells what they fit."""
     if (folder / REPLIES).exists():
         return
-    others = sorted(folder.parent.glob(f"{name}-*/{REPLIES}"))
-    rows = [row for file in others for row in _replies(file)]
+    rows: list[Row] = []
+    for file in sorted(folder.parent.glob(f"{name}-*/{REPLIES}")):
+        try:
+            rows += read_rows(file)
+        except DataError as error:
+            messages.print(f"No reply is taken over. {error}", markup=False)
     if rows:
         JsonLines(folder / REPLIES).rewrite(rows)
-
-
-def _replies(file: Path) -> list[Row]:
-    """Read the replies of a neighbour.
-
-    Raises:
-        DataError: The file is something else.
-    """
-    try:
-        return [row for row in JsonLines(file).read() if row["key"]]
-    except (ValueError, RecursionError, LookupError, TypeError) as error:
-        raise DataError(
-            f"{file}: not a file of replies ({error!r}), which would be taken over. Move it away; "
-            "what it held is asked again."
-        ) from error
 
 
 def write(evaluation: Evaluation, folder: Path) -> None:

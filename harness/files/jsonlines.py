@@ -16,13 +16,15 @@ Row = dict[str, Any]
 
 _TAIL_BYTES = 4096
 """More than most rows have."""
+_SHOWN = 60
+"""Characters of a line in a message."""
 
 
 class JsonLines:
     """The rows of one file, which one process at a time adds to and any number read.
 
     A file that is not there has no rows. Whatever reads rows raises ValueError, or RecursionError,
-    where a complete line is no JSON.
+    where a complete line is no JSON object.
     """
 
     def __init__(self, path: Path) -> None:
@@ -112,7 +114,14 @@ def _rows(content: bytes) -> list[Row]:
     """Return the rows of complete lines."""
     # Not splitlines(): a JSON string may hold U+2028 and other separators as they are.
     lines = content.rpartition(b"\n")[0].decode().split("\n")
-    return [json.loads(line) for line in lines if line]
+    return [_row(line) for line in lines if line]
+
+
+def _row(line: str) -> Row:
+    found = json.loads(line)
+    if isinstance(found, dict):
+        return found
+    raise ValueError(f"a line is no JSON object: {line[:_SHOWN]}")
 
 
 def _cut(stream: IO[bytes]) -> None:

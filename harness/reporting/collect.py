@@ -48,7 +48,8 @@ def print_joint_comparison(asked: Sequence[tuple[Request, Run]]) -> None:
     folders = {one.folder.path.name for one in held}
     own = {label_of(one.spec): one.identity for one in runs}
     others, faults = beside(base, run.identity["model"]["content"], request.size, own, request.out)
-    others += of_0_1(base, Path(run.located.model.path), request.size, request.out)
+    old, more = of_0_1(base, Path(run.located.model.path), request.size, request.out)
+    others, faults = others + old, faults + more
     found += [one for one in others if one.provenance["run"] not in folders]
     for fault in faults:
         messages.print(fault, markup=False)

@@ -41,7 +41,7 @@ def state_of(run: RunDir) -> str:
         return "not begun"
     try:
         last = JsonLines(run.metrics).last()
-        return f"stopped at step {last['step'] if last else 0}"
+        return f"stopped at step {0 if last is None else int(last['step'])}"
     except (ValueError, RecursionError, LookupError, TypeError):
         return f"stopped; {run.metrics.name} is damaged"
 
@@ -100,15 +100,21 @@ def _details(run: Neighbour) -> dict[str, Any]:
 
 
 def _row(run: Neighbour) -> Row:
-    content = run.model_content or "not recorded"
     return {
         "run": run.folder.path.name,
         "what": f"{run.label}, seed {run.spec.seed}",
         "state": state_of(run.folder),
         "begun": run.record.since if run.record else _changed(run.folder),
-        "base": content[:12],
+        "base": _base(run),
         "numbers": _headline(run.folder),
     }
+
+
+def _base(run: Neighbour) -> str:
+    try:
+        return (run.model_content or "not recorded")[:12]
+    except HarnessError as error:
+        return f"not readable: {error}"
 
 
 def _of_model(run: RunDir) -> Row:
