@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Scorecard
-from harness.errors import ConfigError
+from harness.errors import ConfigError, in_words
 
 IDENTITY = "identity.json"
 REPLIES, ITEMS, SCORECARD = "replies.jsonl", "items.jsonl", "scorecard.json"
@@ -24,8 +24,8 @@ def read_scorecard(file: Path) -> Scorecard:
         _require_types(card)
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(
-            f"{file} is not a scorecard ({error}). Remove the folder {file.parent}, and the same "
-            "command judges the answers again."
+            f"{file} is not a scorecard ({in_words(error)}). Remove the folder {file.parent}, and "
+            "the same command judges the answers again."
         ) from error
     return card
 

@@ -86,6 +86,17 @@ def require_writable(folder: Path, option: str) -> None:
         ) from error
 
 
+def require_file(file: Path, option: str) -> None:
+    """Refuse a file that cannot be written, without making it.
+
+    Raises:
+        ConfigError: So it is.
+    """
+    require_writable(file.parent, option)
+    if file.is_dir():
+        raise ConfigError(f"{option} {file} is a folder. Name a file, or remove it.")
+
+
 def _nearest(folder: Path, option: str) -> Path:
     """Return the folder, or the nearest above it that is there."""
     whole = Path(os.path.abspath(folder))

@@ -13,7 +13,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from harness.errors import ConfigError, JudgeError
+from harness.errors import ConfigError, JudgeError, in_words
 from harness.llm.messages import (
     ChatReply,
     ChatRequest,
@@ -187,7 +187,7 @@ def _key(settings: ChatSettings) -> str:
             key = settings.key_file.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{source}: cannot read the judge's key ({type(error).__name__}). Give "
+                f"{source}: cannot read the judge's key ({in_words(error)}). Give "
                 "--judge-key-file a file that holds the key alone."
             ) from None
     if not key:

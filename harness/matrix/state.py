@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.files.atomic import write_text
 from harness.matrix.cells import Cell
 from harness.matrix.stage import Stage
@@ -59,8 +59,8 @@ def read_note(cell: Cell) -> Mapping[str, Any]:
         note: dict[str, Any] = dict(json.loads(cell.note.read_text("utf-8")))
     except (ValueError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{cell.note} is not the note of a cell ({error}). Remove it; the same command "
-            "looks anew how the cell stands."
+            f"{cell.note} is not the note of a cell ({in_words(error)}). Remove it; the same "
+            "command looks anew how the cell stands."
         ) from error
     return note
 

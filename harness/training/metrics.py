@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.files.jsonlines import JsonLines
 from harness.training.step.protocols import Processes, Ranks
 from methods.logps import sequence_sums
@@ -83,7 +83,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             int(row["step"])
     except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise DataError(
-            f"{path}: not a record of training steps ({error!r}). Move it away: the same command "
-            "continues from the last checkpoint and begins a new record."
+            f"{path}: not a record of training steps ({in_words(error)}). Move it away: the same "
+            "command continues from the last checkpoint and begins a new record."
         ) from error
     return rows

@@ -15,10 +15,9 @@ from harness.data.columns.summary import Summary
 from harness.data.pairs.export import write_with_column
 from harness.data.pairs.opening import open_preferences, selected_pairs
 from harness.data.pairs.preferences import Preferences
-from harness.errors import ConfigError
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
-from harness.files.faults import require_writable
+from harness.files.faults import require_file
 from harness.llm.messages import ChatSettings
 from harness.settings.spec import DataSpec
 
@@ -108,9 +107,7 @@ def _target(out: Path | None) -> Path | None:
     if out is None:
         return None
     target = out if out.suffix == ".parquet" else out / "pairs.parquet"
-    require_writable(target.parent, "--out")
-    if target.is_dir():
-        raise ConfigError(f"--out {target} is a folder. Name a file, or remove it.")
+    require_file(target, "--out")
     return target
 
 

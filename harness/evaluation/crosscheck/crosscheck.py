@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.console import track
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.files.atomic import write_text
 from harness.launchers.interpreter import safe_paths
 from harness.launchers.logged import run_logged
@@ -91,7 +91,8 @@ def read_crosscheck(run: Path, file: str) -> CrossCheck | None:
         _require_types(check)
     except (ValueError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{path} is not a cross-check ({error}). Remove it; --crosscheck makes it again."
+            f"{path} is not a cross-check ({in_words(error)}). Remove it; "
+            "--crosscheck makes it again."
         ) from error
     return check
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Response, SampleId
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.files.jsonlines import JsonLines
 
 
@@ -74,7 +74,8 @@ class Journal:
             answers = {row["id"]: row["response"] for row in rows[1:]}
         except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise DataError(
-                f"{path}: not a journal of answers ({error!r}). Delete it to generate again."
+                f"{path}: not a journal of answers ({in_words(error)}). Delete it to "
+                "generate again."
             ) from error
         if rows and rows[0] != self._header:
             raise DataError(

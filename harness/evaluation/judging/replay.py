@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import FAILED_CALL, LLMJudge, NounTagger, SampleId
-from harness.errors import DataError, JudgeError
+from harness.errors import DataError, JudgeError, in_words
 from harness.evaluation.judging.judge import FreeJudge, Question
 from harness.evaluation.judging.replies import Replies
 from harness.llm.messages import well_formed
@@ -26,7 +26,9 @@ class ReplayJudge(FreeJudge):
         try:
             lines = path.read_text("utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot read the recorded replies ({error})") from error
+            raise DataError(
+                f"{path}: cannot read the recorded replies ({in_words(error)})"
+            ) from error
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 self._add(line, f"{path}:{number}")
@@ -41,7 +43,7 @@ class ReplayJudge(FreeJudge):
             known = sample_id in self._replies
         except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise DataError(
-                f'{where}: expected {{"id": ..., "replies": [...]}} or "runs" ({error!r})'
+                f'{where}: expected {{"id": ..., "replies": [...]}} or "runs" ({in_words(error)})'
             ) from error
         if known:
             raise DataError(f"{where}: id {sample_id!r} stands twice. Keep one line per sample.")

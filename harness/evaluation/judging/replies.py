@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import SampleId
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.files.jsonlines import JsonLines, Row
 
 
@@ -62,7 +62,8 @@ def read_rows(path: Path) -> list[Row]:
             _require_types(row)
     except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise DataError(
-            f"{path}: not a file of replies ({error!r}). Move it away: what it held is asked again."
+            f"{path}: not a file of replies ({in_words(error)}). Move it away: what it held "
+            "is asked again."
         ) from error
     return rows
 
