@@ -7,6 +7,7 @@ HarnessError
 ├── PreflightError   everything that would stop the run, collected before it starts
 ├── TrainingError    a worker died or the loss diverged
 ├── JudgeError       an annotator could not be reached or answered as somebody else
+│   └── RefusedRequest
 └── Interrupted      the work was asked to stop, and is kept
 
 The message says what, where and what to do; the command line prints it without a traceback.
@@ -77,6 +78,10 @@ class TrainingError(HarnessError):
 
 class JudgeError(HarnessError):
     """An annotator could not be reached, or another model answered."""
+
+
+class RefusedRequest(JudgeError):
+    """A service will not answer this one request, whoever asks; it may answer others."""
 
 
 class Interrupted(HarnessError):

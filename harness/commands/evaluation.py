@@ -7,7 +7,7 @@ import typer
 
 from harness.commands.options.common import commands, examples
 from harness.commands.options.from_model import given
-from harness.commands.options.judging import JUDGING, Judge
+from harness.commands.options.judging import JUDGING, Judge, JudgeProfile
 from harness.llm.messages import ChatSettings
 from harness.settings.request import Again
 
@@ -42,6 +42,7 @@ def evaluate(
     judging: ChatSettings,
     judge: Judge = None,
     judge_runs: Runs = None,
+    judge_profile: JudgeProfile = None,
     protocol: Protocol = None,
     benchmarks: Benchmarks = None,
     size: Annotated[
@@ -61,7 +62,13 @@ def evaluate(
 
     if again == "training":
         raise ConfigError("evaluate trains nothing. `reproduce --again training` does.")
-    changes = _given(judge, judge_runs, protocol, benchmarks)
+    changes = _given(
+        judge=judge,
+        judge_runs=judge_runs,
+        judge_profile=judge_profile,
+        protocol=protocol,
+        benchmarks=_names(benchmarks),
+    )
     evaluate_one(model, Wanted(out, changes, judging, size, again=again))
 
 
@@ -80,6 +87,7 @@ def judge(
     ],
     judging: ChatSettings,
     judge_runs: Runs = None,
+    judge_profile: JudgeProfile = None,
     protocol: Protocol = None,
     benchmarks: Benchmarks = None,
     out: Out = OUT,
@@ -87,24 +95,31 @@ def judge(
     """Judge the answers of a run by somebody else; no model and no GPU needed."""
     from harness.reproduce.evaluate_one import Wanted, evaluate_one
 
-    changes = _given(who, judge_runs, protocol, benchmarks)
+    changes = _given(
+        judge=who,
+        judge_runs=judge_runs,
+        judge_profile=judge_profile,
+        protocol=protocol,
+        benchmarks=_names(benchmarks),
+    )
     evaluate_one(model, Wanted(out, changes, judging, only_judge=True))
 
 
-def _given(
-    judge: str | None, judge_runs: int | None, protocol: str | None, benchmarks: str | None
-) -> dict[str, Any]:
+def _given(**values: Any) -> dict[str, Any]:
     """Return the values of the evaluation that were given."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _names(benchmarks: str | None) -> tuple[str, ...] | None:
+    """Return the names of the benchmarks that are listed.
+
+    Raises:
+        ConfigError: There is no such benchmark.
+    """
     from harness.registry import benchmarks as known
     from harness.registry import find
 
     names = None if benchmarks is None else tuple(one.strip() for one in benchmarks.split(","))
     for name in names or ():
         find(name, known(), "benchmark")
-    values = {
-        "judge": judge,
-        "judge_runs": judge_runs,
-        "protocol": protocol,
-        "benchmarks": names,
-    }
-    return {key: value for key, value in values.items() if value is not None}
+    return names

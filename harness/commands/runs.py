@@ -66,15 +66,18 @@ def plan(
     judging: ChatSettings,
     devices: PlannedDevices = None,
     max_bad_rows: MaxBadRows = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask the judge one question per benchmark that it judges.")
+    ] = False,
 ) -> None:
     """Check everything and print what a run would do and cost.
 
-    Nothing is built, trained or paid for. What the tiny world or the hub would provide is not
-    known before it is there.
+    Nothing is built, trained or, without --ask, paid for. What the tiny world or the hub would
+    provide is not known before it is there.
     """
     from harness.planning.show import print_plan
 
-    print_plan(completed(request, max_bad_rows, judging=judging, dry_run=True), devices)
+    print_plan(completed(request, max_bad_rows, judging=judging, dry_run=True), devices, ask=ask)
 
 
 @app.command(

@@ -7,7 +7,7 @@ import typer
 
 from harness.commands.options.common import AsJson, commands, examples
 from harness.commands.options.from_model import given
-from harness.commands.options.judging import JUDGING, Judge, JudgeRuns
+from harness.commands.options.judging import JUDGING, Judge, JudgeProfile, JudgeRuns
 from harness.llm.messages import ChatSettings
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def score(
     ] = None,
     judge: Judge = None,
     judge_runs: JudgeRuns = 1,
+    judge_profile: JudgeProfile = None,
     form: Annotated[
         str | None,
         typer.Option(
@@ -61,7 +62,7 @@ def score(
     """Score saved answers; no model and no GPU needed."""
     from harness.evaluation.score import Asking, evaluate_responses
 
-    asking = Asking(judge, judging, judge_runs)
+    asking = Asking(judge, judging, judge_runs, judge_profile)
     evaluation = evaluate_responses(benchmark, responses, data, asking, form)
     if per_item or limit or ids:
         _print_items(evaluation, ids or [], limit, as_json)

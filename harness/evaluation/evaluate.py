@@ -62,7 +62,7 @@ def evaluate(
     scorecard = Scorecard(
         benchmark=benchmark.name,
         protocol=protocol,
-        judge=_judge(benchmark, annotators, samples),
+        judge=_judge(benchmark, annotators, samples, items),
         data=version,
         official=official,
         careful=careful,
@@ -156,7 +156,13 @@ def _counts(benchmark: Benchmark[Any], items: Sequence[Item]) -> dict[str, int]:
     return counts | ({"failed": refused} if refused else {})
 
 
-def _judge(benchmark: Benchmark[Any], annotators: Annotators, samples: Sequence[Sample]) -> str:
+def _judge(
+    benchmark: Benchmark[Any],
+    annotators: Annotators,
+    samples: Sequence[Sample],
+    items: Sequence[Item],
+) -> str:
     """Name judge and tagger, and the resources that the samples say they were read with."""
     notes = dict.fromkeys(sample.reference.get("resources") for sample in samples)
-    return "; ".join([annotators.describe(benchmark), *filter(None, notes)])
+    by = next((item.replies.by for item in items if item.replies.by), "")
+    return "; ".join([annotators.describe(benchmark, by), *filter(None, notes)])

@@ -12,11 +12,12 @@ from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
 from harness.evaluation.judging.annotators import LATER, runs_of
-from harness.evaluation.scorecards import SCORECARD, read_scorecard
+from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
 from harness.identity.record import Record, name_of
 from harness.identity.run import Run
 from harness.identity.sources import source_digest
+from harness.llm.profiles import OFFICIAL, profile_of
 from harness.models.sources import content_hash
 from harness.registry import benchmark_module, load_benchmark
 from harness.runs.rundir import RunDir
@@ -75,6 +76,18 @@ class Held:
         """Return the folder of the judgement of a benchmark."""
         return self.folder.judgements / self._named[name][1]
 
+    def judged_alike(self, name: str) -> list[Path]:
+        """Return the folders of all judgements of these answers by this judge, whoever scored."""
+        judgement = self.judgement(name)
+        folders = [self.judged(name)]
+        for folder in sorted(self.folder.judgements.glob(f"{name}-*")):
+            found = Record.read(folder / IDENTITY).identity
+            if folder not in folders and all(
+                found.get(key) == judgement[key] for key in ("answers", "judge")
+            ):
+                folders.append(folder)
+        return folders
+
     @cached_property
     def _named(self) -> dict[str, tuple[str, str]]:
         return {
@@ -125,7 +138,11 @@ class Held:
         if not isinstance(benchmark.annotator, LLMJudge):
             return {"kind": "none"}
         model = argument or benchmark.annotator.model
-        return {"kind": kind, "model": model, "runs": runs_of(benchmark, self.asked.judge_runs)}
+        runs = runs_of(benchmark, self.asked.judge_runs)
+        asked = {"kind": kind, "model": model, "runs": runs}
+        profile = profile_of(model, self.asked.judge_profile).decisive()
+        # Judgements by the published scripts' models have names that are older than profiles.
+        return asked if profile == OFFICIAL.decisive() else asked | {"profile": profile}
 
 
 def of_run(run: Run) -> Held | None:

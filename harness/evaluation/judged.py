@@ -3,19 +3,34 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from benchmarks.types import LLMJudge
 from harness.console import messages
 from harness.errors import DataError
+from harness.evaluation.answers.answers import pair as paired
+from harness.evaluation.answers.answers import read_responses
 from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.generation.samples import protocol_of
 from harness.evaluation.held import Held, begun
-from harness.evaluation.judging.annotators import DEFAULTS, find_annotators, open_service, runs_of
+from harness.evaluation.judging.annotate import Annotation
+from harness.evaluation.judging.annotators import (
+    DEFAULTS,
+    Annotators,
+    find_annotators,
+    open_service,
+    runs_of,
+)
 from harness.evaluation.judging.replies import read_rows
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.atomic import write_text
 from harness.files.jsonlines import JsonLines, Row
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
+from harness.upstream.reading import read_data
+
+if TYPE_CHECKING:
+    from harness.llm.chat import ChatService
 
 
 def judge_answers(held: Held, settings: ChatSettings = DEFAULTS) -> None:
@@ -31,23 +46,55 @@ def judge_answers(held: Held, settings: ChatSettings = DEFAULTS) -> None:
         ConfigError: There is no such judge, or it has no key.
         JudgeError: The judge did not answer.
     """
-    asked, names = held.asked, held.unjudged()
-    service = open_service(asked.judge, settings) if names else None
+    names = held.unjudged()
+    service = open_service(held.asked.judge, settings) if names else None
     for name in names:
-        benchmark, folder = load_benchmark(name), held.judged(name)
+        folder = held.judged(name)
         begun(folder / IDENTITY, held.judgement(name))
         _take_over(folder, name)
-        data = Path(asked.data) / name
-        runs = runs_of(benchmark, asked.judge_runs)
         evaluation = evaluate(
-            benchmark,
-            data,
+            load_benchmark(name),
+            data_of(held, name),
             held.responses(name),
-            find_annotators(asked.judge, data, settings, runs, service),
+            annotators_of(held, name, settings, service),
             folder / REPLIES,
-            protocol_of(benchmark, asked.protocol),
+            protocol_of(load_benchmark(name), held.asked.protocol),
         )
         write(evaluation, folder)
+
+
+def data_of(held: Held, name: str) -> Path:
+    """Return the folder of a benchmark's data."""
+    return Path(held.asked.data) / name
+
+
+def annotators_of(
+    held: Held, name: str, settings: ChatSettings, service: "ChatService | None" = None
+) -> Annotators:
+    """Return who judges the answers to a benchmark, as it was asked for."""
+    asked = held.asked
+    runs = runs_of(load_benchmark(name), asked.judge_runs)
+    data = data_of(held, name)
+    return find_annotators(asked.judge, data, settings, runs, service, asked.judge_profile)
+
+
+def forget_replies(held: Held, name: str, settings: ChatSettings) -> None:
+    """Drop what is stored of a judge's replies about a model's answers, so that it is asked anew.
+
+    Raises:
+        ConfigError: The judge has no key.
+    """
+    benchmark, responses = load_benchmark(name), held.responses(name)
+    if not responses.exists() or not isinstance(benchmark.annotator, LLMJudge):
+        return
+    if open_service(held.asked.judge, settings) is None:
+        return
+    annotation = Annotation(benchmark, annotators_of(held, name, settings))
+    samples, _ = read_data(benchmark, data_of(held, name))
+    answers, _ = read_responses(responses, samples)
+    for pair in paired(benchmark, samples, answers, responses):
+        if annotation.needed(*pair):
+            annotation.forget(pair)
 
 
 def _take_over(folder: Path, name: str) -> None:

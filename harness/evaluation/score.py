@@ -26,6 +26,7 @@ class Asking:
     """None where the benchmark asks no language model; `none` for its judge-free mode."""
     settings: ChatSettings = DEFAULTS
     runs: int = 1
+    profile: str | None = None
 
 
 def evaluate_responses(
@@ -51,7 +52,7 @@ def evaluate_responses(
         if judge_free is None:
             raise ConfigError(f"the published script of '{benchmark}' has no judge-free mode.")
         return evaluate(judge_free, folder, responses, find_annotators(None, folder), form=form)
-    annotators = find_annotators(who.judge, folder, who.settings, who.runs)
+    annotators = find_annotators(who.judge, folder, who.settings, who.runs, profile=who.profile)
     return evaluate(value, folder, responses, annotators, form=form)
 
 

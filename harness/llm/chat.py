@@ -2,6 +2,8 @@
 
 import threading
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
@@ -9,9 +11,10 @@ from tenacity.wait import wait_random_exponential
 from harness.errors import JudgeError
 from harness.files.cache import cache_dir
 from harness.llm.budget import Budget, Spent
-from harness.llm.messages import ChatReply, ChatRequest, ChatSettings
+from harness.llm.messages import ChatReply, ChatRequest, ChatSettings, printable
+from harness.llm.reading import PassingError, read_reply
 from harness.llm.store import ReplyStore
-from harness.llm.wire import PassingError, Wire, read_reply
+from harness.llm.wire import UnsupportedParameter, Wire, parameters
 
 __all__ = ["ChatReply", "ChatRequest", "ChatService", "ChatSettings", "Spent", "default_store"]
 
@@ -40,6 +43,8 @@ class ChatService:
         self._budget = Budget(settings.max_calls, settings.max_tokens)
         self._stopped = threading.Event()
         self._backoff = wait_random_exponential(multiplier=0.5, max=settings.longest_wait)
+        self._pace = threading.Lock()
+        self._turn = 0.0
 
     @property
     def endpoint(self) -> str:
@@ -67,6 +72,14 @@ class ChatService:
         with self._store.claimed(self.endpoint, request, self._wait):
             # Whoever held the claim before may have paid.
             return self._recalled(request) or self._pay(request)
+
+    def forget(self, request: ChatRequest) -> None:
+        """Drop the stored reply, so that the request is asked anew."""
+        self._store.forget(self.endpoint, request)
+
+    def sent(self, request: ChatRequest) -> dict[str, Any]:
+        """Return the parameters with which a request goes out, as far as is known by now."""
+        return parameters(request, self._store.refused(self.endpoint, request.model))
 
     def stop(self) -> None:
         """Start no further try in any thread; calls in flight end and are stored."""
@@ -99,19 +112,40 @@ class ChatService:
 
     def _try(self, request: ChatRequest) -> ChatReply:
         with self._budget.reserved(request.estimated_tokens) as bill:
-            self._wait(0)  # stopped while the budget was waited for
-            body = self._wire.post(request)
+            self._wait(self._until_turn(request))  # stopped while the budget was waited for
+            body = self._post(request)
             # Answered is billed, whatever it says.
             bill.calls = 1
             reply = read_reply(body, request)
             bill.tokens = reply.tokens
-        if reply.model != request.model:
-            name = "".join(c for c in reply.model if c.isprintable())[:100]
+        if not request.profile.accepts(request.model, reply.model):
+            name = printable(reply.model)
             raise JudgeError(
                 f"asked model {request.model!r} at {self.endpoint}, but {name!r} answered. "
-                f"Ask for it by its exact name, as a judge by openai:{name}."
+                f"Ask for it by its exact name, as a judge by openai:{name}, or allow the name "
+                "with `served: any` in a judge profile."
             )
         return reply
+
+    def _post(self, request: ChatRequest) -> bytes:
+        """Ask without the parameters that the model does not take; learn which these are."""
+        while True:
+            refused = self._store.refused(self.endpoint, request.model)
+            try:
+                return self._wire.post(request, refused)
+            except UnsupportedParameter as error:
+                self._store.learn(self.endpoint, request.model, error.parameter)
+
+    def _until_turn(self, request: ChatRequest) -> float:
+        """Return the seconds to wait where the service allows so many requests a minute."""
+        rate = request.profile.requests_per_minute
+        if rate is None:
+            return 0
+        with self._pace:
+            now = monotonic()
+            turn = max(now, self._turn)
+            self._turn = turn + 60 / rate
+        return turn - now
 
     def _pause(self, state: RetryCallState) -> float:
         """Return the seconds until the next try: longer and longer, and as the service asks."""

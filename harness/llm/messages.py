@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.llm.profiles import OFFICIAL, Profile
+
 ASSUMED_REPLY = 512
 """Tokens that a reply is taken to need where nothing limits it, before it is there."""
 
@@ -20,11 +22,18 @@ class ChatRequest:
     max_tokens: int | None = None
     repeat: int = 0
     """Tells equal requests apart that must be asked anew, such as run 2 of 5."""
+    profile: Profile = OFFICIAL
+    """What the model and its endpoint accept."""
+
+    @property
+    def limit(self) -> int | None:
+        """Tokens that the model may take to reply, and to think before it does."""
+        return None if self.max_tokens is None else self.max_tokens + self.profile.thinking_tokens
 
     @property
     def estimated_tokens(self) -> int:
         """Tokens that the call may take: its messages, and the longest reply allowed."""
-        limit = ASSUMED_REPLY if self.max_tokens is None else self.max_tokens
+        limit = ASSUMED_REPLY if self.limit is None else self.limit
         return estimated_tokens(*(content for _, content in self.messages)) + limit
 
 
@@ -74,6 +83,31 @@ class ChatSettings(BaseModel):
         ge=0,
         description="Seconds between two tries, at most, whatever the service asks for.",
     )
+    unreadable_attempts: int = Field(
+        default=6,
+        gt=0,
+        description="Calls about one answer until the reply can be read, at most. The published "
+        "scripts stop after 6 (mm_vet, also here in any case) or 100 (object_halbench).",
+    )
+    stop_unreadable: str = Field(
+        default="8/10",
+        pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$",
+        description="Stop judging when so many of the first replies cannot be read.",
+    )
+    max_unjudged: int = Field(
+        default=5,
+        ge=0,
+        description="Go on when the service refuses to judge an answer, up to so many of them.",
+    )
+
+    def first_is_over(self, judged: int) -> bool:
+        """Tell whether the first replies, which tell whether a judge can be read, are all there."""
+        return judged >= int(self.stop_unreadable.partition("/")[2])
+
+    def too_unreadable(self, unreadable: int, judged: int, total: int) -> bool:
+        """Tell whether judging must stop: of the first of `total` answers too many."""
+        bound, first = map(int, self.stop_unreadable.split("/"))
+        return judged <= first and unreadable >= min(bound, first, total)
 
 
 def estimated_tokens(*texts: str) -> int:
@@ -84,3 +118,8 @@ def estimated_tokens(*texts: str) -> int:
 def well_formed(text: str) -> str:
     """Replace halves of surrogate pairs, which JSON can carry and UTF-8 cannot."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def printable(name: str) -> str:
+    """Return a name that somebody else gave as it can be shown."""
+    return "".join(one for one in name if one.isprintable())[:100]

@@ -19,6 +19,7 @@ from harness.errors import DataError
 from harness.files.digests import text_digest
 from harness.files.locks import FileLock
 from harness.llm.messages import ChatReply, ChatRequest
+from harness.llm.profiles import OFFICIAL
 
 BUSY_S = 60.0
 """Seconds to wait for another process that is writing."""
@@ -64,6 +65,10 @@ class ReplyStore:
                 "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, request TEXT NOT NULL, "
                 "reply TEXT NOT NULL, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)"
             )
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS refused (endpoint TEXT NOT NULL, model TEXT NOT NULL, "
+                "parameter TEXT NOT NULL, PRIMARY KEY (endpoint, model, parameter))"
+            )
             self._database.execute(f"PRAGMA user_version={VERSION}")
 
     def recall(self, endpoint: str, request: ChatRequest) -> ChatReply | None:
@@ -88,6 +93,28 @@ class ReplyStore:
         with self._lock, self._readable(), self._database:
             self._database.execute(
                 "INSERT OR IGNORE INTO replies (key, request, reply) VALUES (?, ?, ?)", values
+            )
+
+    def forget(self, endpoint: str, request: ChatRequest) -> None:
+        """Drop the reply to a request, so that it is asked anew."""
+        with self._lock, self._readable(), self._database:
+            self._database.execute(
+                "DELETE FROM replies WHERE key = ?", (key_of(endpoint, request),)
+            )
+
+    def refused(self, endpoint: str, model: str) -> frozenset[str]:
+        """Return the parameters that a model is known not to take."""
+        with self._lock, self._readable():
+            rows = self._database.execute(
+                "SELECT parameter FROM refused WHERE endpoint = ? AND model = ?", (endpoint, model)
+            )
+            return frozenset(parameter for (parameter,) in rows)
+
+    def learn(self, endpoint: str, model: str, parameter: str) -> None:
+        """Remember that a model does not take a parameter."""
+        with self._lock, self._readable(), self._database:
+            self._database.execute(
+                "INSERT OR IGNORE INTO refused VALUES (?, ?, ?)", (endpoint, model, parameter)
             )
 
     @contextmanager
@@ -132,4 +159,7 @@ def key_of(endpoint: str, request: ChatRequest) -> str:
 
 
 def _parts(endpoint: str, request: ChatRequest) -> dict[str, Any]:
-    return {"endpoint": endpoint} | dataclasses.asdict(request)
+    parts = {"endpoint": endpoint} | dataclasses.asdict(request)
+    profile = parts.pop("profile").decisive()
+    # The replies of the published scripts' models have names that are older than profiles.
+    return parts if profile == OFFICIAL.decisive() else parts | {"profile": profile}

@@ -3,24 +3,19 @@
 The only file that imports openai, and the only one that knows the key.
 """
 
-import json
 import os
 import re
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Set
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from harness.errors import ConfigError, JudgeError, in_words
-from harness.llm.messages import (
-    ChatReply,
-    ChatRequest,
-    ChatSettings,
-    estimated_tokens,
-    well_formed,
-)
+from harness.errors import ConfigError, JudgeError, RefusedRequest, in_words
+from harness.llm.messages import ChatRequest, ChatSettings, well_formed
+from harness.llm.profiles import LIMITS
+from harness.llm.reading import PassingError
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
@@ -32,19 +27,19 @@ LARGEST = 2**24
 """Bytes of an answer, at most: 16 MiB."""
 NO_CREDIT = "insufficient_quota"
 """What OpenAI calls an empty account; it comes with the status of a rate limit."""
+ABOUT_ONE = (400, 413, 422)
+"""Statuses that say something about one request, and nothing about the next."""
+_UNSUPPORTED = re.compile(
+    r"unsupported|not supported|unrecognized|unknown|not permitted|not allowed|forbidden|unexpected"
+)
 
 
-class PassingError(Exception):
-    """A failure that may be over at the next try.
+class UnsupportedParameter(Exception):
+    """The service does not take one of the parameters that were sent."""
 
-    Args:
-        reason: What happened, in a few words.
-        wait: Seconds that the service asks to wait.
-    """
-
-    def __init__(self, reason: str, wait: float = 0) -> None:
-        super().__init__(reason)
-        self.wait = wait
+    def __init__(self, parameter: str) -> None:
+        super().__init__(parameter)
+        self.parameter = parameter
 
 
 class Wire:
@@ -68,24 +63,26 @@ class Wire:
         host = parts.netloc.rpartition("@")[2]
         self.endpoint = f"{parts.scheme}://{host}{parts.path}".rstrip("/")
 
-    @cached_property
-    def _client(self) -> "OpenAI":
-        from openai import OpenAI
+        self._clients: dict[tuple[str, str], OpenAI] = {}
+        self._lock = threading.Lock()
 
-        # Tries are counted in one place, by the service.
-        return OpenAI(api_key=self._key, base_url=self._url, timeout=self._timeout, max_retries=0)
-
-    def post(self, request: ChatRequest) -> bytes:
+    def post(self, request: ChatRequest, refused: Set[str] = frozenset()) -> bytes:
         """Return the body of the answer with status 200.
+
+        Args:
+            request: What to ask.
+            refused: Parameters that the service is known not to take.
 
         Raises:
             PassingError: The network or the service failed.
-            JudgeError: The service refused the request.
+            UnsupportedParameter: The service does not take a parameter.
+            RefusedRequest: The service refused this request.
+            JudgeError: The service refuses every request.
         """
         import openai
 
-        limit = {} if request.max_tokens is None else {"max_tokens": request.max_tokens}
-        create: Any = self._client.chat.completions.with_streaming_response.create
+        sent = parameters(request, refused)
+        create: Any = self._client(request).chat.completions.with_streaming_response.create
         try:
             with create(
                 model=request.model,
@@ -93,18 +90,39 @@ class Wire:
                     {"role": role, "content": well_formed(content)}
                     for role, content in request.messages
                 ],
-                temperature=request.temperature,
-                **limit,
+                # The client knows the parameters by name; a server takes others too.
+                extra_body=sent,
             ) as answer:
                 return self._body(answer.iter_bytes())
         except openai.APIStatusError as error:
-            raise self._told(error, request.model) from error
+            raise self._told(error, request.model, sent.keys()) from error
         except PassingError:
             raise
         except Exception as error:
             # While a body comes in, failures are those of the HTTP library, which one depends on
             # the version of openai.
             raise PassingError(type(error.__cause__ or error).__name__) from error
+
+    def _client(self, request: ChatRequest) -> "OpenAI":
+        """Return the client for a profile and what it makes of a model's address."""
+        import openai
+
+        profile = request.profile
+        path = profile.path.format(model=quote(request.model, safe=""))
+        with self._lock:
+            if (profile.name, path) not in self._clients:
+                headers: dict[str, Any] = profile.sent_headers()
+                if profile.key_header is not None:
+                    headers |= {profile.key_header: self._key, "Authorization": openai.omit}
+                self._clients[profile.name, path] = openai.OpenAI(
+                    api_key=self._key,
+                    base_url=f"{self._url.rstrip('/')}/{path}" if path else self._url,
+                    timeout=self._timeout,
+                    default_query=profile.query or None,
+                    default_headers=headers,
+                    max_retries=0,  # tries are counted in one place, by the service
+                )
+            return self._clients[profile.name, path]
 
     def _body(self, parts: Iterable[bytes]) -> bytes:
         """Join the parts of a body that neither trickles in for ever nor never ends."""
@@ -115,15 +133,20 @@ class Wire:
                 raise PassingError("an answer without end")
         return bytes(body)
 
-    def _told(self, error: "APIStatusError", model: str) -> PassingError | JudgeError:
+    def _told(self, error: "APIStatusError", model: str, sent: Set[str]) -> Exception:
         """Translate a status: busy and broken services are asked again, others are not."""
         status = error.status_code
         if status >= 500 or (status == 429 and error.code != NO_CREDIT):
             return PassingError(f"HTTP {status}", _asked_wait(error.response.headers))
-        return JudgeError(
+        if status in ABOUT_ONE and (parameter := _refused(error, sent)):
+            return UnsupportedParameter(parameter)
+        told = (
             f"model {model!r} at {self.endpoint} refused the request with HTTP {status}: "
             f"{self._shown(error.message)}"
         )
+        if status in ABOUT_ONE:
+            return RefusedRequest(told)
+        return JudgeError(f"{told}{_ADVICE.get(status, '')}")
 
     def _shown(self, text: str) -> str:
         """Return words of the service without the key and without control characters."""
@@ -131,39 +154,36 @@ class Wire:
         return words[:SHOWN]
 
 
-def read_reply(body: bytes, request: ChatRequest) -> ChatReply:
-    """Return the reply in the body of an answer, whoever gave it.
-
-    An answer that says it is finished and holds no text is an empty reply. Tokens that the
-    service does not count are estimated.
-
-    Raises:
-        PassingError: The body is not an answer: cut off, garbled, or without a choice.
-    """
-    try:
-        answer = json.loads(body.decode("utf-8"))
-        choice, model = answer["choices"][0], answer["model"]
-        text, finish = choice["message"]["content"], choice.get("finish_reason")
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
-        raise PassingError(f"an answer that cannot be read: {type(error).__name__}") from error
-    if text is None and isinstance(finish, str):
-        text = ""
-    if not isinstance(text, str) or not isinstance(model, str):
-        raise PassingError("an answer without text or model")
-    text = well_formed(text)
-    usage = answer.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
-    asked = estimated_tokens(*(content for _, content in request.messages))
-    return ChatReply(
-        text=text,
-        model=model,
-        prompt_tokens=_count(counts.get("prompt_tokens"), asked),
-        completion_tokens=_count(counts.get("completion_tokens"), estimated_tokens(text)),
-    )
+def parameters(request: ChatRequest, refused: Set[str] = frozenset()) -> dict[str, Any]:
+    """Return what is sent besides model and messages, without what the service does not take."""
+    profile = request.profile
+    sent: dict[str, Any] = {}
+    if profile.temperature != "not_sent":
+        asked = profile.temperature == "as_asked"
+        sent["temperature"] = request.temperature if asked else profile.temperature
+    if request.limit is not None and profile.limit is not None:
+        names = dict.fromkeys((profile.limit, *LIMITS))
+        sent |= dict.fromkeys([name for name in names if name not in refused][:1], request.limit)
+    return {name: value for name, value in (sent | profile.body).items() if name not in refused}
 
 
-def _count(value: Any, estimate: int) -> int:
-    return value if type(value) is int and value >= 0 else estimate
+def _refused(error: "APIStatusError", sent: Set[str]) -> str | None:
+    """Return the parameter that a service says it does not take; None where it says no such."""
+    words = error.message.lower()
+    named = error.param if isinstance(error.param, str) else ""
+    if not (_UNSUPPORTED.search(words) or str(error.code).startswith("unsupported")):
+        return None
+    if (first := named.partition(".")[0]) in sent:
+        return first
+    return next((name for name in sent if re.search(rf"\b{name}\b", words)), None)
+
+
+_ADVICE = {
+    401: " Look at the key: OPENAI_API_KEY or --judge-key-file.",
+    403: " This key may not use the model: choose another, as a judge by openai:MODEL.",
+    404: " The models that the published scripts name are switched off. Choose one that is there, "
+    "as a judge by openai:MODEL or local:MODEL, or take `later`; see docs/judges.md.",
+}
 
 
 def _asked_wait(headers: Any) -> float:

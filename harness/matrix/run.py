@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from harness.console import print_table
 from harness.costs.devices import gpus
 from harness.errors import ConfigError, HarnessError, PreflightError
+from harness.evaluation.judging.ask_first import ask_first
 from harness.files.faults import require_folder
 from harness.identity.run import Run
 from harness.launchers.choose import launcher_of, submits, with_devices
@@ -58,7 +59,16 @@ def run_matrix(request: MatrixRequest) -> None:
         check(cells, one_machine=here)
         return
     check(cells, one_machine=here)
+    if not to_queue:
+        _ask_judges(work.standings)
     _run(work, None if to_queue else launcher)
+
+
+def _ask_judges(standings: Sequence[Standing]) -> None:
+    """Ask the judge of the cells that are left, once for all cells that ask alike."""
+    left = [one.cell for one in standings if one.state is not State.DONE]
+    for cell in {cell.run.located.evaluation: cell for cell in left}.values():
+        ask_first(cell.run.located.evaluation, cell.request.judging)
 
 
 def _run(work: Work, launcher: Launcher | None) -> None:

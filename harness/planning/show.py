@@ -9,7 +9,7 @@ from pydantic import BaseModel, create_model
 from harness import registry
 from harness.console import print_questions, print_table
 from harness.costs.devices import Devices, names_devices, parse_devices
-from harness.errors import PreflightError
+from harness.errors import ConfigError, PreflightError
 from harness.planning import preflight
 from harness.planning.plan import Plan
 from harness.settings.overrides import parse_overrides
@@ -17,6 +17,7 @@ from harness.settings.preset_files import METHOD, read_preset
 from harness.settings.request import Request
 from harness.settings.resolve import specs_of
 from harness.settings.spec import RunSpec, Strict
+from harness.world.places import are_built, locate_spec
 
 if TYPE_CHECKING:
     from harness.settings.ablation import AblationRow
@@ -26,11 +27,12 @@ _ASKS_METHOD = (_BEGIN, "training.batch_pairs")
 """How a key of `--set` begins where the method may refuse the value."""
 
 
-def print_plan(request: Request, devices: str | None = None) -> None:
+def print_plan(request: Request, devices: str | None = None, *, ask: bool = False) -> None:
     """Print the plan of a request, then what stands in its way.
 
     Args:
         request: What to plan.
+        ask: Whether to ask the judge one question per benchmark, which may cost something.
         devices: As `4xA100-80GB`, to plan for a machine that is not this one; what is missing here
             is then told and no error.
 
@@ -51,9 +53,22 @@ def print_plan(request: Request, devices: str | None = None) -> None:
         ask_method=not quick,
     )
     _show(plan, request, named)
+    if ask:
+        _ask_judge(specs[0], request)
     stops = plan.problems if named else (*plan.problems, *plan.missing)
     if stops:
         raise PreflightError(preflight.cannot_start(specs[0], stops))
+
+
+def _ask_judge(spec: RunSpec, request: Request) -> None:
+    from harness.evaluation.judging.ask_first import ask_first
+
+    if not are_built([spec]):
+        raise ConfigError(
+            "the tiny world is not built, so there is no question to ask the judge. `reproduce` "
+            "builds it and asks before it trains."
+        )
+    ask_first(locate_spec(spec).evaluation, request.judging)
 
 
 def _show(plan: Plan, request: Request, named: Devices | None) -> None:

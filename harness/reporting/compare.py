@@ -1,11 +1,11 @@
 """Runs side by side: one row per method, one column per metric and evaluation setting."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.types import Benchmark, Metric, Scorecard
+from benchmarks.types import Benchmark, LLMJudge, Metric, Scorecard
 from harness.errors import ConfigError
 from harness.reporting.published import PublishedValue
 from harness.reporting.statistics import Estimate, over_seeds
@@ -63,6 +63,15 @@ class Column:
         return f"{header(self.benchmark, self.metric)} {self.mark}".strip()
 
 
+MOST_UNREADABLE = 0.1
+"""Share of a judge's replies; if more cannot be read, what is left says nothing."""
+
+
+def too_unreadable(unreadable: int, replies: int) -> bool:
+    """Tell whether a judge can be read so seldom that there is no number to show."""
+    return unreadable > MOST_UNREADABLE * replies
+
+
 @dataclass(frozen=True)
 class Cell:
     """One metric of one method over its seeds."""
@@ -73,6 +82,13 @@ class Cell:
     empty: int
     samples: int
     """Like `unscored` and `empty`, summed over the seeds."""
+    judged: bool = False
+    """Whether a language model judges; else what is unscored is the answer itself."""
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether so many replies are unreadable that there is no number to show."""
+        return self.judged and too_unreadable(self.unscored, self.samples)
 
 
 @dataclass(frozen=True)
@@ -101,7 +117,9 @@ class Comparison:
         shown = {
             other.label: round(cell.official.mean, DIGITS[column.metric.unit])
             for other in self.rows
-            if (cell := other.cells.get(column)) and math.isfinite(cell.official.mean)
+            if (cell := other.cells.get(column))
+            and math.isfinite(cell.official.mean)
+            and not cell.is_withheld
         }
         if row.label not in shown or len(shown) < 2:
             return False
@@ -129,7 +147,10 @@ def compare(
         for metric in benchmark.metrics
         if metric.headline
     )
-    rows = tuple(Row(label, group, _cells(group, columns)) for label, group in groups.items())
+    judged = {one.name for one in benchmarks if isinstance(one.annotator, LLMJudge)}
+    rows = tuple(
+        Row(label, group, _cells(group, columns, judged)) for label, group in groups.items()
+    )
     names = {benchmark.name for benchmark in benchmarks}
     beside = [one for one in published if one.benchmark in names and one.belongs_to(size)]
     return Comparison(size, columns, rows, tuple(beside))
@@ -178,7 +199,9 @@ def _letters(place: int) -> str:
     return (_letters(ahead - 1) if ahead else "") + chr(ord("a") + last)
 
 
-def _cells(runs: Sequence[RunResult], columns: Sequence[Column]) -> dict[Column, Cell]:
+def _cells(
+    runs: Sequence[RunResult], columns: Sequence[Column], judged: Container[str]
+) -> dict[Column, Cell]:
     cells = {}
     for column in columns:
         cards = [
@@ -186,12 +209,12 @@ def _cells(runs: Sequence[RunResult], columns: Sequence[Column]) -> dict[Column,
             for run in runs
             if (card := run.scorecards.get(column.benchmark)) and Setting.of(card) == column.setting
         ]
-        if cell := cell_of(cards, column.metric.name):
+        if cell := cell_of(cards, column.metric.name, judged=column.benchmark in judged):
             cells[column] = cell
     return cells
 
 
-def cell_of(cards: Sequence[Scorecard], metric: str) -> Cell | None:
+def cell_of(cards: Sequence[Scorecard], metric: str, *, judged: bool) -> Cell | None:
     """Average one metric over scorecards of one setting, or return None where none has it."""
     cards = [card for card in cards if metric in card.official]
     if not cards:
@@ -207,4 +230,5 @@ def cell_of(cards: Sequence[Scorecard], metric: str) -> Cell | None:
         unscored=total("unscored"),
         empty=total("empty"),
         samples=total("samples"),
+        judged=judged,
     )

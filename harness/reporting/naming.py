@@ -7,7 +7,7 @@ from harness.files.digests import text_digest
 from harness.identity.run import Run
 from harness.settings.resolve import resolve
 
-_KEYS = ("protocol", "judge", "judge_runs", "benchmarks", "max_new_tokens", "data")
+_KEYS = ("protocol", "judge", "judge_runs", "judge_profile", "benchmarks", "max_new_tokens", "data")
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,24}")
 _DIGITS = 6
 

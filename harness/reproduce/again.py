@@ -6,16 +6,18 @@ from pathlib import Path
 
 from harness.console import messages
 from harness.evaluation.held import Held, of_base, of_run
+from harness.evaluation.judged import forget_replies
 from harness.evaluation.scorecards import IDENTITY
 from harness.files.atomic import commit
 from harness.identity.run import Run
+from harness.llm.messages import ChatSettings
 from harness.settings.request import Again
 
 HISTORY = "history"
 """Below the output folder: what was set aside, each with its time."""
 
 
-def set_aside(runs: Sequence[Run], what: Again) -> None:
+def set_aside(runs: Sequence[Run], what: Again, judging: ChatSettings) -> None:
     """Set aside the trainings, answers or judgements of runs that are finished.
 
     What is unfinished goes on: a call that was killed after this can be called again.
@@ -29,14 +31,19 @@ def set_aside(runs: Sequence[Run], what: Again) -> None:
         return
     held = [one for run in known for one in (of_run(run), of_base(run)) if one is not None]
     for one in {one.folder.path: one for one in held}.values():
-        set_aside_of(one, known[0].out, what)
+        set_aside_of(one, known[0].out, what, judging)
 
 
-def set_aside_of(held: Held, out: Path, what: Again) -> None:
-    """Set aside the finished answers, or only the judgements, of one model."""
+def set_aside_of(held: Held, out: Path, what: Again, judging: ChatSettings) -> None:
+    """Set aside the finished answers, or only the judgements, of one model.
+
+    The replies that the judge gave about them are forgotten, so that it is really asked again.
+    """
     with held.folder.locked():
         for name in held.asked.benchmarks:
-            judged, answers = [held.judged(name)], []
+            if what == "judgements":
+                forget_replies(held, name, judging)
+            judged, answers = held.judged_alike(name), []
             if what == "answers":
                 judged = sorted(held.folder.judgements.glob(f"{name}-*"))
                 file = held.responses(name)

@@ -8,6 +8,7 @@ from harness.console import messages
 from harness.errors import ConfigError, HarnessError
 from harness.evaluation.generation.samples import protocol_of
 from harness.evaluation.held import Held
+from harness.evaluation.judging.ask_first import ask_first
 from harness.files.faults import require_folder
 from harness.files.hub_names import on_hub
 from harness.identity.labels import label_of
@@ -97,12 +98,12 @@ def _require_known(asked: EvaluationSpec, judging: ChatSettings) -> None:
 
 def _finish(held: Held, model: Path, spec: RunSpec, wanted: Wanted) -> None:
     folder = held.folder
-    if wanted.again is None and not held.unjudged():
+    if wanted.again is None and held.is_finished:
         return
     require_places(wanted.out)
     folder.path.mkdir(parents=True, exist_ok=True)
     if wanted.again is not None:
-        set_aside_of(held, wanted.out, wanted.again)
+        set_aside_of(held, wanted.out, wanted.again, wanted.judging)
     if held.is_finished:
         return
     if wanted.only_judge and (missing := held.unanswered()):
@@ -110,6 +111,8 @@ def _finish(held: Held, model: Path, spec: RunSpec, wanted: Wanted) -> None:
             f"{folder.path.name} has no answers to {', '.join(missing)} under protocol "
             f"{held.asked.protocol!r}. `evaluate` generates them."
         )
+    if held.unanswered():
+        ask_first(held.asked, wanted.judging)
     with folder.locked():
         messages.print(f"evaluate {folder.path}", markup=False)
         if not folder.manifest.exists():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.console import messages
 from harness.evaluation.held import is_finished, of_base, of_run
+from harness.evaluation.judging.ask_first import ask_first
 from harness.files.faults import require_folder
 from harness.identity.run import Run
 from harness.launchers.choose import launcher_of, submit_request, submits, with_devices
@@ -87,12 +88,13 @@ def _check(specs: Sequence[RunSpec], request: Request) -> Plan:
 def _run_all(runs: Sequence[Run], request: Request, launcher: Launcher) -> None:
     """Check, then run whatever is not finished."""
     if request.again is not None:
-        set_aside(runs, request.again)
+        set_aside(runs, request.again, request.judging)
     if _is_done(runs):
         return
     plan = _check([run.located for run in runs], request)
     for note in plan.notes:
         messages.print(note, markup=False)
+    ask_first(runs[0].located.evaluation, request.judging)
     for run in {run.base: run for run in runs}.values():
         evaluate_base(run, request.judging)
     for run in runs:

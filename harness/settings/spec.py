@@ -19,6 +19,7 @@ ADDED: Mapping[str, Any] = {
     "model.lora_rank": 0,
     "model.lora_alpha": 16.0,
     "evaluation.judge_runs": 1,
+    "evaluation.judge_profile": None,
 }
 """Fields younger than the first runs, each with the value that stands for what was done before.
 
@@ -198,6 +199,11 @@ class EvaluationSpec(Strict):
         ge=1,
         description="How often openai judges every answer, where the benchmark reads several runs "
         "(mm_vet; paper: 5).",
+    )
+    judge_profile: str | None = Field(
+        default=None,
+        description="What the judge's endpoint accepts: a built-in profile or a YAML file. "
+        "Default: found by the model's name.",
     )
     protocol: str = Field(default="official", description="Decoding settings, by name.")
     batch_size: int = Field(default=1, gt=0, description="Samples generated together.")

@@ -115,12 +115,16 @@ CASES = (
     Case("{score} --responses {answers} --judge replay:{folder}", "{folder}"),
     Case("{score} --responses {answers} --judge replay:{binary}", "{binary}"),
     Case(
-        "{score} --responses {answers} --judge openai --judge-key-file {key} --judge-url nowhere",
+        "{asked} --judge-url nowhere",
         "a model's address must look like https://host/v1",
     ),
     Case("{score} --responses {answers} --judge openai --judge-key-file {nothing}", "{nothing}"),
     Case("{score} --responses {answers} --judge openai --judge-workers 0", "--judge-workers"),
     Case("{score} --responses {answers} --judge openai --max-judge-calls=-1", "--max-judge-calls"),
+    Case("{score} --responses {answers} --judge openai --stop-unreadable 5", "--stop-unreadable"),
+    Case("{asked} --judge-profile nope", "there is no judge profile 'nope'"),
+    Case("{asked} --judge-profile {nothing}.yaml", "(No such file or directory)"),
+    Case("{asked} --judge-profile {listed_run}/run.yaml", "is a mapping of names to values"),
     Case("{score} --responses {answers} --format nope", "nope"),
     Case("{score} --responses {answers} --limit 0", "--limit"),
     Case(

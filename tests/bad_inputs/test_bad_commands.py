@@ -22,6 +22,7 @@ def places(tmp_path_factory):
     """Files and folders as users mistake them, by the names that the cases have for them."""
     root = tmp_path_factory.mktemp("places")
     lab = Lab(root / "lab")
+    (lab.data / "mm_vet" / "judge_prompt.txt").write_text("Judge.")
     files = {
         "file": b"a file\n",
         "binary": b"\x00\xff\xfe\x80\n\x00\xff\n",
@@ -46,6 +47,8 @@ def places(tmp_path_factory):
     pq.write_table(table.drop_columns(["clip_gap"]), root / "unscored.parquet")
     names = [*(name.partition("/")[0] for name in files), "folder", "folder.parquet"]
     found = {name.replace(".jsonl", "").replace(".", "_"): root / name for name in names}
+    score = f"score --benchmark mm_vet --data {lab.data / 'mm_vet'}"
+    key = f"--judge-key-file {found['key']}"
     return found | {
         "locked": "/proc/self",
         "long": root / ("x" * 300),
@@ -54,7 +57,8 @@ def places(tmp_path_factory):
         "model": lab.model,
         "replies": lab.replies,
         "pairs": lab.pairs,
-        "score": f"score --benchmark mm_vet --data {lab.data / 'mm_vet'}",
+        "score": score,
+        "asked": f"{score} --responses {found['answers']} --judge openai {key}",
     }
 
 

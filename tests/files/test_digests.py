@@ -143,7 +143,7 @@ def test_keys_of_replies():
 
 def test_keys_of_annotations():
     benchmark = SimpleNamespace(name="some", request=lambda sample, response: sample.question)
-    annotators = SimpleNamespace(describe=lambda benchmark: "judge")
+    annotators = SimpleNamespace(asked=lambda benchmark: "judge")
     key = Annotation(benchmark, annotators).key(Sample(1, "?", ""), Response(1, "a cat"))
     assert key == ("7533a74f13aebc2902e8bebf594550942df1916010630b1e45127e56d133c243")
 

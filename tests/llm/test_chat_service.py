@@ -11,7 +11,7 @@ from chat_server import KEY, MISCHIEF, ask_for, good, open_chat
 from harness.errors import ConfigError, JudgeError
 from harness.llm.chat import ChatReply, ChatRequest, ChatService, ChatSettings, Spent
 from harness.llm.messages import estimated_tokens
-from harness.llm.wire import PassingError, read_reply
+from harness.llm.reading import PassingError, read_reply
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def read(body):
 
 
 def test_no_text_at_the_end_of_an_answer_is_an_empty_reply():
-    assert read(good("model-1", None, finish="content_filter")).text == ""
+    assert read(good("model-1", None, finish="length")).text == ""
     assert read(good("model-1", "")).text == ""
     with pytest.raises(PassingError, match="without text"):
         read(good("model-1", None, finish=None))

@@ -15,6 +15,9 @@ JUDGING = Options(
         "workers": Flag("--judge-workers"),
         "max_calls": Flag("--max-judge-calls"),
         "max_tokens": Flag("--max-judge-tokens"),
+        "unreadable_attempts": Flag("--unreadable-attempts"),
+        "stop_unreadable": Flag("--stop-unreadable", metavar="N/M"),
+        "max_unjudged": Flag("--max-unjudged"),
     },
     ChatSettings,
 )
@@ -27,4 +30,12 @@ Judge = Annotated[
 JudgeRuns = Annotated[
     int,
     typer.Option("--judge-runs", min=1, help="Judge everything this often (mm_vet; paper: 5)."),
+]
+JudgeProfile = Annotated[
+    str | None,
+    typer.Option(
+        "--judge-profile",
+        metavar="NAME|FILE",
+        help="What the judge's endpoint accepts, see docs/judges.md. Default: by the model's name.",
+    ),
 ]

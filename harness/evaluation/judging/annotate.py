@@ -5,9 +5,9 @@ asks nobody.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from harness.errors import ConfigError, JudgeError
 from harness.evaluation.judging.annotators import Annotators, tagged_json, tagger_of
 from harness.evaluation.judging.judge import Judge, Question
 from harness.evaluation.judging.replies import Replies, appending, keep_only, read_journal, row
+from harness.evaluation.judging.watch import Watch, state_of
 from harness.files.digests import text_digest
 from harness.llm.budget import Spent
 
@@ -50,6 +51,7 @@ class Annotation:
         """
         judge, annotator = self.annotators.judge, self.benchmark.annotator
         judged: list[str] = []
+        by = ""
         if isinstance(annotator, LLMJudge):
             if judge is None:
                 raise ConfigError(
@@ -57,19 +59,31 @@ class Annotation:
                     "Choose one with --judge openai or --judge replay:FILE."
                 )
             judged = judge.replies(question_about(self.benchmark, annotator, sample, response))
+            by = judge.answered_as(annotator)
         tagger = tagger_of(self.benchmark)
         if annotator is None or tagger is None:
-            return Replies(tuple(judged))
+            return Replies(tuple(judged), by=by)
         tagged = judge.tagged(annotator, sample.id) if judge else None
         if tagged is None:
             texts = tagger.texts(response, judged)
             tagged = tagged_json(self.annotators.tagger(tagger.name), texts)
-        return Replies(tuple(judged), tagged)
+        return Replies(tuple(judged), tagged, by)
+
+    def is_refused(self, answer: Replies) -> bool:
+        """Tell whether the judge refused to say anything about a response."""
+        annotator = self.benchmark.annotator
+        return isinstance(annotator, LLMJudge) and state_of(annotator, answer) == "refused"
+
+    def forget(self, pair: Pair) -> None:
+        """Drop what is stored about a response, so that the judge is asked anew."""
+        judge, annotator = self.annotators.judge, self.benchmark.annotator
+        if judge is not None and isinstance(annotator, LLMJudge):
+            judge.forget(question_about(self.benchmark, annotator, *pair))
 
     def key(self, sample: Sample, response: Response) -> str:
         """Return a hash of everything that decides the replies."""
         parts = (
-            self.annotators.describe(self.benchmark),
+            self.annotators.asked(self.benchmark),
             self.benchmark.name,
             repr(sample.id),
             self.benchmark.request(sample, response),
@@ -111,23 +125,29 @@ def annotate(
         return replies
     keys = {sample.id: annotation.key(sample, response) for sample, response in asked}
     known = read_journal(journal, with_tagger=tagger_of(annotation.benchmark) is not None)
+    refused = [key for key, one in known.items() if annotation.is_refused(one)]
+    for key in refused:  # nobody was paid for these, and now they may be judged
+        del known[key]
+    missing = [pair for pair in asked if keys[pair[0].id] not in known]
+    before = [known[key] for key in keys.values() if key in known]
     with appending(journal) as write:
-        missing = [pair for pair in asked if keys[pair[0].id] not in known]
-        for (sample, _), answer in _ask(annotation, missing):
+        for (sample, _), answer in _ask(annotation, missing, before):
             known[keys[sample.id]] = answer
             write(row(sample.id, keys[sample.id], answer))
-    if len(known) > len(keys):
+    if refused or len(known) > len(keys):
         # Rows about earlier answers go, so that the file can be replayed: one row per sample.
         keep_only(journal, (row(each, key, known[key]) for each, key in keys.items()))
     return replies | {sample_id: known[key] for sample_id, key in keys.items()}
 
 
-def _ask(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Replies]]:
+def _ask(
+    annotation: Annotation, pairs: Sequence[Pair], before: Sequence[Replies] = ()
+) -> Iterator[tuple[Pair, Replies]]:
     """Yield replies as they come, and say how many are missing when the judge fails."""
     judge, name, done = annotation.annotators.judge, annotation.benchmark.name, 0
     with _Progress(f"{name}: replies", len(pairs), judge) as advance:
         try:
-            for answered in _answers(annotation, pairs):
+            for answered in _watched(annotation, pairs, before):
                 yield answered
                 done += 1
                 advance()
@@ -141,7 +161,25 @@ def _ask(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, 
             ) from error
 
 
-def _answers(annotation: Annotation, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Replies]]:
+def _watched(
+    annotation: Annotation, pairs: Sequence[Pair], before: Sequence[Replies]
+) -> Iterator[tuple[Pair, Replies]]:
+    """Yield the replies of a judge that is paid for as long as they are worth it."""
+    judge, annotator = annotation.annotators.judge, annotation.benchmark.annotator
+    answers = _answers(annotation, pairs)
+    if not isinstance(annotator, LLMJudge) or judge is None or judge.settings is None:
+        yield from answers
+        return
+    watch = Watch(judge.settings, annotator, len(before) + len(pairs), before, annotation.forget)
+    with closing(answers):  # nothing new is asked once the judge is given up
+        for pair, answer in answers:
+            yield from watch.kept(pair, answer)
+        yield from watch.rest()
+
+
+def _answers(
+    annotation: Annotation, pairs: Sequence[Pair]
+) -> Generator[tuple[Pair, Replies], None, None]:
     """Yield replies, several questions at a time where the judge allows it.
 
     After a failure nothing new is asked; the questions in flight are finished first.

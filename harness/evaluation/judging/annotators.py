@@ -43,16 +43,28 @@ class Annotators:
     taggers: dict[str, Tagger]
     """By the name that a benchmark's NounTagger has."""
 
-    def describe(self, benchmark: Benchmark[Any]) -> str:
-        """Return judge and tagger of a benchmark as shown on its scorecard."""
+    def describe(self, benchmark: Benchmark[Any], by: str = "") -> str:
+        """Return judge and tagger of a benchmark as shown on its scorecard.
+
+        Args:
+            benchmark: What they answer.
+            by: Who judged, if that is known better than by whom was asked.
+        """
         annotator = benchmark.annotator
         names = []
         if isinstance(annotator, LLMJudge) and self.judge is not None:
-            names.append(self.judge.name(annotator))
+            names.append(by or self.judge.name(annotator))
         tagger = tagger_of(benchmark)
         if tagger is not None:
             names.append(f"tagger: {self.tagger(tagger.name).name}")
         return "; ".join(names) or "none"
+
+    def asked(self, benchmark: Benchmark[Any]) -> str:
+        """Return what decides the replies besides the questions."""
+        annotator, judge = benchmark.annotator, self.judge
+        if not isinstance(annotator, LLMJudge) or judge is None:
+            return self.describe(benchmark)
+        return self.describe(benchmark) + judge.manner(annotator)
 
     def tagger(self, name: str) -> Tagger:
         """Return the tagger that a benchmark asks for.
@@ -78,6 +90,7 @@ def find_annotators(
     settings: ChatSettings = DEFAULTS,
     runs: int = 1,
     service: "ChatService | None" = None,
+    profile: str | None = None,
 ) -> Annotators:
     """Return the judge that is named and the taggers that go with it.
 
@@ -87,6 +100,7 @@ def find_annotators(
         settings: How `openai` is reached.
         runs: How often `openai` judges every response.
         service: From `open_service`, so that several benchmarks share one budget.
+        profile: What the model of `openai` accepts, see `harness.llm.profiles`.
 
     Raises:
         ConfigError: There is no such judge, or it needs a key and has none.
@@ -94,11 +108,13 @@ def find_annotators(
     kind, _, argument = (judge or "").partition(":")
     if runs != 1 and kind != "openai":
         raise ConfigError(f"--judge-runs {runs} goes with --judge openai, not with {judge!r}.")
+    if profile is not None and kind != "openai":
+        raise ConfigError(f"a judge profile goes with --judge openai, not with {judge!r}.")
     if kind == "oracle":
         return _oracle(data)
     if kind == "openai":
         service = service or open_service(judge, settings)
-        return Annotators(OpenAIJudge(argument or None, service, runs), _taggers(data))
+        return Annotators(OpenAIJudge(argument or None, service, runs, profile), _taggers(data))
     if kind == "replay" and argument:
         return Annotators(ReplayJudge(Path(argument)), _taggers(data))
     if judge is None or judge == LATER:

@@ -1,7 +1,8 @@
 """What judge and tagger said about a response, and how it lies on disk.
 
 A file of replies is JSONL, one row per response, appended as they come: {"id", "key", "replies"},
-and "tagged" where there is a tagger. The key is a hash of everything that decides the replies.
+"tagged" where there is a tagger, and "judge" where the one who answered has a name of its own. The
+key is a hash of everything that decides the replies.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +24,8 @@ class Replies:
     """In call order, of all runs one after the other."""
     tagged: str | None = None
     """The tagger's reply, as JSON; None where nobody tagged anything."""
+    by: str = ""
+    """Who judged, where that is known only since it answered."""
 
     def flat(self) -> list[str]:
         """Return all replies as a benchmark's `score` takes them, the tagger's last."""
@@ -34,7 +37,7 @@ class Replies:
         replies = tuple(row["replies"])
         if with_tagger and "tagged" not in row:
             return cls(replies[:-1], replies[-1])
-        return cls(replies, row.get("tagged"))
+        return cls(replies, row.get("tagged"), row.get("judge", ""))
 
 
 def read_journal(path: Path, *, with_tagger: bool) -> dict[str, Replies]:
@@ -75,11 +78,12 @@ def _require_types(row: Row) -> None:
         LookupError: Something is missing.
         TypeError: Something is of another type.
     """
-    key, replies, tagged = row["key"], row["replies"], row.get("tagged")
+    key, replies = row["key"], row["replies"]
+    others = (row.get("tagged") or "", row.get("judge", ""))
     if not isinstance(key, str) or not isinstance(replies, list):
         raise TypeError("a key is a text, and replies are a list")
-    if not all(isinstance(one, str) for one in (*replies, tagged or "")):
-        raise TypeError("replies are texts")
+    if not all(isinstance(one, str) for one in (*replies, *others)):
+        raise TypeError("replies and who gave them are texts")
 
 
 @contextmanager
@@ -93,7 +97,8 @@ def appending(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
 def row(sample_id: SampleId, key: str, replies: Replies) -> dict[str, Any]:
     """Return the row about one response."""
     tagged = {} if replies.tagged is None else {"tagged": replies.tagged}
-    return {"id": sample_id, "key": key, "replies": list(replies.judge), **tagged}
+    by = {"judge": replies.by} if replies.by else {}
+    return {"id": sample_id, "key": key, "replies": list(replies.judge), **tagged, **by}
 
 
 def keep_only(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

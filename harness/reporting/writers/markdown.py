@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.types import Benchmark
-from harness.reporting.compare import Cell, Comparison, Row, settings_of
+from harness.reporting.compare import MOST_UNREADABLE, Cell, Comparison, Row, settings_of
 from harness.reporting.words import MISSING, benchmark_name, escaped, estimate, grid, header
 from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.published_table import published_section
@@ -43,7 +43,12 @@ def _run_row(comparison: Comparison, row: Row) -> list[str]:
 
 
 def cell_text(cell: Cell, unit: str, runs: int) -> str:
-    """Return the mean with its interval, the number of seeds if some lack it, † if unreadable."""
+    """Return the mean with its interval, the number of seeds if some lack it, † if unreadable.
+
+    Instead of a number that is withheld stands the share of the replies that cannot be read.
+    """
+    if cell.is_withheld:
+        return f"{MISSING} ({cell.unscored / cell.samples:.0%} unreadable)"
     text = estimate(cell.official, unit)
     if cell.official.count != runs:
         text += f" (n={cell.official.count})"
@@ -58,6 +63,11 @@ def legend(comparison: Comparison) -> list[str]:
         notes.append("±: half-width of the 95 % interval of the mean over seeds (Student's t).")
     if any(cell.unscored for cell in cells):
         notes.append("†: holds unreadable judge replies, listed below.")
+    if any(cell.is_withheld for cell in cells):
+        notes.append(
+            f"{MISSING} (… unreadable): no number, because more than {MOST_UNREADABLE:.0%} of the "
+            "judge's replies cannot be read."
+        )
     return notes
 
 
@@ -103,7 +113,7 @@ def unreadable_replies(comparison: Comparison) -> list[str]:
                 continue
             careful = (
                 f"; {estimate(cell.careful, column.metric.unit)} without the unreadable ones"
-                if cell.unscored and cell.careful
+                if cell.unscored and cell.careful and not cell.is_withheld
                 else ""
             )
             name = f"{header(column.benchmark, column.metric)} {column.mark}".strip()

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.types import Benchmark, Scorecard
+from benchmarks.types import Benchmark, LLMJudge, Scorecard
+from harness.reporting.compare import MOST_UNREADABLE, too_unreadable
 from harness.reporting.words import metric_name
 
 SHOWN = 3
@@ -22,11 +23,24 @@ def remarks(benchmark: Benchmark[Any], card: Scorecard) -> list[str]:
             "published script would not have come to its end, so there is no official number: "
             "ask again."
         )
+    if is_withheld(benchmark, card):
+        sentences.append(
+            f"{counts['unscored'] / counts['samples']:.0%} of the judge's replies say nothing: "
+            f"with more than {MOST_UNREADABLE:.0%} of them there is no number to show. What the "
+            "published script would print stands in `score --json`."
+        )
     if unread:
         sentences.append(
             f"{unread} of {counts['samples']} replies {benchmark.unreadable}.{_effect(card)}"
         )
     return sentences + [text for part, text in benchmark.caveats.items() if part in card.judge]
+
+
+def is_withheld(benchmark: Benchmark[Any], card: Scorecard) -> bool:
+    """Tell whether a judge could be read too seldom for a number."""
+    return isinstance(benchmark.annotator, LLMJudge) and too_unreadable(
+        card.counts["unscored"], card.counts["samples"]
+    )
 
 
 def _effect(card: Scorecard) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.types import Benchmark, Metric, Scorecard
+from benchmarks.types import Benchmark, LLMJudge, Metric, Scorecard
 from harness.reporting.compare import (
+    Cell,
     Row,
     RunResult,
     Setting,
@@ -19,7 +20,6 @@ from harness.reporting.words import (
     estimate,
     grid,
     metric_name,
-    number,
 )
 from harness.reporting.writers.remarks import remarks
 
@@ -45,8 +45,10 @@ def _section(
         if (card := run.scorecards.get(benchmark.name)) and Setting.of(card) == setting
     }
     headers = ["Metric", *(f"seed {seed}" for seed in cards), "mean", "without unreadable"]
+    judged = isinstance(benchmark.annotator, LLMJudge)
     lines = [
-        _line(metric, list(cards.values())) for metric in metrics_in(benchmark, cards.values())
+        _line(metric, list(cards.values()), judged)
+        for metric in metrics_in(benchmark, cards.values())
     ]
     counts = "; ".join(
         f"seed {seed}: "
@@ -81,16 +83,24 @@ def _remarks(benchmark: Benchmark[Any], cards: Mapping[int, Scorecard]) -> list[
     ]
 
 
-def _line(metric: Metric, cards: Sequence[Scorecard]) -> list[str]:
+def _line(metric: Metric, cards: Sequence[Scorecard], judged: bool) -> list[str]:
     arrow = "↑" if metric.higher_is_better else "↓"
-    seeds = [
-        number(card.official[metric.name], metric.unit) if metric.name in card.official else MISSING
-        for card in cards
+    unit = metric.unit
+    seeds = [cell_of([card], metric.name, judged=judged) for card in cards]
+    cell = cell_of(cards, metric.name, judged=judged)
+    careful = (
+        estimate(cell.careful, unit) if cell and cell.careful and not cell.is_withheld else MISSING
+    )
+    return [
+        escaped(f"{metric_name(metric.name)} {arrow}"),
+        *(_shown(one, unit) for one in seeds),
+        _shown(cell, unit),
+        careful,
     ]
-    cell = cell_of(cards, metric.name)
-    mean = estimate(cell.official, metric.unit) if cell else MISSING
-    careful = estimate(cell.careful, metric.unit) if cell and cell.careful else MISSING
-    return [escaped(f"{metric_name(metric.name)} {arrow}"), *seeds, mean, careful]
+
+
+def _shown(cell: Cell | None, unit: str) -> str:
+    return MISSING if cell is None or cell.is_withheld else estimate(cell.official, unit)
 
 
 def _provenance(provenance: Mapping[str, Mapping[str, str]]) -> str:

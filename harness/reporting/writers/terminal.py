@@ -14,7 +14,7 @@ from harness.evaluation.items import Item, plain
 from harness.reporting.compare import Column, Comparison, Row
 from harness.reporting.words import MISSING
 from harness.reporting.writers.markdown import cell_text
-from harness.reporting.writers.remarks import remarks, shown
+from harness.reporting.writers.remarks import is_withheld, remarks, shown
 
 CHUNK = 200
 """Items that are laid out together; their columns do not depend on what is in them."""
@@ -27,7 +27,7 @@ _ANY = 10_000
 
 def print_scorecard(benchmark: Benchmark[Any], card: Scorecard) -> None:
     """Print every metric as the published script counts and over readable replies only."""
-    columns = (card.official, card.careful)
+    columns = ({}, {}) if is_withheld(benchmark, card) else (card.official, card.careful)
     rows = [
         (name, *(shown(column[name]) if name in column else "-" for column in columns))
         for name in dict.fromkeys([*card.official, *card.careful])

@@ -12,6 +12,7 @@ from harness.errors import ConfigError, DataError, JudgeError
 from harness.evaluation.judging.judge import OpenAIJudge, Question
 from harness.evaluation.judging.replay import ReplayJudge
 from harness.llm.chat import ChatSettings
+from harness.llm.profiles import UNKNOWN
 
 KEY = "sk-secret-of-the-test"
 ANNOTATOR = LLMJudge(
@@ -149,7 +150,7 @@ def test_the_model_is_called_until_its_reply_is_readable(endpoint):
             {"role": "user", "content": "Rate it."},
         ],
         "temperature": 0.0,
-        "max_tokens": 3,
+        "max_tokens": 3 + UNKNOWN.thinking_tokens,
     }
     assert second["messages"][1]["content"] == "Rate it. again"
     assert second["temperature"] == 0.5
@@ -170,9 +171,15 @@ def test_a_service_that_stays_away_is_an_error_and_never_a_reply(endpoint):
 
 
 def test_a_refused_request_is_not_repeated(endpoint):
-    endpoint.answers = [400]
-    with pytest.raises(JudgeError, match="refused"):
+    endpoint.answers = [401]
+    with pytest.raises(JudgeError, match=r"HTTP 401.*Look at the key"):
         OpenAIJudge().replies(question())
+    assert len(endpoint.requests) == 1
+
+
+def test_a_request_that_is_refused_by_itself_is_a_failed_call(endpoint):
+    endpoint.answers = [400]
+    assert OpenAIJudge().replies(question()) == [FAILED_CALL]
     assert len(endpoint.requests) == 1
 
 
