@@ -5,6 +5,7 @@ import importlib.util
 import io
 import tokenize
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,12 +41,19 @@ def source_digest(module: str) -> str:
         if file.suffix != _PYTHON:
             found[name] = text_digest(file.read_bytes())
             continue
-        text = file.read_text("utf-8")
-        found[name] = stripped(text)
-        is_package = file.name == "__init__.py"
-        waiting += [one for one in _imported(text, name, is_package) if _top(one) in packages]
+        stat = file.stat()
+        stamp = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+        found[name], imported = _code(file, name, stamp)
+        waiting += [one for one in imported if _top(one) in packages]
     parts = (f"{name}\0{code}\0" for name, code in sorted(found.items()))
     return text_digest(*parts, digits=16)
+
+
+@lru_cache(maxsize=512)
+def _code(file: Path, name: str, _stamp: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the code of a module and what it imports, read once while the file does not change."""
+    text = file.read_text("utf-8")
+    return stripped(text), tuple(_imported(text, name, file.name == "__init__.py"))
 
 
 def stripped(text: str) -> str:

@@ -14,11 +14,11 @@ from urllib.parse import quote, urlsplit
 
 from harness.errors import ConfigError, JudgeError, RefusedRequest, in_words
 from harness.llm.messages import ChatRequest, ChatSettings, well_formed
-from harness.llm.profiles import LIMITS
+from harness.llm.profiles import LIMITS, Profile
 from harness.llm.reading import PassingError
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, OpenAI
+    from openai import APIStatusError, Omit, OpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
 SHOWN = 300
@@ -92,6 +92,7 @@ class Wire:
                 ],
                 # The client knows the parameters by name; a server takes others too.
                 extra_body=sent,
+                extra_headers=self._key_headers(request.profile),
             ) as answer:
                 return self._body(answer.iter_bytes())
         except openai.APIStatusError as error:
@@ -103,6 +104,14 @@ class Wire:
             # the version of openai.
             raise PassingError(type(error.__cause__ or error).__name__) from error
 
+    def _key_headers(self, profile: Profile) -> "dict[str, str | Omit]":
+        """Return the header of the key where it is not the usual one."""
+        import openai
+
+        if profile.key_header is None:
+            return {}
+        return {profile.key_header: self._key, "Authorization": openai.Omit()}
+
     def _client(self, request: ChatRequest) -> "OpenAI":
         """Return the client for a profile and what it makes of a model's address."""
         import openai
@@ -111,15 +120,12 @@ class Wire:
         path = profile.path.format(model=quote(request.model, safe=""))
         with self._lock:
             if (profile.name, path) not in self._clients:
-                headers: dict[str, Any] = profile.sent_headers()
-                if profile.key_header is not None:
-                    headers |= {profile.key_header: self._key, "Authorization": openai.omit}
                 self._clients[profile.name, path] = openai.OpenAI(
                     api_key=self._key,
                     base_url=f"{self._url.rstrip('/')}/{path}" if path else self._url,
                     timeout=self._timeout,
                     default_query=profile.query or None,
-                    default_headers=headers,
+                    default_headers=profile.sent_headers(),
                     max_retries=0,  # tries are counted in one place, by the service
                 )
             return self._clients[profile.name, path]

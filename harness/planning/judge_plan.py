@@ -7,9 +7,9 @@ from typing import Any
 from benchmarks.types import Benchmark, LLMJudge, Response, Sample
 from harness.errors import DataError
 from harness.evaluation.judging.annotate import Pair, question_about
-from harness.evaluation.judging.annotators import Annotators
-from harness.evaluation.judging.judge import Judge, Question, chat_request
-from harness.llm.messages import ChatRequest, estimated_tokens
+from harness.evaluation.judging.annotators import DEFAULTS, Annotators
+from harness.evaluation.judging.judge import Judge, Question, attempts, chat_request
+from harness.llm.messages import ChatRequest, ChatSettings, estimated_tokens
 from harness.settings.spec import EvaluationSpec
 
 ASSUMED_ANSWER = "word " * 120
@@ -18,7 +18,7 @@ ASSUMED_ANSWER = "word " * 120
 
 @dataclass(frozen=True)
 class JudgePlan:
-    """Calls and tokens that a scoring needs if every first reply is readable."""
+    """Calls and tokens that a scoring needs if every first reply is readable, and what it may."""
 
     calls: int
     """Calls to pay for."""
@@ -28,6 +28,8 @@ class JudgePlan:
     """Characters of the messages divided by four, rounded up per call."""
     completion_tokens_limit: int | None
     """The most that the replies may take; None where the benchmark sets no limit."""
+    more_calls_limit: int = 0
+    """The most calls besides, if replies cannot be read."""
 
     def __add__(self, other: "JudgePlan") -> "JudgePlan":
         """Sum up two benchmarks; without a limit in one there is none."""
@@ -37,6 +39,7 @@ class JudgePlan:
             recalled=self.recalled + other.recalled,
             prompt_tokens_estimate=self.prompt_tokens_estimate + other.prompt_tokens_estimate,
             completion_tokens_limit=None if None in limits else sum(filter(None, limits)),
+            more_calls_limit=self.more_calls_limit + other.more_calls_limit,
         )
 
     def __mul__(self, times: int) -> "JudgePlan":
@@ -47,13 +50,29 @@ class JudgePlan:
 NOTHING = JudgePlan(0, 0, 0, 0)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A model behind an endpoint, as it will be asked."""
+
+    model: str | None = None
+    """None: the one that belongs to the benchmark."""
+    profile: str | None = None
+    settings: ChatSettings = DEFAULTS
+
+
+ASKED = Asked()
+
+
 def assumed_pairs(samples: Sequence[Sample]) -> list[Pair]:
     """Return the samples with an answer of assumed length, for a plan before there are any."""
     return [(sample, Response(sample.id, ASSUMED_ANSWER)) for sample in samples]
 
 
 def judge_plan(
-    benchmark: Benchmark[Any], pairs: Sequence[Pair], annotators: Annotators | None = None
+    benchmark: Benchmark[Any],
+    pairs: Sequence[Pair],
+    annotators: Annotators | None = None,
+    asked: Asked = ASKED,
 ) -> JudgePlan:
     """Count what a benchmark's language model will be asked.
 
@@ -61,7 +80,8 @@ def judge_plan(
         benchmark: What is scored.
         pairs: Samples with their answers, or `assumed_pairs`.
         annotators: Who will be asked; some judges are paid nothing. None plans for the
-            benchmark's own model in one run, and knows of no stored reply.
+            model that is asked for in one run, and knows of no stored reply.
+        asked: The model that is asked for, where there are no annotators.
 
     Raises:
         ConfigError: The benchmark cannot read several runs.
@@ -78,19 +98,24 @@ def judge_plan(
         for pair in pairs:
             if annotator.needed(*pair):
                 question = question_about(benchmark, annotator, *pair)
-                needed, stored = _planned(question, judge)
+                needed, stored = _planned(question, judge, asked)
                 requests += needed
                 recalled += stored
     except ValueError as error:
         raise DataError(f"benchmark '{benchmark.name}': {error}") from error
-    limit = annotator.max_tokens
+    limits = [request.limit for request in requests]
+    settings = judge.settings if judge is not None and judge.settings else asked.settings
+    more = attempts(annotator, settings) - 1
     return JudgePlan(
         calls=len(requests),
         recalled=recalled,
         prompt_tokens_estimate=sum(
             estimated_tokens(*(content for _, content in request.messages)) for request in requests
         ),
-        completion_tokens_limit=limit * len(requests) if limit is not None else None,
+        completion_tokens_limit=(
+            None if annotator.max_tokens is None else sum(filter(None, limits))
+        ),
+        more_calls_limit=more * len(requests),
     )
 
 
@@ -105,8 +130,12 @@ def runs_problems(evaluation: EvaluationSpec) -> list[str]:
     ]
 
 
-def _planned(question: Question, judge: Judge | None) -> tuple[list[ChatRequest], int]:
+def _planned(
+    question: Question, judge: Judge | None, asked: Asked
+) -> tuple[list[ChatRequest], int]:
     if judge is not None:
         return judge.planned(question)
-    first = question.annotator.calls[0]
-    return [chat_request(question.annotator, question.request() + first.suffix, first)], 0
+    annotator = question.annotator
+    first = annotator.calls[0]
+    text = question.request() + first.suffix
+    return [chat_request(annotator, text, first, 0, asked.model, asked.profile)], 0

@@ -66,7 +66,11 @@ def computes_columns(specs: Sequence[RunSpec]) -> bool:
 
 
 def judge_calls(
-    evaluation: EvaluationSpec, runs: int, problems: list[str], missing: list[str]
+    evaluation: EvaluationSpec,
+    runs: int,
+    judging: ChatSettings,
+    problems: list[str],
+    missing: list[str],
 ) -> "tuple[JudgePlan | None, int]":
     """Read all benchmarks; return what judging the runs and the base model asks.
 
@@ -76,11 +80,19 @@ def judge_calls(
     from harness.evaluation.generation.samples import decoding_of
     from harness.evaluation.judging.annotators import runs_of
     from harness.planning.benchmark_data import missing_data
-    from harness.planning.judge_plan import NOTHING, assumed_pairs, judge_plan, runs_problems
+    from harness.planning.judge_plan import (
+        NOTHING,
+        Asked,
+        assumed_pairs,
+        judge_plan,
+        runs_problems,
+    )
     from harness.upstream.reading import read_data
 
     problems += runs_problems(evaluation)
     paid = evaluation.judge.startswith("openai")
+    model = evaluation.judge.partition(":")[2] or None
+    asked = Asked(model, evaluation.judge_profile, judging)
     total, known = NOTHING, not paid or not in_world(evaluation.data)
     unread = 0
     for name in evaluation.benchmarks:
@@ -93,7 +105,7 @@ def judge_calls(
                 samples, _ = read_data(benchmark, folder)
                 missing += missing_data(benchmark, samples, folder, evaluation.judge)
                 if paid:
-                    total += judge_plan(benchmark, assumed_pairs(samples)) * times
+                    total += judge_plan(benchmark, assumed_pairs(samples), asked=asked) * times
         except DataError as error:
             missing.append(str(error))
             known = not paid

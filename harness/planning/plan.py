@@ -90,8 +90,11 @@ def _told(plan: "JudgePlan") -> str:
         return "none that cost anything"
     limit = plan.completion_tokens_limit
     replies = "no limit" if limit is None else f"at most {limit:,}"
+    more = plan.more_calls_limit
+    unread = f", {more:,} more at most if not" if more else ""
     return (
-        f"{plan.calls:,} for all runs and the base model, if every first reply is readable; about "
+        f"{plan.calls:,} for all runs and the base model, if every first reply is readable{unread}"
+        "; about "
         f"{plan.prompt_tokens_estimate:,} tokens of questions (four characters each, answers of "
         f"600 characters), {replies} of replies"
     )

@@ -91,7 +91,7 @@ def look(
         *(_device_problems(spec.training) if here else ()),
     ]
     judge_problems(spec.evaluation.judge, judging, problems, missing)
-    judged, unread = judge_calls(spec.evaluation, len(specs), problems, missing)
+    judged, unread = judge_calls(spec.evaluation, len(specs), judging, problems, missing)
     pairs = _pairs_or_problem(specs, problems, missing)
     assumed = pairs if pairs is not None else _published_pairs(spec.data)
     missing += _clip_problems(specs)

@@ -1,5 +1,6 @@
 """Whatever is changed between calls: nothing stale is shown, and nothing is made twice."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from story import ANSWERS, CHANGES, TRAINING, Story
+from todays_servers import TodaysServer, completion
 
 from harness.evaluation.held import is_finished, of_base, of_run
 from harness.files.jsonlines import JsonLines
+from harness.llm.messages import ChatSettings
 from harness.reproduce.again import set_aside, set_aside_of
 
 
@@ -51,20 +54,49 @@ def test_a_judge_may_come_later_and_then_nothing_is_trained_or_answered(story):
 
 def test_what_is_set_aside_is_made_again_and_kept(story, capsys):
     run = story.call()
-    set_aside([run], "judgements")
+    set_aside([run], "judgements", ChatSettings())
     assert of_run(run).unjudged() == of_base(run).unjudged() == ["mm_vet"]
     assert of_run(story.call()).unjudged() == []
     assert (len(story.trained), len(story.answered)) == (1, 2)
 
-    set_aside_of(of_run(run), run.out, "answers")
+    set_aside_of(of_run(run), run.out, "answers", ChatSettings())
     story.call()
     assert (len(story.trained), len(story.answered)) == (1, 3)
 
-    set_aside([run], "training")
+    set_aside([run], "training", ChatSettings())
     assert not run.folder.path.exists()
-    set_aside([run], "training")  # nothing finished is there: a call that was killed goes on
+    set_aside(
+        [run], "training", ChatSettings()
+    )  # nothing finished is there: a call that was killed goes on
     story.call()
     assert (len(story.trained), len(story.answered)) == (2, 4)
     kept = [path.name for path in run.out.glob("history/*/*/model")]
     assert kept == ["model"]
     assert capsys.readouterr().err.count("set aside: ") == 6
+
+
+def test_judgements_that_are_made_again_are_really_asked_for(story, monkeypatch):
+    """Neither the store of replies nor a judgement by other code answers in the judge's place."""
+    grade = ["0.5"]
+    server = TodaysServer(
+        lambda body, text, _: completion(body["model"], text), lambda _: grade[-1]
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    (story.lab.data / "mm_vet" / "judge_prompt.txt").write_text("Table")
+    asked = "evaluation.judge=openai:gpt-4o"
+    try:
+        run = story.call(asked)
+        assert len(server.requests) == 2, "of the run and of its base"
+        judged = of_run(run).judged("mm_vet")
+        shutil.copytree(judged, judged.with_name("mm_vet-bycodeofbefore"))
+        grade.append("1.0")
+        story.call(asked)
+        assert len(server.requests) == 2
+        set_aside([run], "judgements", ChatSettings())
+        run = story.call(asked)
+        assert len(server.requests) == 4
+        for held in (of_run(run), of_base(run)):
+            assert held.scorecards()["mm_vet"].official["total"] == 100.0
+    finally:
+        server.close()

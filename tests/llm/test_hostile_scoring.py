@@ -229,6 +229,10 @@ def test_two_processes_at_once_pay_once_and_write_no_key(mm_vet, calm, serve, tm
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
+MORE = {"mmhal": 0, "llava_bench": 0, "mm_vet": 5, "object_halbench": 5}
+"""Calls that may follow the first: published 5 and 99, of which six in all are made by default."""
+
+
 def test_a_plan_counts_what_a_scoring_pays(case, serve, tmp_path):
     """A reply that can be read at once: one call a question, each with the limit's tokens."""
     readable = {"mmhal": "Rating: 3", "llava_bench": "8 7", "mm_vet": "1", "object_halbench": "[]"}
@@ -245,6 +249,7 @@ def test_a_plan_counts_what_a_scoring_pays(case, serve, tmp_path):
         recalled=0,
         prompt_tokens_estimate=sum(-(-n // 4) for n in characters),
         completion_tokens_limit=None if limit is None else limit * SIZE,
+        more_calls_limit=MORE[case.benchmark.name] * SIZE,
     )
     after = judge_plan(case.benchmark, pairs_of(case), annotators)
     assert (after.calls, after.recalled, after.prompt_tokens_estimate) == (0, SIZE, 0)

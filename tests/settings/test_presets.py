@@ -47,6 +47,7 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
         "model.revision",
         "evaluation.max_new_tokens",
         "evaluation.judge_runs",
+        "evaluation.judge_profile",
         "data.max_bad_rows",
         "data.order",
         "data.hardness.splitter_model",

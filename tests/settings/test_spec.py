@@ -17,6 +17,7 @@ CHANGED = {
     "model.lora_rank": "8",
     "model.lora_alpha": "32",
     "evaluation.judge_runs": "5",
+    "evaluation.judge_profile": "gpt-5",
 }
 MACHINE = {
     "devices": 2,

@@ -1,0 +1,1 @@
+"""How far a judge is from the published one, on answers whose official replies are public."""
