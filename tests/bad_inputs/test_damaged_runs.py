@@ -24,7 +24,7 @@ GARBAGE = {
     "list": b"[1, [2, 3]]\n",
     "null": b"null\n",
     "empty object": b"{}\n",
-    "deep": b"[" * 5_000 + b"]" * 100_000 + b"\n",
+    "deep": b"[" * 2_000 + b"]" * 100_000 + b"\n",
     "wrong types": (
         b'{"step": "x", "identity": 5, "made": 7, "label": [], "key": 3, "replies": 4, "id": [],'
         b' "samples": "many", "official": {"total": "high"}, "response": 3}\n'
