@@ -19,7 +19,18 @@ ANNOTATIONS, RELATION, SAFE_WORDS, METRICS, QUERIES, SIMILAR = (
     "query_all.json",
     "similar_words.json",
 )
-EXACT = "exact matching"
+EXACT, OTHER = "exact matching", "not official"
+OFFICIAL_MODEL, THRESHOLD = "en_core_web_lg", 0.8
+REFUSED_MODEL = "en_core_web_md"
+PAIRS = (("cat", "dog"), ("bicycle", "bike"))
+"""Words of AMBER that count as alike where no table of similar words is there.
+
+With them seven public answer files give all 28 official numbers (CHAIR, Cover, Hal, Cog) and 210 of
+210 official lists of hallucinated nouns; exact matching gives 26 of the 28, the others 0.1 off. The
+first pair is forced by an answer; the second is inferred: of 1,607 possible pairs the only sensible
+one of the 63 that give the one covered object that was missing.
+"""
+BY_PAIRS = "cat\u2013dog and bicycle\u2013bike"
 GENERATIVE = "generative"
 KINDS = {
     "discriminative-hallucination": "existence",
@@ -47,7 +58,7 @@ class Words(NamedTuple):
     objects: frozenset[str]
     safe: frozenset[str]
     similar: frozenset[tuple[str, str]]
-    """Pairs, in both orders, that the similarity model puts above 0.8."""
+    """Pairs, in both orders, that count as alike."""
 
 
 def read(files: Mapping[str, str]) -> list[Sample]:
@@ -78,14 +89,44 @@ def read_words(files: Mapping[str, str]) -> tuple[Words, str]:
     associated = json_object(required(files, RELATION), RELATION)
     objects = frozenset(associated).union(*associated.values())
     safe = frozenset(filter(None, map(str.strip, required(files, SAFE_WORDS).splitlines())))
-    if SIMILAR not in files:
-        words = Words(associated, objects, safe, frozenset())
-        return words, f"similar words: {EXACT}, there is no {SIMILAR}"
-    table = json_object(files[SIMILAR], SIMILAR)
-    pairs = [tuple(pair) for pair in field(table, "pairs", SIMILAR)]
+    pairs, note = read_pairs(files, objects)
     similar = frozenset(pairs) | frozenset((second, first) for first, second in pairs)
-    model = field(table, "model", SIMILAR)
-    return Words(associated, objects, safe, similar), f"similar words: {model}"
+    return Words(associated, objects, safe, similar), f"similar words: {note}"
+
+
+def read_pairs(
+    files: Mapping[str, str], objects: frozenset[str]
+) -> tuple[list[tuple[str, str]], str]:
+    """Return the words that count as alike, and who says so.
+
+    A table that is there wins. Without one it is `PAIRS`, where the words are AMBER's own.
+    """
+    if SIMILAR not in files:
+        if not objects.issuperset(word for pair in PAIRS for word in pair):
+            return [], f"{EXACT}, there is no {SIMILAR}"
+        return list(PAIRS), BY_PAIRS
+    table = json_object(files[SIMILAR], SIMILAR)
+    rows, model = field(table, "pairs", SIMILAR), field(table, "model", SIMILAR)
+    if not isinstance(rows, list) or not all(map(_is_pair, rows)) or not isinstance(model, str):
+        raise ValueError(f"{SIMILAR}: expected a model's name and pairs of words")
+    if model.startswith(REFUSED_MODEL):
+        raise ValueError(
+            f"{SIMILAR}: it is made by {model}, with which 1 of 28 official numbers comes out, "
+            "since nearly no word has a vector of its own there. Delete it, or take "
+            f"{OFFICIAL_MODEL}"
+        )
+    pairs = [(first, second) for first, second in rows]
+    threshold = table.get("threshold", THRESHOLD)
+    if not pairs:
+        return [], f"{EXACT}, {SIMILAR} of {model} holds none"
+    if model.startswith(OFFICIAL_MODEL) and threshold == THRESHOLD:
+        return pairs, model
+    above = "" if threshold == THRESHOLD else f" above {threshold}"
+    return pairs, f"{model}{above}, {OTHER} ({OFFICIAL_MODEL} above {THRESHOLD})"
+
+
+def _is_pair(row: Any) -> bool:
+    return isinstance(row, list) and len(row) == 2 and all(isinstance(word, str) for word in row)
 
 
 def request(sample: Sample, response: Response) -> str:
@@ -169,6 +210,11 @@ def _first(
     return next(matches, None)
 
 
+def part(sample: Sample) -> str:
+    """Return the task of the published script that a sample belongs to."""
+    return KINDS.get(sample.category, sample.category).split("/")[0]
+
+
 BENCHMARK: Benchmark[Score] = Benchmark(
     name="amber",
     samples=15_220,
@@ -197,10 +243,17 @@ BENCHMARK: Benchmark[Score] = Benchmark(
     files=(ANNOTATIONS, RELATION, SAFE_WORDS, METRICS, QUERIES, SIMILAR),
     read=read,
     partial=True,
+    part=part,
     unreadable='were not to the letter "Yes" or "No": the published script counts them as wrong',
     caveats={
         EXACT: "Words match exactly, without the similarities of en_core_web_lg: CHAIR, Cover, "
-        "Hal and Cog, and with them the AMBER score, are not the official numbers."
+        "Hal and Cog, and with them the AMBER score, are not the official numbers.",
+        BY_PAIRS: "Cat and dog, and bicycle and bike, count as alike instead of the words that "
+        "en_core_web_lg puts above 0.8: on seven public answer files this gives all 28 official "
+        "numbers and 210 of 210 official lists of hallucinated nouns. A table of en_core_web_lg "
+        "takes its place: python -m harness data similarity.",
+        OTHER: "The similar words are not those of en_core_web_lg above 0.8: CHAIR, Cover, Hal and "
+        "Cog, and with them the AMBER score, are not the official numbers.",
     },
     decoding={
         # The repository states no settings for generation.

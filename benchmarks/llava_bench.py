@@ -12,13 +12,21 @@ from typing import Any
 
 from benchmarks.parsing import (
     field,
-    first_answer,
     json_lines,
     json_object,
     refuse_duplicates,
     required,
 )
-from benchmarks.types import Benchmark, Call, LLMJudge, Metric, Response, Sample, Unscored
+from benchmarks.types import (
+    FAILED_CALL,
+    Benchmark,
+    Call,
+    LLMJudge,
+    Metric,
+    Response,
+    Sample,
+    Unscored,
+)
 
 QUESTIONS, CONTEXT, ANSWERS, RULE = (
     "questions.jsonl",
@@ -36,6 +44,21 @@ class Grades:
     reference: float
     model: float
     category: str = ""
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Grades of one question in several runs of the judge."""
+
+    runs: tuple[Grades, ...]
+
+    @property
+    def category(self) -> str:
+        """Category of the question."""
+        return self.runs[0].category
+
+
+Score = Grades | Reviews
 
 
 def read(files: Mapping[str, str]) -> list[Sample]:
@@ -102,15 +125,16 @@ def grades_in(reply: str) -> tuple[float, float] | None:
         return None
 
 
-def score(sample: Sample, _response: Response, replies: Sequence[str]) -> Grades | Unscored:
-    """Read both grades from the first reply after refused calls."""
-    reply = first_answer(replies)
-    grades = None if reply is None else grades_in(reply)
-    if grades is None:
-        failed = Grades(FALLBACK.reference, FALLBACK.model, sample.category)
-        return Unscored(sample.id, "no two grades on the first line of the reply", failed)
-    counted = Grades(*grades, sample.category)
-    if not all(map(math.isfinite, grades)):
+def score(sample: Sample, _response: Response, replies: Sequence[str]) -> Score | Unscored:
+    """Read both grades from every reply that is no refused call: each is a run of its own."""
+    answers = [reply for reply in replies if reply != FAILED_CALL] or [""]
+    found = [grades_in(reply) for reply in answers]
+    unread = (FALLBACK.reference, FALLBACK.model)
+    runs = tuple(Grades(*(grades or unread), sample.category) for grades in found)
+    counted = runs[0] if len(runs) == 1 else Reviews(runs)
+    if None in found:
+        return Unscored(sample.id, "no two grades on the first line of the reply", counted)
+    if not all(math.isfinite(value) for one in runs for value in (one.reference, one.model)):
         return Unscored(sample.id, "a grade is not a finite number", counted)
     return counted
 
@@ -121,26 +145,77 @@ def relative(scores: Sequence[Grades]) -> float | None:
     Faithful: both means are rounded to three digits before they are divided, and 0 to -1 grades
     of unreadable replies stay in them: if all are unreadable the result is 100.
     """
+    reference, model = means(scores)
+    return None if reference == 0 else round(model / reference * 100, 1)
+
+
+def means(scores: Sequence[Grades]) -> tuple[float, float]:
+    """Return the mean grades of the reference and of the model, rounded to three digits."""
     # Not sum(): from Python 3.12 on it compensates rounding, which the script does not.
-    means = [
+    reference, model = (
         round(reduce(add, column) / len(scores), 3)
         for column in zip(*((score.reference, score.model) for score in scores), strict=True)
-    ]
-    return None if means[0] == 0 else round(means[1] / means[0] * 100, 1)
+    )
+    return reference, model
 
 
-def aggregate(scores: Sequence[Grades]) -> dict[str, float]:
-    """Return the relative grade over all questions and by category; absent where there are none."""
-    groups = {"all": list(scores)}
+def aggregate(scores: Sequence[Score]) -> dict[str, float]:
+    """Return the relative grade over all questions and by category; absent where there are none.
+
+    Of several runs the mean of what the script prints for each, as published rows are.
+    """
+    values = {
+        name: [relative(run) for run in by_run(group)] for name, group in groups(scores).items()
+    }
+    return {
+        name: printed[0] if len(printed) == 1 else round(sum(printed) / len(printed), 1)
+        for name, found in values.items()
+        if len(printed := [value for value in found if value is not None]) == len(found)
+    }
+
+
+def groups(scores: Sequence[Score]) -> dict[str, list[Score]]:
+    """Return all scores, and those of each category that there is."""
+    found = {"all": list(scores)}
     for category in CATEGORIES:
-        groups[category] = [score for score in scores if score.category == category]
-    values = {name: relative(group) for name, group in groups.items() if group}
-    return {name: value for name, value in values.items() if value is not None}
+        found[category] = [score for score in scores if score.category == category]
+    return {name: group for name, group in found.items() if group}
+
+
+def by_run(scores: Sequence[Score]) -> list[list[Grades]]:
+    """Return the grades of each run of the judge.
+
+    Raises:
+        ValueError: Some questions were judged in more runs than others.
+    """
+    rows = [score.runs if isinstance(score, Reviews) else (score,) for score in scores]
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("the samples were judged in different numbers of runs")
+    return [list(run) for run in zip(*rows, strict=True)]
+
+
+def printed_runs(scores: Sequence[Score]) -> dict[str, list[float]]:
+    """Return what the script prints for each run: the relative grade, and both means times ten."""
+    lines: dict[str, list[float]] = {}
+    for name, group in groups(scores).items():
+        runs = by_run(group)
+        values = [relative(run) for run in runs]
+        if len(runs) > 1 and None not in values:
+            lines[name] = [value for value in values if value is not None]
+        for place, whose in enumerate(("reference", "model")):
+            lines[f"{name}, {whose}"] = [round(means(run)[place] * 10, 1) for run in runs]
+    return lines
 
 
 FALLBACK = Grades(-1, -1)
 
-BENCHMARK = Benchmark(
+
+def model_grades(score: Score) -> tuple[float, ...]:
+    """Return the grades of the model's answer, 1 to 10, of each run."""
+    return tuple(one.model for one in (score.runs if isinstance(score, Reviews) else (score,)))
+
+
+BENCHMARK: Benchmark[Score] = Benchmark(
     name="llava_bench",
     samples=60,
     metrics=(
@@ -154,13 +229,16 @@ BENCHMARK = Benchmark(
         readable=lambda reply: grades_in(reply) is not None,
         max_tokens=1024,
         system="You are a helpful and precise assistant for checking the quality of the answer.",
+        recorded_runs=True,
     ),
     request=request,
     score=score,
     aggregate=aggregate,
     fallback=FALLBACK,
+    grades=model_grades,
     files=(QUESTIONS, CONTEXT, ANSWERS, RULE),
     read=read,
+    runs=printed_runs,
     unreadable="did not begin with two finite grades: the published script counts -1 for both "
     "answers, or the nan or inf that stands there",
 )

@@ -161,6 +161,12 @@ def aggregate(scores: Sequence[Correctness]) -> dict[str, float]:
     return metrics
 
 
+def printed_runs(scores: Sequence[Correctness]) -> dict[str, list[float]]:
+    """Return the total of each run, as the script prints it; nothing for one run."""
+    totals = mean_of_runs(scores)
+    return {"total": [rounded(total) for total in totals]} if len(totals) > 1 else {}
+
+
 FALLBACK = Correctness((0.0,))
 
 BENCHMARK = Benchmark(
@@ -184,8 +190,10 @@ BENCHMARK = Benchmark(
     score=score,
     aggregate=aggregate,
     fallback=FALLBACK,
+    grades=lambda score: score.runs,
     files=(QUESTIONS, PROMPT),
     read=read,
+    runs=printed_runs,
     partial=True,
     unreadable="had no number from 0 to 1 in all calls: the published script counts them as 0, or "
     "as the nan that stands there",

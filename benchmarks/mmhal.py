@@ -32,6 +32,8 @@ TYPES = (
     "holistic",
     "other",
 )
+HALLUCINATED_BELOW = 3
+"""Ratings below it count as hallucinations."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Rating:
     @property
     def verdict(self) -> str:
         """Say whether the rating counts as a hallucination."""
-        return "hallucinated" if self.rating < 3 else "no hallucination"
+        return "hallucinated" if self.rating < HALLUCINATED_BELOW else "no hallucination"
 
 
 def read(files: Mapping[str, str]) -> list[Sample]:
@@ -106,7 +108,7 @@ def aggregate(scores: Sequence[Rating]) -> dict[str, float]:
     ratings = [score.rating for score in scores]
     if not ratings:
         return {}
-    hallucinated = sum(rating < 3 for rating in ratings) / len(ratings)
+    hallucinated = sum(rating < HALLUCINATED_BELOW for rating in ratings) / len(ratings)
     informative = sum(rating - 3 if rating >= 3 else rating for rating in ratings)
     metrics = {
         "score": float(f"{sum(ratings) / len(ratings):.2f}"),
@@ -147,6 +149,8 @@ BENCHMARK = Benchmark(
     score=score,
     aggregate=aggregate,
     fallback=FALLBACK,
+    grades=lambda score: (score.rating,),
+    hallucinates=lambda grade: grade < HALLUCINATED_BELOW,
     files=(QUESTIONS, PROMPT),
     read=read,
     unreadable="had no single rating: the published script counts them as 0 and as hallucinated",

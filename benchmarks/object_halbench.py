@@ -222,7 +222,9 @@ WITH_JUDGE: Benchmark[Mentions | None] = Benchmark(
     read=read,
     caveats={
         "instead of en_core_web_trf": "Another tagger than en_core_web_trf found the nouns: these "
-        "are not the official numbers."
+        "are not the official numbers.",
+        "none": "Nobody was asked: these are the words of the answers themselves, as the published "
+        "script counts without --use_gpt. Published numbers are those with a judge.",
     },
     unreadable="held no list of objects: the published script stops there and prints nothing",
     decoding={
@@ -235,5 +237,5 @@ WITH_JUDGE: Benchmark[Mentions | None] = Benchmark(
     },
 )
 
-JUDGE_FREE = replace(WITH_JUDGE, name="object_halbench_words", annotator=None, score=score_words)
+JUDGE_FREE = replace(WITH_JUDGE, annotator=None, score=score_words)
 BENCHMARK = replace(WITH_JUDGE, judge_free=JUDGE_FREE)

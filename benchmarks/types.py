@@ -36,6 +36,8 @@ class Response:
 
     id: SampleId
     text: str
+    asked: str | None = field(default=None, compare=False)
+    """The prompt, where the file of answers repeats it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,9 @@ class LLMJudge:
     tagger: NounTagger | None = None
     """Tags what the judge's reply lists; its JSON follows the judge's replies."""
     several_runs: bool = False
-    """Whether `score` reads the replies of several runs, one after the other."""
+    """Whether answers can be judged in several runs; `score` reads them one after the other."""
+    recorded_runs: bool = False
+    """Whether `score` reads several runs that were recorded, though the harness asks for one."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,9 @@ class Scorecard:
     """Unreadable replies are left out."""
     counts: Mapping[str, int]
     """samples, scored, unscored, empty; failed (of the unscored: a call that was refused for good)
-    where there are any."""
+    and missing (samples without an answer) where there are any."""
+    runs: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """What the published script prints beside its numbers, one value for each run of the judge."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,16 @@ class Benchmark(Generic[ScoreT]):
     """The published script also scores a part of the samples; else every sample needs an answer."""
     judge_free: "Benchmark[ScoreT] | None" = None
     """What the published script does without a judge, where it can."""
+    grades: Callable[[ScoreT], Sequence[float]] | None = None
+    """What the judge gave one answer, in each of its runs; None where that is no number."""
+    hallucinates: Callable[[float], bool] | None = None
+    """Tells by its grade whether an answer hallucinates, where the published script does."""
     unreadable: str = "could not be read"
     """Ends "3 of 96 replies ...": what they lack, and how the published script counts that."""
     caveats: Mapping[str, str] = field(default_factory=dict)
     """What a part of a scorecard's `judge` means for the numbers."""
+    runs: Callable[[Sequence[ScoreT]], Mapping[str, Sequence[float]]] = lambda _scores: {}
+    """What is printed beside the numbers, one value for each run of the judge."""
+    part: Callable[[Sample], str] = lambda _sample: ""
+    """The task that a sample belongs to, where the published script scores tasks by themselves: a
+    task without any answer lacks none."""

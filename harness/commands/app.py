@@ -19,6 +19,7 @@ COMMANDS = {
     "matrix": ("matrix", "Run or submit every method, size and seed, and compare them."),
     "evaluate": ("evaluation", "Answer and judge with another judge, protocol or benchmarks."),
     "judge": ("evaluation", "Judge the answers of a run by somebody else."),
+    "judge-card": ("judge_card", "Say how far a judge is from the published one."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute a column of preference data."),
     "inspect": ("inspect", "Look at preference pairs."),

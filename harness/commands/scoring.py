@@ -21,6 +21,7 @@ app = commands()
         "score --benchmark mm_vet --responses answers.jsonl --judge openai",
         "score --benchmark amber --responses answers.json --data AMBER/data --json",
         "score --benchmark mmhal --responses answers.json --judge replay:replies.jsonl --per-item",
+        "score --benchmark llava_bench --responses a.jsonl --judge replay:eval1.jsonl,eval2.jsonl",
     )
 )
 @given(judging=JUDGING)
@@ -45,7 +46,8 @@ def score(
         str | None,
         typer.Option(
             "--format",
-            help="harness, mmhal, muffin, llava, mm_vet or lmms-eval. Default: found by content.",
+            help="harness, mmhal, muffin, llava, id-text, rlaifv, mm_vet or lmms-eval. Default: "
+            "found by content.",
         ),
     ] = None,
     per_item: Annotated[
@@ -68,8 +70,11 @@ def score(
         _print_items(evaluation, ids or [], limit, as_json)
     elif as_json:
         from harness.evaluation.score import as_json as to_json
+        from harness.registry import load_benchmark
+        from harness.reporting.writers.remarks import remarks
 
-        typer.echo(to_json(evaluation.scorecard))
+        card = evaluation.scorecard
+        typer.echo(to_json(card, remarks(load_benchmark(benchmark), card)))
     if not as_json:
         from harness.registry import load_benchmark
         from harness.reporting.writers.terminal import print_scorecard

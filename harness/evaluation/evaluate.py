@@ -1,5 +1,6 @@
 """From answers on disk to scorecards."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,10 @@ from harness.errors import ConfigError, DataError
 from harness.evaluation.answers.answers import pair, read_responses
 from harness.evaluation.items import Item, failed
 from harness.evaluation.judging.annotate import Annotation, annotate
-from harness.evaluation.judging.annotators import (
-    Annotators,
-)
+from harness.evaluation.judging.annotators import Annotators
+from harness.evaluation.judging.replay import ReplayJudge
 from harness.evaluation.judging.replies import Replies
-from harness.upstream.reading import read_data
+from harness.upstream.reading import place_of, read_data
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,10 @@ def evaluate(
         DataError: Data or answers are wrong, or answers are missing.
         JudgeError: The judge did not answer.
     """
-    samples, version = read_data(benchmark, data)
+    samples, version = _samples(benchmark, data, annotators)
     pairs = _pairs(benchmark, samples, responses, form)
+    if isinstance(annotators.judge, ReplayJudge):
+        annotators.judge.match(benchmark, samples)
     items = _items(Annotation(benchmark, annotators), pairs, replies)
     try:
         official, careful = _columns(benchmark, items)
@@ -66,9 +68,28 @@ def evaluate(
         data=version,
         official=official,
         careful=careful,
-        counts=_counts(benchmark, items),
+        counts=_counts(benchmark, items, missing(benchmark, samples, items)),
+        runs=_runs(benchmark, items),
     )
     return Evaluation(scorecard, items)
+
+
+def _samples(
+    benchmark: Benchmark[Any], data: Path, annotators: Annotators
+) -> tuple[list[Sample], str]:
+    """Return samples and version of the data; without questions, samples as the reviews state."""
+    judge = annotators.judge
+    if isinstance(judge, ReplayJudge) and not place_of(data, benchmark.files[0]).is_file():
+        stated = judge.stated(benchmark)
+        if stated is not None:
+            messages.print(
+                f"{data}: no {benchmark.files[0]}, so the categories of the {len(stated)} "
+                "questions are those of the reviews, and nothing tells whether the answers are "
+                "to these questions.",
+                markup=False,
+            )
+            return stated, "not read: categories as the reviews state them"
+    return read_data(benchmark, data)
 
 
 def _items(
@@ -98,10 +119,15 @@ def _pairs(
     pairs = pair(benchmark, samples, responses, path)
     if found != "harness":
         messages.print(f"{path}: {len(pairs)} answers in the format {found}", markup=False)
-    if missing := len(samples) - len(pairs):
+    if absent := len(samples) - len(pairs):
         messages.print(
-            f"{path}: {missing} of the {len(samples)} samples of '{benchmark.name}' are not "
+            f"{path}: {absent} of the {len(samples)} samples of '{benchmark.name}' are not "
             f"answered. The numbers are those of the other {len(pairs)}.",
+            markup=False,
+        )
+    if empty := sum(not response.text.strip() for _, response in pairs):
+        messages.print(
+            f"warning: {path}: empty answers: {empty} of {len(pairs)}. They are scored as such.",
             markup=False,
         )
     return pairs
@@ -144,7 +170,21 @@ def _counted(benchmark: Benchmark[Any], score: Any) -> Any:
     return benchmark.fallback if score.counted_as is None else score.counted_as
 
 
-def _counts(benchmark: Benchmark[Any], items: Sequence[Item]) -> dict[str, int]:
+def missing(benchmark: Benchmark[Any], samples: Sequence[Sample], items: Sequence[Item]) -> int:
+    """Count the samples without an answer, in tasks of which any is answered."""
+    answered = Counter(benchmark.part(item.sample) for item in items)
+    asked = Counter(map(benchmark.part, samples))
+    return sum(asked[part] - count for part, count in answered.items())
+
+
+def _runs(benchmark: Benchmark[Any], items: Sequence[Item]) -> Mapping[str, Sequence[float]]:
+    """Return what the published script prints beside its numbers; nothing where it had stopped."""
+    if any(failed(benchmark, item) for item in items):
+        return {}
+    return benchmark.runs([_counted(benchmark, item.score) for item in items])
+
+
+def _counts(benchmark: Benchmark[Any], items: Sequence[Item], absent: int) -> dict[str, int]:
     unscored = sum(isinstance(item.score, Unscored) for item in items)
     refused = sum(failed(benchmark, item) for item in items)
     counts = {
@@ -153,7 +193,8 @@ def _counts(benchmark: Benchmark[Any], items: Sequence[Item]) -> dict[str, int]:
         "unscored": unscored,
         "empty": sum(not item.response.text.strip() for item in items),
     }
-    return counts | ({"failed": refused} if refused else {})
+    more = {"failed": refused, "missing": absent}
+    return counts | {name: count for name, count in more.items() if count}
 
 
 def _judge(

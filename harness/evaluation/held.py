@@ -1,7 +1,8 @@
 """What is there of a model's answers and their judgements, each named by what decides it."""
 
 import dataclasses
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
 from harness.evaluation.judging.annotators import LATER, runs_of
+from harness.evaluation.judging.replay import replay_files
 from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
 from harness.identity.record import Record, name_of
@@ -134,7 +136,7 @@ class Held:
         if kind == "oracle":
             return {"kind": kind}
         if kind == "replay":
-            return {"kind": kind, "replies": _recording(Path(argument))}
+            return {"kind": kind, "replies": _recording(replay_files(argument))}
         if not isinstance(benchmark.annotator, LLMJudge):
             return {"kind": "none"}
         model = argument or benchmark.annotator.model
@@ -172,7 +174,7 @@ def begun(file: Path, identity: Mapping[str, Any]) -> None:
         Record.now(identity).write(file)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Read:
     """The files of a benchmark, as they were read."""
 
@@ -196,14 +198,22 @@ def _read_at(name: str, data: Path, stamp: tuple[tuple[int, int], ...]) -> _Read
 
 
 def _questions(name: str, data: Path) -> str:
-    """Hash what a model is asked: the questions, and the contents of the pictures."""
-    found = _read(name, data)
+    """Hash what a model is asked: the questions, and the contents of the pictures.
+
+    There may be thousands of pictures, and a call asks often: they are looked at once a minute.
+    """
+    return _questions_at(name, data, _read(name, data), int(time.monotonic() // 60))
+
+
+@lru_cache(maxsize=32)
+def _questions_at(name: str, data: Path, found: _Read, _minute: int) -> str:
     files = [data / name / one.image for one in found.samples if isinstance(one.image, str)]
     return text_digest(found.questions, content_digest(lambda: files), digits=16)
 
 
-def _recording(file: Path) -> str:
+def _recording(files: Sequence[Path]) -> str:
     """Hash recorded replies."""
-    if not file.is_file():
-        raise DataError(f"{file}: there is no such file of replies. Name it with replay:FILE.")
-    return content_digest(lambda: [file])[:16]
+    absent = next((file for file in files if not file.is_file()), None)
+    if absent is not None:
+        raise DataError(f"{absent}: there is no such file of replies. Name it with replay:FILE.")
+    return content_digest(lambda: files)[:16]

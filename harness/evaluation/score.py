@@ -1,15 +1,16 @@
 """The command `score`: saved answers to numbers, without a model."""
 
-import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.types import Scorecard
+from benchmarks.types import LLMJudge, Scorecard
 from harness.errors import ConfigError
 from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.items import Item, plain
 from harness.evaluation.judging.annotators import DEFAULTS, find_annotators
+from harness.evaluation.scorecards import card_row
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 
@@ -47,13 +48,23 @@ def evaluate_responses(
     """
     value, who = load_benchmark(benchmark), asking or Asking()
     folder = data or DATA / benchmark
+    if not isinstance(value.annotator, LLMJudge) and _asks_nobody(who.judge):
+        return evaluate(value, folder, responses, find_annotators(None, folder), form=form)
     if who.judge == WITHOUT:
-        judge_free = value.judge_free
-        if judge_free is None:
-            raise ConfigError(f"the published script of '{benchmark}' has no judge-free mode.")
-        return evaluate(judge_free, folder, responses, find_annotators(None, folder), form=form)
+        if value.judge_free is None:
+            raise ConfigError(
+                f"the published script of '{benchmark}' has no judge-free mode. Choose --judge "
+                "openai or --judge replay:FILE."
+            )
+        annotators = find_annotators(None, folder)
+        return evaluate(value.judge_free, folder, responses, annotators, form=form)
     annotators = find_annotators(who.judge, folder, who.settings, who.runs, profile=who.profile)
     return evaluate(value, folder, responses, annotators, form=form)
+
+
+def _asks_nobody(judge: str | None) -> bool:
+    """Tell whether a judge is named that a benchmark without one needs neither key nor address."""
+    return judge == WITHOUT or (judge or "").partition(":")[0] == "openai"
 
 
 def score_responses(
@@ -63,9 +74,10 @@ def score_responses(
     return evaluate_responses(benchmark, responses, data, Asking(judge)).scorecard
 
 
-def as_json(scorecard: Scorecard) -> str:
+def as_json(scorecard: Scorecard, remarks: Sequence[str] = ()) -> str:
     """Return what `score --json` prints; a number that is none stands as NaN or Infinity."""
-    return json.dumps(plain(dataclasses.asdict(scorecard)), indent=2)
+    told = {"remarks": list(remarks)} if remarks else {}
+    return json.dumps(plain(card_row(scorecard)) | told, indent=2)
 
 
 def item_json(item: Item) -> str:

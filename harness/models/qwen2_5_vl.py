@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from harness.data.images import square_side
+from harness.data.transforms import square_side
 from harness.models.family import Family, TrainedParts
 
 

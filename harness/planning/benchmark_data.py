@@ -8,31 +8,28 @@ from typing import Any
 from benchmarks.types import Benchmark, Sample
 from harness.evaluation.judging.annotate import Annotation
 from harness.evaluation.judging.annotators import Annotators, tagger_of
-from harness.evaluation.judging.replay import ReplayJudge
+from harness.evaluation.judging.replay import ReplayJudge, replay_files
 from harness.evaluation.tagging.nouns import find_nltk
 from harness.planning.judge_plan import assumed_pairs
 from harness.registry import load_benchmark
 from harness.settings.spec import EvaluationSpec
 from harness.upstream.catalogue import catalogue
-from harness.upstream.reading import place_of
 
 
 def missing_data(
     benchmark: Benchmark[Any], samples: Sequence[Sample], folder: Path, judge: str
 ) -> Iterator[str]:
-    """Yield what is not here of pictures, computed files and the tagger's data.
+    """Yield what is not here of pictures and the tagger's data.
 
     Args:
         benchmark: What is answered and scored.
         samples: Its questions.
         folder: Its data folder.
-        judge: Who judges; the oracle tags by itself and reads no other file.
+        judge: Who judges; the oracle tags by itself.
     """
     yield from _pictures(benchmark.name, samples, folder)
-    if judge != "oracle":
-        yield from _computed_files(benchmark, folder)
-        if _asks_tagger(benchmark, samples, judge):
-            yield from _tagger_data(benchmark.name, folder)
+    if judge != "oracle" and _asks_tagger(benchmark, samples, judge):
+        yield from _tagger_data(benchmark.name, folder)
 
 
 def stand_in_taggers(evaluation: EvaluationSpec) -> Iterator[str]:
@@ -73,16 +70,6 @@ def _advice(name: str) -> str:
     return f"Fetch them with: python -m harness data fetch {name}"
 
 
-def _computed_files(benchmark: Benchmark[Any], folder: Path) -> Iterator[str]:
-    known = catalogue().get(benchmark.name)
-    for path, entry in known.files.items() if known else ():
-        if entry.made_by and not place_of(folder, path).is_file():
-            yield (
-                f"{folder / path}: it is not there, and without it the numbers of benchmark "
-                f"'{benchmark.name}' are not the published ones. Make it with: {entry.made_by}"
-            )
-
-
 def _asks_tagger(benchmark: Benchmark[Any], samples: Sequence[Sample], judge: str) -> bool:
     """Say whether a tagger is asked about any answer; not where its replies are recorded."""
     annotator = benchmark.annotator
@@ -90,7 +77,9 @@ def _asks_tagger(benchmark: Benchmark[Any], samples: Sequence[Sample], judge: st
         return False
     asked = Annotation(benchmark, Annotators(None, {})).needed
     kind, _, file = judge.partition(":")
-    recorded = ReplayJudge(Path(file)) if kind == "replay" and Path(file).is_file() else None
+    files = replay_files(file) if kind == "replay" else []
+    there = bool(files) and all(one.is_file() for one in files)
+    recorded = ReplayJudge(*files) if there else None
     return any(
         asked(*pair) and (recorded is None or recorded.tagged(annotator, pair[0].id) is None)
         for pair in assumed_pairs(samples)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness import registry
 from harness.data.columns.catalog import COMPUTABLE
 from harness.errors import DataError, HarnessError
+from harness.evaluation.judging.replay import replay_files
 from harness.files.hub_names import on_hub
 from harness.llm.messages import ChatSettings
 from harness.settings.spec import EvaluationSpec, RunSpec
@@ -38,7 +39,7 @@ def judge_problems(
     kind, _, file = judge.partition(":")
     if kind == "openai":
         missing += key_problems("judge openai", judging)
-    elif kind == "replay" and not Path(file).exists():
+    elif kind == "replay" and not all(one.exists() for one in replay_files(file)):
         missing.append(f"judge {judge}: there is no {file or 'file given'}.")
     elif kind not in {"replay", "oracle", "later"}:
         problems.append(

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from harness.data.columns.columns import ensure_columns, read_columns
-from harness.data.images import ImageTransform
 from harness.data.pairs.opening import open_preferences
 from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
 from harness.data.rows.tokenized import TokenReader
+from harness.data.transforms import ImageTransform
 from harness.errors import ConfigError, HarnessError, TrainingError, without_secrets
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir

@@ -63,6 +63,8 @@ class Dataset(_Row):
 
     name: str
     licence: str
+    optional: bool = False
+    """Whether it is fetched and checked only where it is named."""
     mirror: tuple[str, ...] = ()
     archives: Mapping[str, Remote] = Field(default_factory=dict)
     files: Mapping[str, Entry]
@@ -110,10 +112,12 @@ def catalogue() -> dict[str, Dataset]:
 
 
 def chosen(name: str | None) -> list[Dataset]:
-    """Return one dataset, or all of them.
+    """Return one dataset, or all that are not optional.
 
     Raises:
         ConfigError: There is no such dataset.
     """
     known = catalogue()
-    return list(known.values()) if name is None else [find(name, known, "benchmark")]
+    if name is not None:
+        return [find(name, known, "benchmark")]
+    return [dataset for dataset in known.values() if not dataset.optional]

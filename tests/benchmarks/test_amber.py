@@ -195,6 +195,77 @@ def test_similar_words_come_from_a_file_and_count_both_ways():
     assert similar["words"].similar == {("dog", "lawn"), ("lawn", "dog")}
 
 
+OWN = FILES | {
+    "relation.json": json.dumps({"dog": ["lawn"], "cat": [], "bicycle": [], "bike": [], "sky": []})
+}
+
+
+def resources(**table):
+    """Return what the samples say of AMBER's own words under a table of similar ones."""
+    files = OWN | ({"similar_words.json": json.dumps(table)} if table else {})
+    return BENCHMARK.read(files)[0].reference
+
+
+def test_two_pairs_of_amber_s_own_words_count_as_alike_without_a_table():
+    found = resources()
+    assert found["resources"] == "similar words: cat\u2013dog and bicycle\u2013bike"
+    pairs = {("cat", "dog"), ("bicycle", "bike")}
+    assert found["words"].similar == pairs | {(b, a) for a, b in pairs}
+    described = describe(["dog", "bike"], ["cat", "bicycle"], [], found["words"])
+    assert (described.hallucinated, described.covered) == ((), ("cat", "bicycle"))
+
+
+def test_the_evidence_for_the_two_pairs_stands_beside_the_numbers():
+    (text,) = (
+        text for part, text in BENCHMARK.caveats.items() if part in "x; " + resources()["resources"]
+    )
+    assert "28 official numbers" in text
+    assert "210 of 210" in text
+
+
+@pytest.mark.parametrize(
+    ("table", "note"),
+    [
+        (
+            {"model": "en_core_web_lg 3.7.1", "threshold": 0.8},
+            "similar words: en_core_web_lg 3.7.1",
+        ),
+        (
+            {"model": "glove 6B", "threshold": 0.8},
+            "similar words: glove 6B, not official (en_core_web_lg above 0.8)",
+        ),
+        (
+            {"model": "en_core_web_lg 3.7.1", "threshold": 0.7},
+            "similar words: en_core_web_lg 3.7.1 above 0.7, not official "
+            "(en_core_web_lg above 0.8)",
+        ),
+    ],
+)
+def test_a_table_wins_and_another_model_or_threshold_is_named(table, note):
+    found = resources(**table, pairs=[["dog", "sky"]])
+    assert found["resources"] == note
+    assert found["words"].similar == {("dog", "sky"), ("sky", "dog")}
+    told = [text for part, text in BENCHMARK.caveats.items() if part in note]
+    assert ["not the official numbers" in text for text in told] == ["official" in note] * len(told)
+
+
+def test_an_empty_table_asks_for_exact_matching():
+    found = resources(model="none", pairs=[])
+    assert "exact matching" in found["resources"]
+    assert found["words"].similar == frozenset()
+
+
+def test_the_medium_model_is_refused():
+    with pytest.raises(ValueError, match="1 of 28 official numbers"):
+        resources(model="en_core_web_md 3.7.1", pairs=[["dog", "sky"]])
+
+
+@pytest.mark.parametrize("pairs", ["dog", [["dog"]], [["dog", 1]]])
+def test_a_table_without_pairs_of_words_is_refused(pairs):
+    with pytest.raises(ValueError, match="pairs of words"):
+        resources(model="en_core_web_lg", pairs=pairs)
+
+
 @pytest.mark.parametrize(
     ("file", "text", "told"),
     [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.llava_bench import BENCHMARK, CATEGORIES, Grades, grades_in, relative
+from benchmarks.llava_bench import BENCHMARK, CATEGORIES, Grades, Reviews, grades_in, relative
 from benchmarks.types import Response, Unscored
 
 QUESTION = {"question_id": 3, "image": "001.jpg", "category": "detail", "text": "What?"}
@@ -102,3 +102,26 @@ def test_wrong_data_are_named(row, told):
     twice = "\n".join([FILES["questions.jsonl"]] * 2)
     with pytest.raises(ValueError, match="twice"):
         BENCHMARK.read({"questions.jsonl": twice})
+
+
+def test_runs_are_averaged_after_they_are_rounded():
+    """Relative grades 1/3 = 33.3 and 2/3 = 66.7, whose mean is 50.0; each category likewise."""
+    run = [Grades(3, 1, "conv"), Grades(3, 2, "conv")]
+    assert BENCHMARK.aggregate([Reviews(tuple(run))]) == {"all": 50.0, "conv": 50.0}
+    assert BENCHMARK.runs([Reviews(tuple(run))])["all"] == [33.3, 66.7]
+    assert BENCHMARK.runs(run[:1]) == {
+        "all, reference": [30.0], "all, model": [10.0],
+        "conv, reference": [30.0], "conv, model": [10.0],
+    }  # fmt: skip
+
+
+def test_one_unreadable_run_leaves_the_question_unscored_and_counts_minus_one_in_that_run():
+    sample = BENCHMARK.read(FILES)[0]
+    score = BENCHMARK.score(sample, Response(3, "Ours."), ["8 6", "no"])
+    assert isinstance(score, Unscored)
+    assert score.counted_as == Reviews((Grades(8, 6, "detail"), Grades(-1, -1, "detail")))
+
+
+def test_uneven_runs_are_an_error():
+    with pytest.raises(ValueError, match="different numbers of runs"):
+        BENCHMARK.aggregate([Grades(3, 1), Reviews((Grades(3, 1), Grades(3, 1)))])

@@ -39,7 +39,8 @@ def score(tmp_path):
     [
         (f"{ROW}\n{ROW}\n", "sample 'v1_0' answered twice. Keep one answer per sample."),
         ('{"v1_0": "a", "v1_0": "b"}', "the key 'v1_0' stands twice"),
-        ('{"id": 0, "response": "A tiger"}', "sample 0 not in 'mm_vet'. Is this the file of an"),
+        ('{"id": 0, "response": "A tiger"}', "sample 0 not in 'mm_vet'. If 0 is meant to be 'v1"),
+        ('{"id": 7, "response": "A tiger"}', "sample 7 not in 'mm_vet'. Is this the file of an"),
         (f"{ROW}\n\xff".encode("latin-1"), "answers.jsonl:2: not UTF-8 (byte 0xff). Convert it"),
         (ROW.encode("utf-16"), "answers.jsonl:1: not UTF-8"),
         ("", "there is no answer in it"),
@@ -51,7 +52,7 @@ def score(tmp_path):
         ('{"id": null, "response": "A tiger"}', "the id must be text or an integer"),
         ('{"id": true, "response": "A tiger"}', "the id must be text or an integer"),
         ('{"id": "v1_0", "response": null}', "the response must be text, found NoneType"),
-        ('{"id": "v1_0", "text": "A tiger"}', "Known formats:"),
+        ('{"id": "v1_0", "caption": "A tiger"}', "Known formats:"),
         ('{"id": "\\u001b[2Jx", "response": ""}', r"sample '\x1b[2Jx' not in 'mm_vet'"),
         (None, "cannot read the answers (No such file or directory)"),
     ],

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from transformers import CLIPImageProcessorPil
 
-from harness.data.images import ImageTransform, open_image
+from harness.data.images import open_image
+from harness.data.transforms import ImageTransform
 from harness.errors import DataError
 
 PROCESSOR = CLIPImageProcessorPil(

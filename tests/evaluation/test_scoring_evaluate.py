@@ -59,7 +59,7 @@ def test_an_unreadable_reply_counts_in_the_official_column_only(scored):
     card = scored()
     assert (card.official["score"], card.careful["score"]) == (2.5, 5.0)
     assert card.counts == {"samples": 2, "scored": 1, "unscored": 1, "empty": 1}
-    assert card.judge == "gpt-4-0314 (recorded replies)"
+    assert card.judge == "recorded replies of an unnamed judge"
     assert card.protocol == "official"
 
 

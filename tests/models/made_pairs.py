@@ -4,10 +4,10 @@ import numpy as np
 import tiny_qwen
 import world_fixture
 
-from harness.data.images import ImageTransform
 from harness.data.pairs.preferences import PreferencePair
 from harness.data.rows.batch import PairTokenizer
 from harness.data.rows.collate import Collator, ImageStore, no_segments
+from harness.data.transforms import ImageTransform
 
 
 def square_rows(count):

@@ -9,9 +9,10 @@ import torch
 import world_fixture
 from made_pairs import batch_of, square_rows
 
-from harness.data.images import ImageTransform, open_image, square_side
+from harness.data.images import open_image
 from harness.data.rows.batch import PairTokenizer
 from harness.data.templates import TEMPLATES
+from harness.data.transforms import ImageTransform, square_side
 from harness.errors import ConfigError, DataError
 from harness.inspection.pair import read_tokenizer, segment_lines
 from harness.models.base import load_base

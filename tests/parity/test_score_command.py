@@ -40,7 +40,8 @@ def test_object_halbench_without_judge_prints_the_recorded_numbers(tmp_path):
     case, printed = object_halbench(tmp_path, "overall_words")
     card = scored(case, "--judge", "none")
     assert card["official"] == card["careful"] == printed
-    assert card["benchmark"] == "object_halbench_words"
+    assert (card["benchmark"], card["judge"]) == ("object_halbench", "none")
+    assert card["remarks"][-1].startswith("Nobody was asked")
 
 
 def test_refused_calls_before_a_reply_change_nothing(tmp_path):
@@ -110,7 +111,10 @@ def test_a_part_of_mm_vet_is_scored_like_the_published_subset(tmp_path):
 
 def test_runs_of_different_number_are_told_and_not_averaged(tmp_path):
     case, _ = mm_vet(tmp_path, "five_runs")
-    scored(answered(case, {"v1_0": ["0.3"]}), told="different numbers of runs")
+    told = (
+        f"{case.replies}: judged in different numbers of runs: sample 'v1_0' in 1, the others in 5"
+    )
+    scored(answered(case, {"v1_0": ["0.3"]}), told=told)
 
 
 def test_missing_replies_are_told(tmp_path):

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from harness.costs.shapes import Shape
 from harness.costs.vision_shapes import VisionShape
-from harness.data.images import ImageRef, ImageTransform
+from harness.data.images import ImageRef
 from harness.data.rows.batch import TokenizedPair
+from harness.data.transforms import ImageTransform
 from harness.gpu_check.made import image_id, made_pairs
 
 _MOVE = 1e-3

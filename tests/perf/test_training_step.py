@@ -7,11 +7,11 @@ import torch
 import world_fixture
 
 from harness.data.columns.columns import with_means
-from harness.data.images import ImageTransform
 from harness.data.pairs.preferences import Preferences
 from harness.data.rows.batch import PairTokenizer
 from harness.data.rows.collate import Collator, ImageStore, no_segments
 from harness.data.templates import TEMPLATES
+from harness.data.transforms import ImageTransform
 from harness.models.base import load_base
 from harness.registry import load_method
 from harness.settings.resolve import resolve

@@ -49,23 +49,20 @@ def test_pictures_that_no_program_can_fetch_come_with_what_to_do(tmp_path: Path)
     assert "By hand: Download the image archive from Google Drive" in found
 
 
-def test_amber_s_similar_words_and_nltk_s_data_are_told_with_their_commands(tmp_path: Path):
+def test_nltk_s_data_are_told_with_their_command_and_no_table_of_words_is_asked_for(
+    tmp_path: Path,
+):
     touch(tmp_path / "amber" / "image" / "AMBER_1.jpg")
-    words, tagger = told("amber", AMBER, tmp_path)
-    assert "amber/similar_words.json: it is not there" in words
-    assert "python -m harness data similarity" in words
+    (tagger,) = told("amber", AMBER, tmp_path)
     assert "no taggers/averaged_perceptron_tagger.zip in" in tagger
     assert "python -m harness data fetch nltk_data" in tagger
-    touch(tmp_path / "amber" / "similar_words.json")
-    assert told("amber", AMBER, tmp_path) == [tagger]
     for path in catalogue()["nltk_data"].files:
         touch(tmp_path / "nltk_data" / path)
     assert told("amber", AMBER, tmp_path) == []
 
 
 def test_nltk_s_newer_form_of_the_tagger_will_do(tmp_path: Path):
-    for path in ("amber/image/AMBER_1.jpg", "amber/similar_words.json"):
-        touch(tmp_path / path)
+    touch(tmp_path / "amber" / "image" / "AMBER_1.jpg")
     for path in catalogue()["nltk_data"].files:
         if not path.endswith(".zip"):
             touch(tmp_path / "nltk_data" / path)
@@ -78,13 +75,11 @@ def test_nltk_s_newer_form_of_the_tagger_will_do(tmp_path: Path):
 
 def test_questions_that_nobody_tags_need_no_tagger(tmp_path: Path):
     yes_or_no = [Sample(1, "Is there a cat?", b"png", "discriminative-relation")]
-    (found,) = told("amber", yes_or_no, tmp_path)
-    assert "similar_words.json" in found
+    assert told("amber", yes_or_no, tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["amber", "object_halbench"])
 def test_recorded_nouns_need_no_tagger(tmp_path: Path, name: str):
-    touch(tmp_path / "amber" / "similar_words.json")
     samples = [Sample(number, "What?", b"png", "generative") for number in (1, 2)]
     rows = [{"id": number, "replies": ['["cat"]'], "tagged": "[]"} for number in (1, 2)]
     replies = tmp_path / "replies.jsonl"

@@ -74,7 +74,6 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path, words: list[str], com
         "OPENAI_API_KEY is not set",
         "1 of 1 pictures that the questions of benchmark 'mm_vet' name",
         "1 of 1 pictures that the questions of benchmark 'amber' name",
-        "amber/similar_words.json: it is not there",
         "benchmark 'amber': NLTK's data are needed",
         "not the data of benchmark 'mmhal'",
         "row 2: empty rejected",

@@ -90,3 +90,33 @@ def test_committed_values_hold_the_known_rows_of_dama():
     assert by_place["PEA-DPO", "LLaVA-1.5-13B", "mention_hallucination"].value == 4.9
     inferred = by_place["DAMA (a", "LLaVA-1.5-7B", "response_hallucination"]
     assert (inferred.value, inferred.standing) == (10.0, "unverified")
+
+
+def test_dpo_on_dama_s_own_pairs_stands_beside_dama_with_who_says_so():
+    """RLAIF-V's issues 30 (by DAMA's first author), 28 and 15."""
+    found = {
+        (value.method, value.paper): (value.value, value.standing, value.source)
+        for value in read_published(FOLDER)
+        if value.paper.startswith("RLAIF-V issue") and value.metric == "response_hallucination"
+    }
+    values = {place: value for place, (value, _, _) in found.items()}
+    assert values == {
+        ("DPO, all weights", "RLAIF-V issue 30"): 19.13,
+        ("DPO, LoRA", "RLAIF-V issue 30"): 10.07,
+        ("DPO", "RLAIF-V issue 28"): 24.13,
+        ("RLAIF-V", "RLAIF-V issue 15"): 9.6,
+    }
+    assert {standing for _, standing, _ in found.values()} == {"second_hand"}
+    assert "near to DAMA's 10.0 / 4.7" in found["DPO, LoRA", "RLAIF-V issue 30"][2]
+
+
+def test_mdpo_s_own_table_is_told_apart_from_later_copies_of_it():
+    """Later tables print a Cover of 55.5 for DPO, mDPO's own 55.1."""
+    own = {
+        (value.method, value.metric): value.value
+        for value in read_published(FOLDER)
+        if value.paper.startswith("mDPO (arXiv") and value.benchmark == "amber"
+    }
+    assert own["DPO", "cover"] == 55.1
+    assert own["mDPO", "chair"] == 4.4
+    assert own["base", "hal"] == 34.7

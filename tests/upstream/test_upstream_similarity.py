@@ -77,3 +77,8 @@ def test_without_spacy_it_says_how_to_install_it(amber, monkeypatch):
 def test_without_relation_json_it_says_what_to_fetch(tmp_path):
     with pytest.raises(DataError, match=r"relation\.json"):
         write_table(tmp_path, "en_core_web_lg")
+
+
+def test_the_medium_model_is_refused_before_it_is_loaded(amber):
+    with pytest.raises(ConfigError, match="1 of 28 official numbers"):
+        write_table(amber, "en_core_web_md")

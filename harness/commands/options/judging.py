@@ -25,7 +25,12 @@ JUDGING = Options(
 
 Judge = Annotated[
     str | None,
-    typer.Option("--judge", help="openai, openai:MODEL, replay:FILE, or oracle (tiny world)."),
+    typer.Option(
+        "--judge",
+        metavar="WHO",
+        help="openai, openai:MODEL, replay:FILE[,FILE...], or oracle (tiny world). A replay is our "
+        "own replies or a published judge file; several are runs.",
+    ),
 ]
 JudgeRuns = Annotated[
     int,

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.data.images import ImageRef, ImageTransform, open_image
+from harness.data.images import ImageRef, open_image
 from harness.data.rows.batch import PairTokens, ResponseMasks, TokenizedPair
 from harness.data.rows.packing import pack
+from harness.data.transforms import ImageTransform
 from methods.segments import changed_in_batch
 from methods.types import Segments
 

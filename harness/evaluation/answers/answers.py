@@ -1,18 +1,18 @@
 """Read the model's answers, and pair them with the benchmark's samples."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark, Response, Sample, SampleId
 from harness.errors import DataError
 from harness.evaluation.answers.entries import parse
+from harness.evaluation.answers.fitting import fits_question, require_answers, require_prompts
 from harness.evaluation.answers.formats import FORMATS, find_format
+from harness.evaluation.answers.ids import bare_ids, hint_about_ids, several
 from harness.upstream.reading import decode
-
-SHOWN = 60
-"""Characters of an id in a message."""
 
 
 def read_responses(
@@ -49,41 +49,48 @@ def read_responses(
 def pair(
     benchmark: Benchmark[Any],
     samples: Sequence[Sample],
-    responses: dict[SampleId, Response],
+    given: Mapping[SampleId, Response],
     source: Path,
 ) -> list[tuple[Sample, Response]]:
     """Return samples with their answers, in published order.
 
     Raises:
-        DataError: An answer belongs to no sample, or a sample lacks one that it must have.
+        DataError: An answer belongs to no sample, or to another question, or is the question
+            itself; or a sample lacks one that it must have.
     """
+    responses = _own_ids(benchmark, samples, given)
     known = {sample.id for sample in samples}
     unknown = [key for key in responses if key not in known]
     missing = [sample.id for sample in samples if sample.id not in responses]
     if unknown:
-        hint = _hint(unknown, known, len(responses))
+        hint = hint_about_ids(unknown, known, len(responses))
         raise DataError(f"{source}: {several(unknown)} not in '{benchmark.name}'.{hint}")
     if missing and not benchmark.partial:
         raise DataError(
             f"{source}: {several(missing)} of '{benchmark.name}' not answered. The published "
             'script needs all of them; an answer that the model left empty is "".'
         )
-    return [(sample, responses[sample.id]) for sample in samples if sample.id in responses]
+    pairs = [(sample, responses[sample.id]) for sample in samples if sample.id in responses]
+    require_answers(str(source), samples, list(responses.values()))
+    require_prompts(benchmark, pairs, str(source))
+    return pairs
 
 
-def several(ids: Sequence[SampleId]) -> str:
-    """Name the first ten of the samples and count the rest."""
-    shown = ", ".join(
-        text if len(text := repr(key)) <= SHOWN else f"{text[:SHOWN]}..." for key in ids[:10]
+def _own_ids(
+    benchmark: Benchmark[Any], samples: Sequence[Sample], responses: Mapping[SampleId, Response]
+) -> Mapping[SampleId, Response]:
+    """Return the answers under the benchmark's ids, where theirs are its bare numbers.
+
+    As the numbers of another benchmark look the same, either all samples must be there, or what was
+    asked must fit.
+    """
+    bare = bare_ids(samples)
+    if not all(str(key) in bare for key in responses):
+        return responses
+    named = {bare[str(key)]: replace(one, id=bare[str(key)]) for key, one in responses.items()}
+    by_id = {sample.id: sample for sample in samples}
+    fitting = all(
+        one.asked is not None and fits_question(one.asked, benchmark, by_id[key])
+        for key, one in named.items()
     )
-    more = f" and {len(ids) - 10} more" if len(ids) > 10 else ""
-    return f"{'sample' if len(ids) == 1 else 'samples'} {shown}{more}"
-
-
-def _hint(unknown: Sequence[SampleId], known: Iterable[SampleId], answers: int) -> str:
-    """Say what is likely wrong: the type of the ids, or the whole file."""
-    if {str(key) for key in unknown} & {str(key) for key in known}:
-        return " Ids must be text or numbers as in the benchmark's own file."
-    if len(unknown) == answers:
-        return " Is this the file of another benchmark?"
-    return ""
+    return named if len(named) == len(samples) or fitting else responses

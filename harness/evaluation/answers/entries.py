@@ -12,8 +12,21 @@ from harness.llm.messages import well_formed
 
 FIELDS = frozenset(
     {"id", "response", "doc_id", "question_id", "image_id", "text", "answer", "model_answer"}
+    | {"replies", "runs", "judge", "choices", "gpt4_review"}
 )
-"""An object with any of these is one answer; another is all answers by id."""
+"""An object with any of these is one answer, or replies about one; another is all by id."""
+PROMPTS = ("prompt", "question", "raw_question", "query")
+"""Fields in which programs repeat what they asked."""
+SHOWN = 60
+"""Characters of an id in a message."""
+
+
+class NotJson(DataError):
+    """A file that holds no JSON, or a line of it; `line` counts from 1."""
+
+    def __init__(self, told: str, line: int) -> None:
+        super().__init__(told)
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -35,15 +48,19 @@ def parse(text: str, source: str) -> list[Entry]:
         whole = _loads(text)
     except (ValueError, RecursionError) as error:
         if text.lstrip().startswith("["):
-            raise DataError(f"{source}: not JSON ({_reason(error)})") from error
+            line = getattr(error, "lineno", 1)
+            raise NotJson(f"{source}: not JSON ({_reason(error)})", line) from error
         # Not splitlines(): a JSON string may hold U+2028 and other separators as they are.
         lines = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
-        rows = [(f"{source}:{number}", _line(line, f"{source}:{number}")) for number, line in lines]
+        rows = [(f"{source}:{number}", _line(line, source, number)) for number, line in lines]
     else:
         if isinstance(whole, dict) and FIELDS.isdisjoint(whole):
             whole = [{"id": key, "answer of": value} for key, value in whole.items()]
-        values = whole if isinstance(whole, list) else [whole]
-        rows = [(f"{source}, entry {place}", value) for place, value in enumerate(values, 1)]
+            rows = [(f"{source}, id {row['id'][:SHOWN]!r}", row) for row in whole]
+        elif isinstance(whole, list):
+            rows = [(f"{source}, entry {place}", value) for place, value in enumerate(whole, 1)]
+        else:
+            rows = [(f"{source}:1", whole)]
     return [Entry(where, _object(row, where)) for where, row in rows]
 
 
@@ -60,11 +77,11 @@ def _loads(text: str) -> Any:
     return json.loads(text, object_pairs_hook=unique)
 
 
-def _line(line: str, where: str) -> Any:
+def _line(line: str, source: str, number: int) -> Any:
     try:
         return _loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON ({_reason(error)})") from error
+        raise NotJson(f"{source}:{number}: not JSON ({_reason(error)})", number) from error
 
 
 def _reason(error: Exception) -> str:
@@ -77,6 +94,13 @@ def _object(row: Any, where: str) -> Mapping[str, Any]:
     return row
 
 
+def shown_fields(row: Mapping[str, Any]) -> str:
+    """Name the fields of an entry, for messages; those of an answer under its id are its own."""
+    inner = row.get("answer of", row)
+    names = list(inner)[:8] if isinstance(inner, dict) else [row["id"]]
+    return ", ".join(repr(name)[:40] for name in names) or "no field"
+
+
 def value_of(entry: Entry, *keys: str) -> Any:
     """Return the first of the fields that is there, also from `metainfos`."""
     inner = entry.row.get("metainfos")
@@ -86,7 +110,10 @@ def value_of(entry: Entry, *keys: str) -> Any:
             if key in row:
                 return row[key]
     expected = " or ".join(repr(key) for key in keys)
-    raise DataError(f"{entry.where}: expected a field {expected}, as the first entry has.")
+    raise DataError(
+        f"{entry.where}: expected a field {expected}, as entries of this format have. Complete the "
+        "entry, or name another format with --format."
+    )
 
 
 def response_of(entry: Entry, sample_id: Any, text: Any) -> Response:
@@ -101,4 +128,10 @@ def response_of(entry: Entry, sample_id: Any, text: Any) -> Response:
             f"{entry.where}: the response must be text, found {type(text).__name__}. "
             'An empty answer is "".'
         )
-    return Response(sample_id, well_formed(text))
+    return Response(sample_id, well_formed(text), prompt_of(entry))
+
+
+def prompt_of(entry: Entry) -> str | None:
+    """Return what the entry says that was asked."""
+    value = next((entry.row[key] for key in PROMPTS if entry.row.get(key)), None)
+    return value if isinstance(value, str) else None

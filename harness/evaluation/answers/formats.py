@@ -9,10 +9,25 @@ from typing import Any
 
 from benchmarks.types import Response, Sample, SampleId
 from harness.errors import ConfigError, DataError
-from harness.evaluation.answers.entries import Entry, response_of, value_of
+from harness.evaluation.answers.entries import (
+    PROMPTS,
+    Entry,
+    prompt_of,
+    response_of,
+    shown_fields,
+    value_of,
+)
+from harness.evaluation.answers.fitting import holds
+from harness.evaluation.answers.ids import text_ids
 
 Entries = Sequence[Entry]
 Reader = Callable[[Entries, Sequence[Sample]], list[Response]]
+TEXTS = frozenset(
+    {"response", "text", "answer", "model_answer", "resps", "filtered_resps", "answer of"}
+)
+"""Fields in which an answer stands."""
+ANSWERED = frozenset({"answer_id", "model_id", "metadata", "metainfos"})
+"""Fields that programs add to an answer, and that no published question has."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +52,30 @@ def find_format(entries: Entries, name: str | None, source: str) -> str:
             raise ConfigError(f"there is no format {name!r}. Known: {', '.join(FORMATS)}.")
         return name
     first = entries[0].row
+    _require_answer(first, source)
     found = next((name for name, form in FORMATS.items() if form.fits(first)), None)
     if found is None:
-        fields = ", ".join(repr(field)[:40] for field in list(first)[:8]) or "no field"
         known = "\n".join(f"  {name}: {form.title}" for name, form in FORMATS.items())
         raise DataError(
             f'{source}: expected {{"id": ..., "response": "..."}} or another known format, and the '
-            f"first entry has {fields}. Known formats:\n{known}"
+            f"first entry has {shown_fields(first)}. Known formats:\n{known}"
         )
     return found
+
+
+def _require_answer(row: Mapping[str, Any], source: str) -> None:
+    """Refuse the question files of LLaVA-Bench and AMBER, and templates that nobody filled in."""
+    listed = {"question_id", "image", "category", "text"} <= set(row)
+    asked = any(key in row for key in PROMPTS)
+    inner = row.get("answer of")
+    whole = isinstance(inner, dict) and any(key in inner for key in PROMPTS)
+    unfilled = whole or (asked and not TEXTS & set(row))
+    if unfilled or (listed and not asked and not ANSWERED & set(row)):
+        raise DataError(
+            f"{source}: expected answers, and the first entry, with {shown_fields(row)}, is a "
+            "question: this is a file of questions or a template that is not filled in. Take the "
+            "file that the model's answers were written to."
+        )
 
 
 def by_fields(id_key: str, *text_keys: str) -> Reader:
@@ -66,24 +96,61 @@ def by_place(entries: Entries, samples: Sequence[Sample]) -> list[Response]:
         source = entries[0].where.partition(", entry")[0]
         raise DataError(
             f"{source}: {len(entries)} answers in the order of the questions, and there are "
-            f"{len(samples)} questions. Keep one entry per question."
+            f"{len(samples)} questions. Keep one entry per question; if it has them all, it is the "
+            "template of another benchmark (MMHal-Bench's has 96)."
         )
     for entry, sample in zip(entries, samples, strict=True):
-        asked = entry.row.get("question", sample.question)
-        if asked != sample.question:
-            raise DataError(
-                f"{entry.where}: the question is not the one at this place of the benchmark. "
-                "Keep the order of the published file."
-            )
+        _require_place(entry, sample)
     pairs = zip(entries, samples, strict=True)
     return [
         response_of(entry, sample.id, value_of(entry, "model_answer")) for entry, sample in pairs
     ]
 
 
+def _require_place(entry: Entry, sample: Sample) -> None:
+    asked = prompt_of(entry)
+    if asked is not None and not holds(asked, sample.question):
+        raise DataError(
+            f"{entry.where}: the question is not the one at this place of the benchmark. "
+            "Keep the order of the published file, or take the file of this benchmark."
+        )
+
+
+def by_line(entries: Entries, samples: Sequence[Sample]) -> list[Response]:
+    """Read answers that RLAIF-V's scripts merge into a template by their lines.
+
+    As they do, the name of a role is taken off. Unlike them, every line must hold its question.
+    """
+    if len(entries) != len(samples):
+        raise DataError(
+            f"{entries[0].where}: the entries name no sample, and {len(entries)} answers in the "
+            f"order of the questions are not {len(samples)}. Keep one entry per question, or name "
+            'the samples: {"id": ..., "response": "..."}.'
+        )
+    responses = []
+    for entry, sample in zip(entries, samples, strict=True):
+        _require_place(entry, sample)
+        text = value_of(entry, "answer", "text")
+        if isinstance(text, str):
+            text = text.replace("Assistant:", "").strip()
+        responses.append(response_of(entry, sample.id, text))
+    return responses
+
+
+def by_image(entries: Entries, samples: Sequence[Sample]) -> list[Response]:
+    """Read muffin_vqa.py's answers: by the image where it names the sample, or else by line."""
+    ids = [value_of(entry, "image_id") for entry in entries]
+    known = {sample.id for sample in samples}
+    asked = all(prompt_of(entry) is not None for entry in entries)
+    strange = not any(isinstance(key, str | int) and key in known for key in ids)
+    if strange and asked and len(entries) == len(samples):
+        return by_line(entries, samples)
+    return by_fields("image_id", "text", "answer")(entries, samples)
+
+
 def by_key(entries: Entries, samples: Sequence[Sample]) -> list[Response]:
     """Read one JSON object of answers by id, whose keys are text where ids are numbers."""
-    known: dict[str, SampleId] = {str(sample.id): sample.id for sample in samples}
+    known = text_ids(samples)
     return [
         response_of(each, known.get(each.row["id"], each.row["id"]), value_of(each, "answer of"))
         for each in entries
@@ -156,6 +223,10 @@ def _is_muffin(row: Mapping[str, Any]) -> bool:
     return named and ("text" in row or "answer" in row)
 
 
+def _is_line(row: Mapping[str, Any]) -> bool:
+    return any(key in row for key in PROMPTS) and ("answer" in row or "text" in row)
+
+
 ROWS = {
     "lmms-eval": Format(
         'lmms-eval\'s *_samples_*.jsonl, {"doc_id", "filtered_resps"}',
@@ -173,12 +244,21 @@ ROWS = {
     "muffin": Format(
         'Object HalBench, JSONL of {"image_id", "text" or "answer"} as muffin_vqa.py writes',
         _is_muffin,
-        by_fields("image_id", "text", "answer"),
+        by_image,
     ),
     "llava": Format(
         'LLaVA-Bench, JSONL of {"question_id", "text"}',
         _has("question_id", "text"),
         by_fields("question_id", "text"),
+    ),
+    "id-text": Format(
+        'JSONL or a JSON list of {"id", "text"}', _has("id", "text"), by_fields("id", "text")
+    ),
+    "rlaifv": Format(
+        'MMHal-Bench, JSONL of {"question" or "prompt", "answer" or "text"} in the order of the '
+        "questions, as RLAIF-V's scripts merge it",
+        _is_line,
+        by_line,
     ),
 }
 """By the name that `--format` takes; the first that fits is taken."""

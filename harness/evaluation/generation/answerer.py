@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from harness.data.images import ImageTransform, open_image
+from harness.data.images import open_image
 from harness.data.templates import TEMPLATES, Template
+from harness.data.transforms import ImageTransform
 from harness.errors import DataError
 from harness.evaluation.generation.penalty import PromptRepetitionPenalty
 from harness.models.catalog import check_template

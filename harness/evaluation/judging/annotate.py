@@ -54,9 +54,11 @@ class Annotation:
         by = ""
         if isinstance(annotator, LLMJudge):
             if judge is None:
+                free = " or, to read the words of the answers without one, --judge none"
                 raise ConfigError(
                     f"benchmark '{self.benchmark.name}' needs a judge ({annotator.model}). "
-                    "Choose one with --judge openai or --judge replay:FILE."
+                    "Choose one with --judge openai or --judge replay:FILE"
+                    f"{free if self.benchmark.judge_free else ''}."
                 )
             judged = judge.replies(question_about(self.benchmark, annotator, sample, response))
             by = judge.answered_as(annotator)

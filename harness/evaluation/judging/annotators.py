@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.types import Benchmark, LLMJudge, NounTagger, Token
 from harness.errors import ConfigError
 from harness.evaluation.judging.judge import Judge, OpenAIJudge, OracleJudge
-from harness.evaluation.judging.replay import ReplayJudge
+from harness.evaluation.judging.replay import ReplayJudge, replay_files
 from harness.evaluation.tagging.nouns import PhraseTagger, SpacyTagger, Tagger, find_nltk
 from harness.llm.messages import ChatSettings
 
@@ -56,7 +56,7 @@ class Annotators:
             names.append(by or self.judge.name(annotator))
         tagger = tagger_of(benchmark)
         if tagger is not None:
-            names.append(f"tagger: {self.tagger(tagger.name).name}")
+            names.append(f"tagger: {self._tagger_name(annotator, tagger)}")
         return "; ".join(names) or "none"
 
     def asked(self, benchmark: Benchmark[Any]) -> str:
@@ -65,6 +65,12 @@ class Annotators:
         if not isinstance(annotator, LLMJudge) or judge is None:
             return self.describe(benchmark)
         return self.describe(benchmark) + judge.manner(annotator)
+
+    def _tagger_name(self, annotator: LLMJudge | NounTagger | None, tagger: NounTagger) -> str:
+        """Return who tags; the recorded tags are those of somebody else."""
+        judge = self.judge
+        recorded = isinstance(judge, ReplayJudge) and annotator and judge.tagger_name(annotator)
+        return recorded or self.tagger(tagger.name).name
 
     def tagger(self, name: str) -> Tagger:
         """Return the tagger that a benchmark asks for.
@@ -95,7 +101,7 @@ def find_annotators(
     """Return the judge that is named and the taggers that go with it.
 
     Args:
-        judge: `oracle`, `openai`, `openai:MODEL`, `replay:FILE` or `later`.
+        judge: `oracle`, `openai`, `openai:MODEL`, `replay:FILE[,FILE...]` or `later`.
         data: Folder of the benchmark's data, beside which NLTK's data may lie.
         settings: How `openai` is reached.
         runs: How often `openai` judges every response.
@@ -116,7 +122,7 @@ def find_annotators(
         service = service or open_service(judge, settings)
         return Annotators(OpenAIJudge(argument or None, service, runs, profile), _taggers(data))
     if kind == "replay" and argument:
-        return Annotators(ReplayJudge(Path(argument)), _taggers(data))
+        return Annotators(ReplayJudge(*replay_files(argument)), _taggers(data))
     if judge is None or judge == LATER:
         return Annotators(None, _taggers(data))
     raise ConfigError(

@@ -1,11 +1,12 @@
 """Two judges of the same answers: bias, error, rank correlation, with the official one's spread."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
+
+from harness.reporting.judge_card.found import Agreement, Interval
 
 Grades = NDArray[np.float64]
 """Runs x answers: what a judge gave each answer in each of its runs."""
@@ -16,29 +17,6 @@ RESAMPLES = 10_000
 CONFIDENCE = 0.95
 SEED = 0
 _CHUNK = 500
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number and its 95 % interval by bootstrap over answers; None where it is not defined."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """What one judge says beside another; in the benchmark's own points."""
-
-    bias: Interval
-    """Mean of the judge's grade less the other's."""
-    error: Interval
-    """Mean absolute difference of the grades of one answer."""
-    rank: Interval
-    """Spearman's correlation of the grades."""
-    verdicts: Interval
-    """Share of the answers that both call hallucinated, or neither; of what has such a verdict."""
 
 
 def agreement(

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.types import Benchmark
 from harness.reporting.compare import MOST_UNREADABLE, Cell, Comparison, Row, settings_of
+from harness.reporting.judge_card.card import lines_of
 from harness.reporting.words import MISSING, benchmark_name, escaped, estimate, grid, header
 from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.published_table import published_section
@@ -72,7 +73,7 @@ def legend(comparison: Comparison) -> list[str]:
 
 
 def settings(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> list[str]:
-    """Return judge, data version and protocol of every benchmark, by the mark of its columns."""
+    """Return judge with its card, data version and protocol, by the mark of the columns."""
     runs = [run for row in comparison.rows for run in row.runs]
     lines = []
     for benchmark in benchmarks:
@@ -87,6 +88,8 @@ def settings(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> li
                 f"{escaped(name)}: judge {escaped(setting.judge)}; data "
                 f"`{setting.data}`; protocol {escaped(setting.protocol)}"
             )
+            cards = lines_of(benchmark.name, setting.judge)
+            lines += [f"{escaped(name)}: {escaped(line)}" for line in cards]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Where official and careful numbers part, in a sentence that names the cause."""
+"""What a reader must know about numbers: what is empty, missing, unreadable or a stand-in."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +9,52 @@ from harness.reporting.words import metric_name
 
 SHOWN = 3
 """Metrics that a sentence names."""
+LOUD = 0.5
+"""Share of empty or missing answers from which on the numbers say little of the model."""
 
 
 def remarks(benchmark: Benchmark[Any], card: Scorecard) -> list[str]:
+    """Return sentences on answers, replies and stand-ins, those of `warnings` first."""
+    loud, quiet = _answers(card)
+    return [*loud, *quiet, *_replies(benchmark, card), *_runs(card)]
+
+
+def warnings(card: Scorecard) -> list[str]:
+    """Return the sentences without which the numbers would mislead."""
+    return _answers(card)[0]
+
+
+def _answers(card: Scorecard) -> tuple[list[str], list[str]]:
+    """Return sentences on answers that are empty or missing: loud ones, and the others."""
+    empty, missing = card.counts.get("empty", 0), card.counts.get("missing", 0)
+    given = card.counts["samples"]
+    whole = given + missing
+    sentences = {
+        f"{empty} of {given} answers {_are(empty)} empty and scored as such.": empty / given,
+        f"{missing} of {whole} samples {_are(missing)} not answered: the numbers are those of the "
+        f"other {given}.": missing / whole,
+    }
+    loud = [text for text, share in sentences.items() if share > LOUD]
+    warned = [f"{text} These numbers say little of the model." for text in loud]
+    return warned, [text for text, share in sentences.items() if 0 < share <= LOUD]
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _runs(card: Scorecard) -> list[str]:
+    """Say what came out of each run of the judge."""
+    if not card.runs:
+        return []
+    values = (
+        f"{metric_name(name)} {', '.join(map(shown, of_runs))}"
+        for name, of_runs in card.runs.items()
+    )
+    return [f"By run of the judge: {'; '.join(values)}."]
+
+
+def _replies(benchmark: Benchmark[Any], card: Scorecard) -> list[str]:
     """Return sentences on failed calls, unreadable replies and stand-ins, where there are any."""
     counts = card.counts
     failed = counts.get("failed", 0)

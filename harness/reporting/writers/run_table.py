@@ -13,6 +13,7 @@ from harness.reporting.compare import (
     metrics_in,
     settings_of,
 )
+from harness.reporting.judge_card.card import lines_of
 from harness.reporting.words import (
     MISSING,
     benchmark_name,
@@ -21,7 +22,7 @@ from harness.reporting.words import (
     grid,
     metric_name,
 )
-from harness.reporting.writers.remarks import remarks
+from harness.reporting.writers.remarks import remarks, warnings
 
 
 def run_markdown(row: Row, size: str, benchmarks: Sequence[Benchmark[Any]]) -> str:
@@ -59,6 +60,7 @@ def _section(
         f"judge {escaped(setting.judge)}",
         f"data `{setting.data}`",
         f"protocol {escaped(setting.protocol)}",
+        *map(escaped, lines_of(benchmark.name, setting.judge)),
         counts,
         *_remarks(benchmark, cards),
     ]
@@ -75,12 +77,12 @@ def _remarks(benchmark: Benchmark[Any], cards: Mapping[int, Scorecard]) -> list[
     for seed, card in cards.items():
         for sentence in remarks(benchmark, card):
             seeds.setdefault(sentence, []).append(str(seed))
-    return [
-        f"seed {', '.join(held)}: {escaped(sentence)}"
-        if len(held) < len(cards)
-        else escaped(sentence)
-        for sentence, held in seeds.items()
-    ]
+    loud = {sentence for card in cards.values() for sentence in warnings(card)}
+    lines = []
+    for sentence, held in seeds.items():
+        text = f"**{escaped(sentence)}**" if sentence in loud else escaped(sentence)
+        lines.append(f"seed {', '.join(held)}: {text}" if len(held) < len(cards) else text)
+    return lines
 
 
 def _line(metric: Metric, cards: Sequence[Scorecard], judged: bool) -> list[str]:

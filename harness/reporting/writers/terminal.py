@@ -14,7 +14,7 @@ from harness.evaluation.items import Item, plain
 from harness.reporting.compare import Column, Comparison, Row
 from harness.reporting.words import MISSING
 from harness.reporting.writers.markdown import cell_text
-from harness.reporting.writers.remarks import is_withheld, remarks, shown
+from harness.reporting.writers.remarks import is_withheld, remarks, shown, warnings
 
 CHUNK = 200
 """Items that are laid out together; their columns do not depend on what is in them."""
@@ -35,8 +35,9 @@ def print_scorecard(benchmark: Benchmark[Any], card: Scorecard) -> None:
     title = visible(f"{card.benchmark}, {card.judge or 'no judge'}")
     print_table(title, ("metric", "official", "careful"), rows)
     results.print(", ".join(f"{count} {name}" for name, count in card.counts.items()))
+    loud = warnings(card)
     for sentence in remarks(benchmark, card):
-        results.print(sentence, markup=False)
+        results.print(sentence, markup=False, style="bold" if sentence in loud else None)
 
 
 def print_items(items: Iterable[Item]) -> None:

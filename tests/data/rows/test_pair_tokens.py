@@ -7,11 +7,12 @@ import torch
 import world_fixture
 
 from harness.data.columns.columns import with_means
-from harness.data.images import ImageRef, ImageTransform, open_image
+from harness.data.images import ImageRef, open_image
 from harness.data.pairs.preferences import PreferencePair, Preferences
 from harness.data.rows.batch import PairTokenizer, TokenizedPair
 from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
 from harness.data.templates import TEMPLATES
+from harness.data.transforms import ImageTransform
 from harness.errors import DataError
 from harness.models.base import load_base
 from harness.training.step.policy import Policy, VisionTower

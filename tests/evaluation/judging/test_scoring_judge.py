@@ -42,7 +42,7 @@ def replay(tmp_path):
 def test_recorded_replies_come_in_call_order(replay):
     judge = replay({"id": 1, "replies": ["no", None, {"error": "rate_limit"}, "4"]}, "")
     assert judge.replies(question()) == ["no", "", FAILED_CALL, "4"]
-    assert judge.name(ANNOTATOR) == "judge-1 (recorded replies)"
+    assert judge.name(ANNOTATOR) == "recorded replies of an unnamed judge"
 
 
 def test_several_runs_are_put_one_after_the_other(replay):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.reporting.judge_card.agreement import Interval, agreement, interval, itself, spearman
+from harness.reporting.judge_card.agreement import agreement, interval, itself, spearman
+from harness.reporting.judge_card.found import Interval
 
 
 def grades(*rows):

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.types import Scorecard
 from harness.registry import load_benchmark
-from harness.reporting.writers.remarks import remarks
+from harness.reporting.writers.remarks import remarks, warnings
 
 CARD = Scorecard(
     benchmark="mmhal",
@@ -42,6 +42,25 @@ def test_failed_calls_are_told_apart_from_unreadable_replies():
     text = said(counts=CARD.counts | {"failed": 2}, official={})
     assert text.startswith("2 of 96 replies are calls that failed for good.")
     assert "1 of 96 replies had no single rating" in text
+
+
+def test_few_empty_or_missing_answers_are_told_and_many_come_first_and_loud():
+    few = replace(CARD, counts=CARD.counts | {"unscored": 0, "empty": 1, "missing": 4})
+    assert remarks(load_benchmark("mmhal"), few) == [
+        "1 of 96 answers is empty and scored as such.",
+        "4 of 100 samples are not answered: the numbers are those of the other 96.",
+    ]
+    assert warnings(few) == []
+    many = replace(CARD, counts=CARD.counts | {"empty": 95, "missing": 4})
+    first, second, *_ = remarks(load_benchmark("mmhal"), many)
+    assert first.startswith("95 of 96 answers are empty and scored as such. These numbers say lit")
+    assert warnings(many) == [first]
+    assert second.startswith("4 of 100 samples")
+
+
+def test_the_runs_of_a_judge_are_told():
+    card = replace(CARD, counts=CARD.counts | {"unscored": 0}, runs={"total": [31.2, 30.8]})
+    assert remarks(load_benchmark("mm_vet"), card) == ["By run of the judge: total 31.2, 30.8."]
 
 
 @pytest.mark.parametrize(

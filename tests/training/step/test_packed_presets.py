@@ -13,11 +13,12 @@ import world_fixture
 from two_row_step import assert_equal_steps, in_own_precision, packed_logps, plain_logps
 
 from harness.costs.shapes import llava_config, shape_of
-from harness.data.images import ImageTransform, open_image
+from harness.data.images import open_image
 from harness.data.pairs.preferences import PreferencePair
 from harness.data.rows.batch import PairTokenizer
 from harness.data.rows.collate import Collator, ImageStore, no_segments
 from harness.data.templates import TEMPLATES
+from harness.data.transforms import ImageTransform
 from harness.settings.resolve import resolve
 from harness.training.step.policy import Policy, VisionTower
 from harness.world.base import new_model
