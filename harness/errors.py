@@ -14,7 +14,10 @@ The message says what, where and what to do; the command line prints it without 
 """
 
 import re
+from textwrap import shorten
 
+_SHOWN = 400
+"""Characters of what a library says: some list all that they know."""
 _IN_FRONT = re.compile(r"(?<=://)[^/?#\s]*@")
 _IN_QUERY = re.compile(
     r"([?&][^=&#\s]*(?:key|token|secret|passw|sig|auth|credential)[^=&#\s]*=)[^&#\s'\")]+",
@@ -28,6 +31,21 @@ def without_secrets(text: str) -> str:
     So `https://me:word@host/v1?api_key=abc` is shown as `https://***@host/v1?api_key=***`.
     """
     return _IN_QUERY.sub(r"\1***", _IN_FRONT.sub("***@", text))
+
+
+def in_words(error: Exception) -> str:
+    """Return in one line what an error of Python or of a library says, in words that users know.
+
+    Without its class and without a path: who tells it names the place.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeDecodeError):
+        return f"not {error.encoding.upper()}: byte 0x{error.object[error.start]:02x}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    text = f"no {error}" if isinstance(error, KeyError) else str(error)
+    return shorten(text, _SHOWN, placeholder=" ...")
 
 
 class HarnessError(Exception):

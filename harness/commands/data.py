@@ -35,6 +35,7 @@ def fetch(
     """Fetch what is missing from pinned addresses, check it, and say what is left to do."""
     from harness.console import messages
     from harness.errors import DataError
+    from harness.files.faults import require_folder
     from harness.upstream.catalogue import chosen
     from harness.upstream.fetch import fetch as fetch_dataset
     from harness.upstream.fetch import report
@@ -42,6 +43,7 @@ def fetch(
     from harness.upstream.transfer import Web
     from harness.upstream.verify import faults
 
+    require_folder(folder, "--data")
     source = Web() if mirror is None else Mirror(mirror)
     problems, wrong = [], []
     for dataset in chosen(benchmark):

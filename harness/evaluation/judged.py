@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.types import LLMJudge
+from harness.console import messages
+from harness.errors import DataError
 from harness.evaluation.answers.answers import pair as paired
 from harness.evaluation.answers.answers import read_responses
 from harness.evaluation.evaluate import Evaluation, evaluate
@@ -18,9 +20,10 @@ from harness.evaluation.judging.annotators import (
     open_service,
     runs_of,
 )
+from harness.evaluation.judging.replies import read_rows
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD, card_row
 from harness.files.atomic import write_text
-from harness.files.jsonlines import JsonLines
+from harness.files.jsonlines import JsonLines, Row
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 from harness.upstream.reading import read_data
@@ -97,8 +100,12 @@ def _take_over(folder: Path, name: str) -> None:
     """Begin the replies of a judgement with those of its neighbours; a key tells what they fit."""
     if (folder / REPLIES).exists():
         return
-    others = sorted(folder.parent.glob(f"{name}-*/{REPLIES}"))
-    rows = [row for file in others for row in JsonLines(file).read()]
+    rows: list[Row] = []
+    for file in sorted(folder.parent.glob(f"{name}-*/{REPLIES}")):
+        try:
+            rows += read_rows(file)
+        except DataError as error:
+            messages.print(f"No reply is taken over. {error}", markup=False)
     if rows:
         JsonLines(folder / REPLIES).rewrite(rows)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Scorecard
-from harness.errors import ConfigError
+from harness.errors import ConfigError, in_words
 
 IDENTITY = "identity.json"
 REPLIES, ITEMS, SCORECARD = "replies.jsonl", "items.jsonl", "scorecard.json"
@@ -21,12 +21,30 @@ def read_scorecard(file: Path) -> Scorecard:
         ConfigError: It is damaged.
     """
     try:
-        return Scorecard(**json.loads(file.read_text("utf-8")))
+        card = Scorecard(**json.loads(file.read_text("utf-8")))
+        _require_types(card)
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(
-            f"{file} is not a scorecard ({error}). Remove the folder {file.parent}, and the same "
-            "command judges the answers again."
+            f"{file} is not a scorecard ({in_words(error)}). Remove the folder {file.parent}, and "
+            "the same command judges the answers again."
         ) from error
+    return card
+
+
+def _require_types(card: Scorecard) -> None:
+    """Refuse values that no table could show.
+
+    Raises:
+        TypeError: There are some.
+    """
+    words = (card.benchmark, card.protocol, card.judge, card.data)
+    if not all(isinstance(one, str) for one in words):
+        raise TypeError("benchmark, protocol, judge and data are texts")
+    for values in (card.official, card.careful, card.counts):
+        if not isinstance(values, dict):
+            raise TypeError("official, careful and counts are objects")
+        if not all(isinstance(one, int | float) for one in values.values()):
+            raise TypeError("official, careful and counts hold numbers")
 
 
 def card_row(card: Scorecard) -> dict[str, Any]:

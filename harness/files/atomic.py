@@ -30,10 +30,22 @@ def written(target: Path, one_writer: bool = False) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove(part)
     try:
-        yield part
-        commit(part, target)
+        with named(target):
+            yield part
+            commit(part, target)
     except BaseException:
         _remove(part)
+        raise
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Give an error of the system in the block the name of a file: that of a write has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
         raise
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 
+_log = logging.getLogger(__name__)
 _WHOLE = 64
 _BLOCK = 1 << 20
 
@@ -67,7 +69,8 @@ def remembered(
 ) -> str:
     """Return a digest of files, remembered while none changes on its disk, in size or in time.
 
-    So gigabytes are hashed once. By which path a file is reached does not count.
+    So gigabytes are hashed once; where the cache cannot be written to, every time. By which path a
+    file is reached does not count.
 
     Args:
         files: What the digest is made of.
@@ -78,9 +81,14 @@ def remembered(
     for file in files():
         known.update(_state(file).encode())
     memory = cache_dir() / "preferences" / "digests" / known.hexdigest()[:32]
-    if not memory.exists():
-        write_text(memory, digest())
-    return memory.read_text("utf-8")
+    if memory.exists():
+        return memory.read_text("utf-8")
+    found = digest()
+    try:
+        write_text(memory, found)
+    except OSError as error:  # it is a matter of time only, and finished tables are still shown
+        _log.info("%s is not remembered: %s", memory, error)
+    return found
 
 
 def _bytes_digest(file: Path) -> bytes | None:

@@ -10,19 +10,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from harness.files.atomic import sync, written
+from harness.files.atomic import named, sync, written
 
 Row = dict[str, Any]
 
 _TAIL_BYTES = 4096
 """More than most rows have."""
+_SHOWN = 60
+"""Characters of a line in a message."""
 
 
 class JsonLines:
     """The rows of one file, which one process at a time adds to and any number read.
 
     A file that is not there has no rows. Whatever reads rows raises ValueError, or RecursionError,
-    where a complete line is no JSON.
+    where a complete line is no JSON object.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +33,7 @@ class JsonLines:
     def append(self, *rows: Mapping[str, Any]) -> None:
         """Add rows, so that a reader sees them at once; the file is made if need be."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as stream:
+        with named(self.path), self.path.open("a+b") as stream:
             _cut(stream)
             stream.write(_lines(rows))
 
@@ -42,7 +44,8 @@ class JsonLines:
 
     def sync(self) -> None:
         """Force the rows to the disk."""
-        sync(self.path)
+        with named(self.path):
+            sync(self.path)
 
     def rewrite(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Let these rows take the place of all; a reader sees the old file or the new one."""
@@ -111,7 +114,14 @@ def _rows(content: bytes) -> list[Row]:
     """Return the rows of complete lines."""
     # Not splitlines(): a JSON string may hold U+2028 and other separators as they are.
     lines = content.rpartition(b"\n")[0].decode().split("\n")
-    return [json.loads(line) for line in lines if line]
+    return [_row(line) for line in lines if line]
+
+
+def _row(line: str) -> Row:
+    found = json.loads(line)
+    if isinstance(found, dict):
+        return found
+    raise ValueError(f"a line is no JSON object: {line[:_SHOWN]}")
 
 
 def _cut(stream: IO[bytes]) -> None:

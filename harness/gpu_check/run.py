@@ -20,6 +20,7 @@ from harness.costs.memory import Setting, memory
 from harness.costs.shapes import Shape
 from harness.errors import ConfigError, TrainingError
 from harness.files.atomic import write_text
+from harness.files.faults import require_file
 from harness.gpu_check import answers, equality, whole
 from harness.gpu_check.ceilings import ceilings
 from harness.gpu_check.clock import Clock
@@ -71,12 +72,14 @@ def run(size: str, layers: int | None, device: torch.device, wanted: Wanted) -> 
         wanted: How much is measured, by what, and where it is written.
 
     Raises:
-        ConfigError: There is no such size or part, or not as many layers.
+        ConfigError: There is no such size or part, there are not as many layers, or the file cannot
+            be written.
         TrainingError: The device computes something wrong, or a part failed; the others are done.
     """
     shape, kind = _shape(size, layers), kind_of(device)
     messages.print(f"{kind.name}: {size} with {shape.layers} decoder layers", markup=False)
     file = wanted.file or FOLDER / _file_name(kind, size, shape)
+    require_file(file, "--json")
     check = _Check(shape, device, kind, wanted, file)
     check.found |= _about(device, kind, size, shape)
     known = {name: getattr(check, name) for name in PARTS}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.files.atomic import write_text
 from harness.files.digests import digest_of
 
@@ -40,7 +40,10 @@ class Record:
             made = datetime.fromisoformat(found["made"])
             return cls(dict(found["identity"]), made, str(found.get("label", "")))
         except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
-            raise DataError(f"{file} cannot be read as an identity ({error!r}).") from error
+            raise DataError(
+                f"{file} cannot be read as an identity ({in_words(error)}). Restore it, or "
+                f"move the folder {file.parent} away."
+            ) from error
 
     def write(self, file: Path) -> None:
         """Write as JSON."""

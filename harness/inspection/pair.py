@@ -16,7 +16,7 @@ from harness.data.pairs.preferences import PreferencePair, Preferences
 from harness.data.rows.batch import PairTokenizer
 from harness.data.rows.collate import ChangedTokens
 from harness.data.templates import TEMPLATES, Template
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, DataError, in_words
 from harness.inspection.known import known_hardness, known_scores
 from harness.registry import find
 from harness.settings.spec import DataSpec
@@ -63,7 +63,9 @@ def read_tokenizer(reference: str, template: Template) -> TokenReader:
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(locate(reference))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"--model {reference}: no tokenizer can be loaded ({error}).") from error
+        raise ConfigError(
+            f"--model {reference}: no tokenizer can be loaded ({in_words(error)})."
+        ) from error
     token = getattr(tokenizer, "image_token", template.image_token)
     number = tokenizer.convert_tokens_to_ids(token)
     if number is None or number == tokenizer.unk_token_id:

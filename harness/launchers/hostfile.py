@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from harness.errors import ConfigError, PreflightError, without_secrets
+from harness.errors import ConfigError, PreflightError, in_words, without_secrets
 from harness.launchers.interpreter import safe_paths
 from harness.launchers.launcher import Part, exit_meaning
 from harness.launchers.node import node_words
@@ -68,7 +68,7 @@ class HostfileLauncher:
         try:
             lines = file.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"The host file {file} cannot be read: {error}") from error
+            raise ConfigError(f"The host file {file} cannot be read: {in_words(error)}.") from error
         stated = [(i, line.partition("#")[0].strip()) for i, line in enumerate(lines, 1)]
         hosts = [_host(line, f"{file}, line {i}") for i, line in stated if line]
         if not hosts:

@@ -1,6 +1,6 @@
 """What is said to a language model and what comes back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,8 +22,8 @@ class ChatRequest:
     max_tokens: int | None = None
     repeat: int = 0
     """Tells equal requests apart that must be asked anew, such as run 2 of 5."""
-    profile: Profile = OFFICIAL
-    """What the model and its endpoint accept."""
+    profile: Profile = field(default=OFFICIAL, hash=False)
+    """What the model and its endpoint accept; it holds objects, which have no hash."""
 
     @property
     def limit(self) -> int | None:

@@ -12,7 +12,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from harness.errors import ConfigError, JudgeError, RefusedRequest
+from harness.errors import ConfigError, JudgeError, RefusedRequest, in_words
 from harness.llm.messages import ChatRequest, ChatSettings, well_formed
 from harness.llm.profiles import LIMITS, Profile
 from harness.llm.reading import PassingError
@@ -213,7 +213,7 @@ def _key(settings: ChatSettings) -> str:
             key = settings.key_file.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{source}: cannot read the judge's key ({type(error).__name__}). Give "
+                f"{source}: cannot read the judge's key ({in_words(error)}). Give "
                 "--judge-key-file a file that holds the key alone."
             ) from None
     if not key:

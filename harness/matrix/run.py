@@ -7,6 +7,7 @@ from harness.console import print_table
 from harness.costs.devices import gpus
 from harness.errors import ConfigError, HarnessError, PreflightError
 from harness.evaluation.judging.ask_first import ask_first
+from harness.files.faults import require_folder
 from harness.identity.run import Run
 from harness.launchers.choose import launcher_of, submits, with_devices
 from harness.launchers.launcher import Launcher
@@ -22,6 +23,7 @@ from harness.matrix.cells import (
 from harness.matrix.state import Standing, State
 from harness.matrix.view import shown
 from harness.matrix.work import Work
+from harness.planning import preflight
 from harness.reporting.collect import print_joint_comparison
 from harness.settings.request import Request
 
@@ -41,6 +43,9 @@ def run_matrix(request: MatrixRequest) -> None:
     here = shared.launcher == "local"
     if request.jobs > 1 and not here:
         raise ConfigError("--jobs is for --launcher local alone: it shares out this machine.")
+    require_folder(shared.out, "--out")
+    if not shared.dry_run:
+        preflight.require_places(shared.out)
     cells = there(cells) if to_queue or shared.dry_run else located(cells)
     work = Work(
         cells,

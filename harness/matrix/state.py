@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from harness.errors import DataError, in_words
 from harness.files.atomic import write_text
 from harness.matrix.cells import Cell
 from harness.matrix.stage import Stage
@@ -54,7 +55,13 @@ def read_note(cell: Cell) -> Mapping[str, Any]:
     """Return how a process of the cell ended last: `state`, `told` and `job`; `{}` before."""
     if not cell.note.exists():
         return {}
-    note: dict[str, Any] = json.loads(cell.note.read_text("utf-8"))
+    try:
+        note: dict[str, Any] = dict(json.loads(cell.note.read_text("utf-8")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"{cell.note} is not the note of a cell ({in_words(error)}). Remove it; the same "
+            "command looks anew how the cell stands."
+        ) from error
     return note
 
 

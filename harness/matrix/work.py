@@ -227,8 +227,9 @@ def _is_elsewhere(standing: Standing) -> None:
 def _follow_files(standing: Standing) -> None:
     try:
         standing.at(stage_of(standing.cell))
-    except (OSError, ValueError):
-        # Another process replaces these files just now; what was read last stays shown.
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+        # Another process replaces these files just now, or they are damaged, which it tells; what
+        # was read last stays shown.
         return
 
 

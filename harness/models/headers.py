@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -88,7 +88,7 @@ def places_in(index: Path) -> dict[Path, set[str]]:
         for name, file in json.loads(index.read_text("utf-8"))["weight_map"].items():
             places.setdefault(index.parent / Path(file).name, set()).add(name)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"{index}: not an index of weights ({error!r})") from error
+        raise DataError(f"{index}: not an index of weights ({in_words(error)})") from error
     return places
 
 

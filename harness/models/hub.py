@@ -75,6 +75,8 @@ def _compare(name: str, folder: Path) -> str:
         DataError: Some are others; all of them are listed.
     """
     mark = cache_dir() / "models" / "verified" / _state(folder)
+    if mark.exists():  # no lock without need: where all is there, the cache may be read-only
+        return COMPARED
     mark.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(mark.with_name(f".{mark.name}.lock")):
         if mark.exists():

@@ -12,6 +12,8 @@ from harness.costs.costs import Costs, costs_of
 from harness.costs.devices import Devices, gpus, local_device
 from harness.costs.shapes import shape_of
 from harness.errors import ConfigError, HarnessError, MissingColumn, PreflightError
+from harness.files.cache import VARIABLE, cache_place
+from harness.files.faults import require_writable
 from harness.llm.messages import ChatSettings
 from harness.planning.language_models import (
     computes_columns,
@@ -100,7 +102,7 @@ def look(
     if costs and (refused := costs.problem()):
         problems.append(refused)
     need = _disk_bytes(costs, len(specs))
-    missing += _disk_problems(need, out)
+    missing += _place_problems(out) or _disk_problems(need, out)
     return Plan(
         runs=tuple(f"{one.label} {one.size} seed {one.seed}" for one in specs),
         pairs=pairs,
@@ -258,6 +260,24 @@ def _disk_bytes(costs: Costs | None, runs: int) -> int | None:
         return None
     parts = dict(costs.disk())
     return sum(parts.values()) + (runs - 1) * parts["trained model"]
+
+
+def require_places(out: Path) -> None:
+    """Refuse an output folder or a cache that nothing can be written to; nothing is made.
+
+    Raises:
+        ConfigError: One of them is such.
+    """
+    require_writable(out, "--out")
+    require_writable(cache_place(), VARIABLE)
+
+
+def _place_problems(out: Path) -> list[str]:
+    try:
+        require_places(out)
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _disk_problems(need: int | None, out: Path) -> Iterator[str]:

@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Scorecard
+from harness.errors import HarnessError
 from harness.evaluation.held import Held
 from harness.evaluation.scorecards import setting_of
 from harness.files.digests import tree_digest
 from harness.identity.labels import changes_of, label_of, marks, rows_of, variant_of
-from harness.models.sources import content_hash
 from harness.reporting.compare import RunResult, Setting
-from harness.reporting.neighbours import Judgement, Neighbour, neighbours, readable, text_of
+from harness.reporting.neighbours import (
+    Judgement,
+    Neighbour,
+    left_out,
+    neighbours,
+    readable,
+    text_of,
+)
 from harness.reporting.provenance import provenance
 
 _OLD = "0.1"
@@ -42,7 +49,7 @@ def beside(
     labels = dict(own)
     results: list[RunResult] = []
     for run, judged in readable(trained, faults):
-        if run.record is None or not (cards := _cards(run, judged, wanted)):
+        if run.record is None or not (cards := _cards(judged, wanted)):
             continue
         identity, result = run.record.identity, _result(run, size, cards)
         same = labels.setdefault(result.label, identity)
@@ -54,7 +61,7 @@ def beside(
     return results, faults
 
 
-def of_0_1(held: Held, model: Path, size: str, out: Path) -> list[RunResult]:
+def of_0_1(held: Held, model: Path, size: str, out: Path) -> tuple[list[RunResult], list[str]]:
     """Return the runs of version 0.1 that start from a model and were judged as it is.
 
     Args:
@@ -62,38 +69,41 @@ def of_0_1(held: Held, model: Path, size: str, out: Path) -> list[RunResult]:
         model: Its folder.
         size: Of the table.
         out: The output folder.
+
+    Returns:
+        The runs, and what is wrong with those that are left out.
     """
     old = [one for one in neighbours(out)[0] if one.record is None]
     if not old or not model.is_dir():
-        return []
+        return [], []
     digest = tree_digest(model)
     settings = {name: Setting.of(card) for name, card in held.scorecards().items()}
     results: dict[tuple[str, int], RunResult] = {}
+    faults: list[str] = []
     for one in old:
+        try:
+            known = one.cards_0_1() if one.model_content == digest else {}
+        except HarnessError as error:
+            faults.append(left_out(one.folder, error))
+            continue
         cards = {
-            name: card
-            for name, card in one.cards_0_1().items()
-            if one.model_content == digest and Setting.of(card) == settings.get(name)
+            name: card for name, card in known.items() if Setting.of(card) == settings.get(name)
         }
         label = f"{label_of(one.spec)} ({_OLD})"
         if (label, one.spec.seed) in results:
             label = f"{label_of(one.spec)} ({_OLD}, {one.folder.path.name})"
         if cards:
             results[label, one.spec.seed] = replace(_result(one, size, cards), label=label)
-    return list(results.values())
+    return list(results.values()), faults
 
 
-def _cards(
-    run: Neighbour, judged: Sequence[Judgement], wanted: Mapping[str, str]
-) -> dict[str, Scorecard]:
-    """Return the scorecards of the wanted settings, of the model that is there now."""
-    now = content_hash(run.folder.model) if run.is_trained else None
+def _cards(judged: Sequence[Judgement], wanted: Mapping[str, str]) -> dict[str, Scorecard]:
+    """Return the scorecards of the wanted settings."""
     return {
         name: one.scorecard
         for one in judged
         for name, setting in wanted.items()
         if text_of(setting_of(one.identity)) == setting
-        and now in (None, one.identity["answers"]["checkpoint"])
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from harness.console import messages, results
 from harness.evaluation.crosscheck.crosscheck import LMMS_TASKS, CrossCheck, read_crosscheck
 from harness.evaluation.held import Held, of_base, of_run
+from harness.files.faults import told
 from harness.identity.labels import changes_of, label_of, variant_of
 from harness.identity.run import Run
 from harness.registry import load_benchmark
@@ -46,22 +48,23 @@ def print_joint_comparison(asked: Sequence[tuple[Request, Run]]) -> None:
     folders = {one.folder.path.name for one in held}
     own = {label_of(one.spec): one.identity for one in runs}
     others, faults = beside(base, run.identity["model"]["content"], request.size, own, request.out)
-    others += of_0_1(base, Path(run.located.model.path), request.size, request.out)
+    old, more = of_0_1(base, Path(run.located.model.path), request.size, request.out)
+    others, faults = others + old, faults + more
     found += [one for one in others if one.provenance["run"] not in folders]
     for fault in faults:
         messages.print(fault, markup=False)
     benchmarks = [load_benchmark(name) for name in run.spec.evaluation.benchmarks]
     suffix, tables = suffix_of(run), request.out / "tables"
-    write_tables(
-        found,
-        request.size,
-        tables,
-        benchmarks,
-        checked=checked,
-        suffix=suffix,
-        left_out=faults,
-    )
-    messages.print(f"{tables / f'comparison-{request.size}{suffix}.md'}", markup=False)
+    with _writing(tables, f"comparison-{request.size}{suffix}"):
+        write_tables(
+            found,
+            request.size,
+            tables,
+            benchmarks,
+            checked=checked,
+            suffix=suffix,
+            left_out=faults,
+        )
     results.print(rich_table(compare(found, request.size, benchmarks)))
 
 
@@ -110,9 +113,20 @@ def print_ablation(request: Request, rows: Sequence[AblationRow], runs: Sequence
     benchmarks = [load_benchmark(name) for name in runs[0].spec.evaluation.benchmarks]
     changes = {row.label: _told(row, changed) for row in rows}
     tables = request.out / "tables"
-    comparison = write_ablation(found, title, tables / stem, benchmarks, changes)
-    messages.print(f"{tables / stem}.md", markup=False)
-    results.print(rich_table(comparison, title))
+    with _writing(tables, stem):
+        write_ablation(found, title, tables / stem, benchmarks, changes)
+    results.print(rich_table(compare(found, request.size, benchmarks), title))
+
+
+@contextmanager
+def _writing(tables: Path, stem: str) -> Iterator[None]:
+    """Say where a table was written; or why it was not, which keeps nobody from reading it."""
+    try:
+        yield
+    except OSError as error:
+        messages.print(f"No table is written. {told(error)}", markup=False)
+    else:
+        messages.print(f"{tables / stem}.md", markup=False)
 
 
 def _row_results(

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.errors import ConfigError, HarnessError
 from harness.evaluation.scorecards import SCORECARD, read_scorecard
+from harness.files.faults import require_folder
 from harness.files.jsonlines import JsonLines
 from harness.files.locks import in_use
 from harness.registry import hint, load_benchmark
@@ -19,6 +20,7 @@ Row = dict[str, str]
 
 def run_rows(out: Path) -> tuple[list[Row], list[str]]:
     """Return a row for every run and every model that was evaluated, and what cannot be read."""
+    require_folder(out, "--out")
     found, faults = neighbours(out)
     rows = [_row(one) for one in found]
     known = {one.folder.path for one in found}
@@ -37,8 +39,11 @@ def state_of(run: RunDir) -> str:
         return "done" if any(run.judgements.glob(f"*/{SCORECARD}")) else "trained"
     if not run.metrics.exists():
         return "not begun"
-    last = JsonLines(run.metrics).last() or {}
-    return f"stopped at step {last.get('step', 0)}"
+    try:
+        last = JsonLines(run.metrics).last()
+        return f"stopped at step {0 if last is None else int(last['step'])}"
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return f"stopped; {run.metrics.name} is damaged"
 
 
 def numbers_of(run: RunDir) -> Iterator[tuple[str, str, str]]:
@@ -66,6 +71,7 @@ def details_of(name: str, out: Path) -> dict[str, Any]:
         ConfigError: There is no such run.
         DataError: It is damaged.
     """
+    require_folder(out, "--out")
     for path in (out / RUNS / name, Path(name)):
         if (path / "run.yaml").is_file():
             return _details(read(RunDir(path.resolve())))
@@ -94,15 +100,21 @@ def _details(run: Neighbour) -> dict[str, Any]:
 
 
 def _row(run: Neighbour) -> Row:
-    content = run.model_content or "not recorded"
     return {
         "run": run.folder.path.name,
         "what": f"{run.label}, seed {run.spec.seed}",
         "state": state_of(run.folder),
         "begun": run.record.since if run.record else _changed(run.folder),
-        "base": content[:12],
+        "base": _base(run),
         "numbers": _headline(run.folder),
     }
+
+
+def _base(run: Neighbour) -> str:
+    try:
+        return (run.model_content or "not recorded")[:12]
+    except HarnessError as error:
+        return f"not readable: {error}"
 
 
 def _of_model(run: RunDir) -> Row:

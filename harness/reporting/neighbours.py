@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Scorecard
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, DataError, HarnessError
 from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
 from harness.identity.record import Record
+from harness.models.sources import content_hash
 from harness.runs.manifest import Manifest
 from harness.runs.rundir import RUNS, RunDir
 from harness.settings.spec import RunSpec
@@ -58,12 +59,26 @@ class Neighbour:
 
     @cached_property
     def judgements(self) -> list[Judgement]:
-        """What was judged of its answers.
+        """What was judged of the answers of the model that is there now.
 
         Raises:
             HarnessError: A file is damaged.
         """
-        return list(judgements_of(self.folder))
+        now = self._checkpoint() if self.is_trained else None
+        return [
+            one
+            for one in judgements_of(self.folder)
+            if now in (None, one.identity["answers"]["checkpoint"])
+        ]
+
+    def _checkpoint(self) -> str:
+        """Hash the files of the model."""
+        try:
+            return content_hash(self.folder.model)
+        except OSError as error:
+            raise DataError(
+                f"{self.folder.model} cannot be read as a model ({error.strerror})."
+            ) from error
 
     def cards_0_1(self) -> dict[str, Scorecard]:
         """Return the scorecards of version 0.1, by benchmark."""
@@ -72,9 +87,21 @@ class Neighbour:
 
 
 def judgements_of(folder: RunDir) -> Iterator[Judgement]:
-    """Yield the finished judgements of a folder."""
+    """Yield the finished judgements of a folder.
+
+    Raises:
+        HarnessError: One is damaged.
+    """
     for file in sorted(folder.judgements.glob(f"*/{SCORECARD}")):
-        yield Judgement(Record.read(file.with_name(IDENTITY)).identity, read_scorecard(file))
+        identity = Record.read(file.with_name(IDENTITY)).identity
+        if not _names_checkpoint(identity):
+            raise ConfigError(f"{file.with_name(IDENTITY)} lacks what this version reads.")
+        yield Judgement(identity, read_scorecard(file))
+
+
+def _names_checkpoint(identity: Mapping[str, Any]) -> bool:
+    answers = identity.get("answers")
+    return isinstance(answers, dict) and isinstance(answers.get("checkpoint"), str)
 
 
 def neighbours(out: Path) -> tuple[list[Neighbour], list[str]]:
@@ -86,7 +113,7 @@ def neighbours(out: Path) -> tuple[list[Neighbour], list[str]]:
         try:
             found.append(read(folder))
         except HarnessError as error:
-            faults.append(f"{folder.path.name} is left out: {_line(error)}")
+            faults.append(left_out(folder, error))
     return found, faults
 
 
@@ -98,7 +125,12 @@ def readable(
         try:
             yield run, run.judgements
         except HarnessError as error:
-            faults.append(f"{run.folder.path.name} is left out: {_line(error)}")
+            faults.append(left_out(run.folder, error))
+
+
+def left_out(folder: RunDir, error: HarnessError) -> str:
+    """Say in one line which run is left out, and why."""
+    return f"{folder.path.name} is left out: {' '.join(str(error).split())}"
 
 
 def read(folder: RunDir) -> Neighbour:
@@ -119,11 +151,6 @@ def _has_content(identity: Mapping[str, Any]) -> bool:
         return all(isinstance(one, str) for one in (*parts, identity["data"]["content"]))
     except (LookupError, TypeError):
         return False
-
-
-def _line(error: Exception) -> str:
-    """Return an error in one line."""
-    return " ".join(str(error).split())
 
 
 def text_of(identity: Mapping[str, Any]) -> str:

@@ -6,12 +6,17 @@ from typing import Any
 
 from harness.console import messages
 from harness.errors import ConfigError, HarnessError
+from harness.evaluation.generation.samples import protocol_of
 from harness.evaluation.held import Held
 from harness.evaluation.judging.ask_first import ask_first
+from harness.files.faults import require_folder
 from harness.files.hub_names import on_hub
 from harness.identity.labels import label_of
 from harness.llm.messages import ChatSettings
 from harness.models.sources import content_hash, located_model
+from harness.planning.language_models import judge_problems
+from harness.planning.preflight import require_places
+from harness.registry import load_benchmark
 from harness.reporting.collect import print_judged
 from harness.reproduce.again import set_aside_of
 from harness.reproduce.one_run import evaluate, inputs_of
@@ -19,7 +24,7 @@ from harness.runs.manifest import Manifest
 from harness.runs.rundir import RUNS, RunDir
 from harness.settings.request import Again
 from harness.settings.resolve import resolve
-from harness.settings.spec import RunSpec
+from harness.settings.spec import EvaluationSpec, RunSpec
 from harness.world.places import locate_spec
 
 _PRESET = "dpo"
@@ -50,9 +55,11 @@ def evaluate_one(name: str, wanted: Wanted) -> None:
     Raises:
         HarnessError: There is no such model, it is not trained, or a step needs the user.
     """
+    require_folder(wanted.out, "--out")
     run = _run_of(name, wanted.out)
     if run is not None:
         spec, folder, model = run.read_spec(), run, run.model
+        _require_known(_asked(spec, wanted), wanted.judging)
         if not model.exists():
             raise ConfigError(
                 f"{run.path.name} is not trained to its end, so there is nothing to evaluate. "
@@ -64,15 +71,36 @@ def evaluate_one(name: str, wanted: Wanted) -> None:
         label = Path(name).name
         plain = "".join(one if one.isalnum() or one in "-._" else "-" for one in label)
         folder = RunDir((wanted.out / RUNS / f"model-{plain}-{content[:12]}").resolve())
-    evaluation = spec.evaluation.model_copy(update=wanted.changes)
-    checked = type(evaluation).model_validate(evaluation.model_dump())
-    held = Held(folder, content, spec.model, checked)
+    held = Held(folder, content, spec.model, _asked(spec, wanted))
     _finish(held, model, spec, wanted)
     print_judged(held, spec, label, wanted.out)
 
 
+def _asked(spec: RunSpec, wanted: Wanted) -> EvaluationSpec:
+    """Return the evaluation of a run or preset, with what is asked for in its place."""
+    evaluation = spec.evaluation.model_copy(update=wanted.changes)
+    return EvaluationSpec.model_validate(evaluation.model_dump())
+
+
+def _require_known(asked: EvaluationSpec, judging: ChatSettings) -> None:
+    """Refuse a judge or a protocol that there is not, before hours of answers.
+
+    Raises:
+        ConfigError: There is no such.
+    """
+    problems: list[str] = []
+    judge_problems(asked.judge, judging, problems, [])
+    if problems:
+        raise ConfigError(*problems)
+    for name in asked.benchmarks:
+        protocol_of(load_benchmark(name), asked.protocol)
+
+
 def _finish(held: Held, model: Path, spec: RunSpec, wanted: Wanted) -> None:
     folder = held.folder
+    if wanted.again is None and held.is_finished:
+        return
+    require_places(wanted.out)
     folder.path.mkdir(parents=True, exist_ok=True)
     if wanted.again is not None:
         set_aside_of(held, wanted.out, wanted.again, wanted.judging)
@@ -108,7 +136,9 @@ def _elsewhere(name: str, wanted: Wanted) -> tuple[RunSpec, Path, str]:
             f"{name}: no run of {wanted.out / RUNS}, no folder and no name on the hub. See: "
             f"list runs --out {wanted.out}"
         )
-    spec = locate_spec(resolve(_PRESET, wanted.size).spec)
+    preset = resolve(_PRESET, wanted.size).spec
+    _require_known(_asked(preset, wanted), wanted.judging)
+    spec = locate_spec(preset)
     model = spec.model.model_copy(update={"path": name, "revision": None})
     folder = located_model(model).folder
     return spec.model_copy(update={"model": model}), folder, content_hash(folder)

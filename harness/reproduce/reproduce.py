@@ -6,6 +6,7 @@ from pathlib import Path
 from harness.console import messages
 from harness.evaluation.held import is_finished, of_base, of_run
 from harness.evaluation.judging.ask_first import ask_first
+from harness.files.faults import require_folder
 from harness.identity.run import Run
 from harness.launchers.choose import launcher_of, submit_request, submits, with_devices
 from harness.launchers.launcher import Launcher
@@ -30,6 +31,7 @@ def reproduce(request: Request) -> None:
     Raises:
         HarnessError: Something in the request, the data or a step needs the user.
     """
+    require_folder(request.out, "--out")
     launcher = launcher_of(request)
     request = with_devices(request, launcher)
     if request.dry_run:
@@ -56,6 +58,7 @@ def _asked(
     runs = _runs(specs, request.out) if are_built(specs) else None
     if runs is not None and request.again is None and _is_done(runs):
         return runs
+    preflight.require_places(request.out)
     if submits(request):
         _check(specs, request)
         messages.print(submit_request(request).told(), markup=False)

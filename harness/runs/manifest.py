@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.costs.devices import gpus
-from harness.errors import DataError
+from harness.errors import DataError, without_secrets
 from harness.files.atomic import write_text
 from harness.settings.spec import Strict
 
@@ -58,7 +58,7 @@ class Manifest(Strict):
         """Look at this process and this machine."""
         return cls(
             created=datetime.now(UTC),
-            command=tuple(sys.argv),
+            command=tuple(map(without_secrets, sys.argv)),
             python=platform.python_version(),
             platform=platform.platform(),
             packages=_packages(),

@@ -10,7 +10,7 @@ import yaml
 from filelock import Timeout
 
 from harness.console import messages
-from harness.errors import ConfigError, DataError, PreflightError
+from harness.errors import ConfigError, DataError, PreflightError, in_words
 from harness.files.atomic import write_text
 from harness.files.locks import FileLock
 from harness.settings.spec import RunSpec
@@ -105,10 +105,11 @@ class RunDir:
             DataError: The file is missing or is not a specification.
         """
         try:
-            return RunSpec.from_file(yaml.safe_load(self.spec_file.read_text("utf-8")))
-        except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
+            content = yaml.safe_load(self.spec_file.read_text("utf-8"))
+            return RunSpec.from_file(content)
+        except (OSError, yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
             raise DataError(
-                f"{self.spec_file} cannot be read as a run: {error}. "
+                f"{self.spec_file} cannot be read as a run: {in_words(error)}. "
                 "Move the folder away to start this run anew."
             ) from error
 

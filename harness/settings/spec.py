@@ -238,14 +238,17 @@ class RunSpec(Strict):
         return file_form(self.model_dump(mode="json"))
 
     @classmethod
-    def from_file(cls, content: Mapping[str, Any]) -> Self:
+    def from_file(cls, content: object) -> Self:
         """Read what `as_file` returned, or what stood in run.yaml before it.
 
         There `method` was the name, and `config` held the values.
 
         Raises:
+            TypeError: It is no mapping.
             ValueError: It is no specification.
         """
+        if not isinstance(content, Mapping):
+            raise TypeError("it is no mapping of keys to values")
         values = dict(content)
         if isinstance(values.get("method"), Mapping):
             config = dict(values["method"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import errors
 from harness.errors import HarnessError, TrainingError
-from harness.files.atomic import sync
+from harness.files.faults import in_log, told, unwritable
 from harness.launchers.launcher import Launcher
 from harness.launchers.node import REFUSED
 from harness.runs.rundir import RunDir
@@ -58,15 +58,18 @@ def failure(run: RunDir, log: Log, launcher: Launcher, failed: tuple[str, int]) 
     """
     report = run.logs / ERROR_FILE
     if report.exists():
-        told = json.loads(report.read_text("utf-8"))
-        kind: type[HarnessError] = getattr(errors, told["kind"], TrainingError)
-        return kind(told["message"])
+        words = json.loads(report.read_text("utf-8"))
+        kind: type[HarnessError] = getattr(errors, words["kind"], TrainingError)
+        return kind(words["message"])
     text = log.text()
     if refused := [line for line in text.splitlines() if line.startswith(REFUSED)]:
         return errors.PreflightError(refused[0].removeprefix(REFUSED))
+    dead = _dead(text)
+    if not dead and (refused_by_system := in_log(text)):
+        return TrainingError(f"{told(refused_by_system)} All that it said: {log.path}")
     said = [
         launcher.explain(*failed),
-        *_dead(text),
+        *dead,
         *_disk(log.path),
         f"The end of {log.path}:",
         *_GIVES_UP.split(text)[0].splitlines()[-_TAIL_LINES:],
@@ -95,10 +98,5 @@ def _name(number: int) -> str:
 
 def _disk(log: Path) -> list[str]:
     """Say why nothing can be written beside the log, if that is so: the log may lack it."""
-    try:
-        with log.open("ab") as stream:
-            stream.write(b"\n")
-        sync(log)
-    except OSError as error:
-        return [f"{log.parent} cannot be written to: {error.strerror}."]
-    return []
+    refused = unwritable(log)
+    return [f"{log.parent} cannot be written to: {refused.strerror}."] if refused else []

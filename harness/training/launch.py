@@ -20,6 +20,7 @@ from harness.runs.rundir import RunDir
 from harness.settings.spec import RunSpec
 from harness.training.failure import CONTINUES, Log, failure
 from harness.training.follow import Followed
+from harness.training.metrics import read_rows
 from harness.training.process import CUT_FILE, ERROR_FILE, LOG_FILE, PROGRESS_FILE, STOP_FILE
 from harness.training.reading import token_reader
 from harness.training.step.schedule import DataOrder
@@ -47,11 +48,12 @@ def train(
         chat: How a language model is reached that splits responses for a column.
 
     Raises:
-        DataError: The preference data cannot be trained on.
+        DataError: The preference data cannot be trained on, or the record of steps is damaged.
         TrainingError: A process died or the loss diverged.
     """
     if run.model.exists():
         return
+    read_rows(run.metrics)  # what is damaged is told before anything is started
     preferences = prepare(run, spec, chat)
     order = DataOrder(
         len(preferences), spec.training.batch_pairs, spec.training.epochs, False, spec.seed

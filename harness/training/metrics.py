@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.errors import DataError, in_words
 from harness.files.jsonlines import JsonLines
 from harness.training.step.protocols import Processes, Ranks
 from methods.logps import sequence_sums
@@ -71,5 +72,18 @@ def summed_logps(batch: PairBatch) -> dict[str, Tensor]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the complete rows of a record that may be being written."""
-    return JsonLines(path).read()
+    """Return the complete rows of a record that may be being written.
+
+    Raises:
+        DataError: The file is something else.
+    """
+    try:
+        rows = JsonLines(path).read()
+        for row in rows:
+            int(row["step"])
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
+        raise DataError(
+            f"{path}: not a record of training steps ({in_words(error)}). Move it away: the same "
+            "command continues from the last checkpoint and begins a new record."
+        ) from error
+    return rows

@@ -20,6 +20,7 @@ from harness.data.transforms import ImageTransform
 from harness.errors import ConfigError, HarnessError, TrainingError, without_secrets
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
+from harness.files.faults import told
 from harness.launchers.lifetime import die_with_parent
 from harness.models.base import load_base, write_model
 from harness.models.catalog import check_template
@@ -52,11 +53,6 @@ from harness.training.step.protocols import Engine, Processes
 from harness.training.step.schedule import DataOrder, LearningRate
 from harness.training.step.wide_products import wide_products
 from harness.training.watch import Watch
-
-_SAID_OF_A_DISK = (
-    "A file could not be read or written: {error}. Free some space or mend the folder; the same "
-    "command continues from the last checkpoint."
-)
 
 
 class Worker:
@@ -239,7 +235,7 @@ def main(run_dir: str) -> int:
     except HarnessError as error:
         return _tell(run, error)
     except OSError as error:
-        return _tell(run, TrainingError(_SAID_OF_A_DISK.format(error=error)))
+        return _tell(run, TrainingError(told(error)))
     return 0
 
 

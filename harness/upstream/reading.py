@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark, Sample
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.files.digests import text_digest
 
 
@@ -72,7 +72,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: not readable ({error}). Fetch or unpack it again.") from error
+        raise DataError(
+            f"{path}: not readable ({in_words(error)}). Fetch or unpack it again."
+        ) from error
 
 
 def decode(content: bytes, source: Path) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.files.atomic import write_text
 from harness.files.digests import file_digest
 from harness.upstream.catalogue import Dataset, Entry
@@ -39,7 +39,7 @@ class Record:
             rows = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{path}: not readable ({error}). Delete it and fetch again."
+                f"{path}: not readable ({in_words(error)}). Delete it and fetch again."
             ) from error
         if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
             raise DataError(f"{path}: not a record of fetched files. Delete it and fetch again.")

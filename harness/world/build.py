@@ -41,6 +41,8 @@ def ensure_world(config: WorldConfig = WorldConfig()) -> Path:  # noqa: B008 (fr
     the part it was at.
     """
     folder = cache_dir() / "worlds" / digest(config)
+    if world_is_built(config):  # no lock without need: the cache may be read-only
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         for name, build in _parts(config, folder).items():

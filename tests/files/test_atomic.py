@@ -39,16 +39,17 @@ def test_a_folder_appears_whole(tmp_path):
 
 
 MODES = """
-import sys, torch
+import sys
+import numpy as np
 from pathlib import Path
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 from harness.files.atomic import written
 folder = Path(sys.argv[1])
 with written(folder / "one.safetensors") as part:
-    save_file({"a": torch.zeros(1)}, part)
+    save_file({"a": np.zeros(1)}, part)
 with written(folder / "model") as part:
     (part / "sub").mkdir(parents=True)
-    save_file({"a": torch.zeros(1)}, part / "sub" / "two.safetensors")
+    save_file({"a": np.zeros(1)}, part / "sub" / "two.safetensors")
     (part / "three").touch()
 """
 

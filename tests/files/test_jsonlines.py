@@ -128,6 +128,14 @@ def test_rewriting_leaves_the_rows_and_nothing_else(lines, tmp_path):
     assert list(tmp_path.iterdir()) == [lines.path]
 
 
+@pytest.mark.parametrize("line", ["null", "[]", "[1, 2]", "7", '"a text"', "{"])
+def test_a_line_that_is_no_object_is_no_row(lines, line):
+    lines.path.write_text(f"{line}\n")
+    for read in (lines.read, lines.first, lines.last, lambda: next(lines.follow())):
+        with pytest.raises(ValueError, match=r"no JSON object|Expecting"):
+            read()
+
+
 def write_for_ever(path):
     number = 0
     while True:

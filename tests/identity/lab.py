@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import world_fixture
+from PIL import Image
 
 from benchmarks.types import Scorecard
 from harness.evaluation.held import of_base, of_run
@@ -29,6 +30,7 @@ class Lab:
         question = {"question": "What?", "imagename": "0.png", "answer": "A cat"}
         (self.data / "mm_vet").mkdir(parents=True)
         (self.data / "mm_vet" / "images").mkdir()
+        Image.new("RGB", (8, 8)).save(self.data / "mm_vet" / "images" / "0.png")
         (self.data / "mm_vet" / "mm-vet.json").write_text(
             json.dumps({"v1_0": {**question, "capability": ["rec"]}})
         )

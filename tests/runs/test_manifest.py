@@ -92,3 +92,10 @@ def test_a_folder_inside_somebody_s_checkout_has_no_commit(checkout: Path):
         (checkout / "env" / name / "__init__.py").touch()
     found = code_of(checkout / "env")
     assert (found.commit, found.dirty) == (None, None)
+
+
+def test_no_secret_of_the_command_line_is_written_down(monkeypatch):
+    words = ["harness", "reproduce", "--judge-url", "https://me:word@host/v1?api_key=abc"]
+    monkeypatch.setattr("sys.argv", words)
+    command = Manifest.collect({}, {}).command
+    assert command == (*words[:3], "https://***@host/v1?api_key=***")

@@ -99,6 +99,24 @@ def test_a_full_disk_is_named_although_nothing_could_be_written(run, monkeypatch
     assert f"{run.logs} cannot be written to: No space left on device." in str(found)
 
 
+def test_what_the_system_refused_is_told_and_no_traceback_is_shown(run):
+    text = (
+        "Traceback (most recent call last):\n  File x\n"
+        "OSError: [Errno 28] No space left on device: '/runs/x/state.pt'\n"
+    )
+    found = failure(run, log(run, text), HERE, ("this machine", 1))
+    assert isinstance(found, TrainingError)
+    assert str(found).startswith("/runs/x/state.pt: No space left on device. Free some space")
+    assert str(run.logs / LOG_FILE) in str(found)
+    assert "Traceback" not in str(found)
+
+
+def test_a_process_that_was_killed_counts_more_than_what_the_others_were_refused(run):
+    text = "OSError: [Errno 2] No such file or directory: '/x'\n" + REPORT.format(rank=1, code=-9)
+    said = str(failure(run, log(run, text), HERE, ("this machine", 1)))
+    assert "was ended by SIGKILL" in said
+
+
 def test_a_folder_that_cannot_be_written_to_stops_the_run_before_it_starts(run):
     """A folder in the log's place refuses root too, which no permission does."""
     (run.logs / LOG_FILE).mkdir()

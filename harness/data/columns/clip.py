@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, in_words
 from harness.files.digests import file_digest
 
 _BATCH = 64
@@ -32,8 +32,8 @@ class Clip:
             self._tokenizer = open_clip.get_tokenizer(name)
         except (OSError, RuntimeError, ValueError) as error:
             raise ConfigError(
-                f"data.hardness.clip {reference}: open_clip cannot load it ({error}). Write "
-                "local-dir:FOLDER, hf-hub:NAME or ARCHITECTURE:WEIGHTS."
+                f"data.hardness.clip {reference}: open_clip cannot load it ({in_words(error)}). "
+                "Write local-dir:FOLDER, hf-hub:NAME or ARCHITECTURE:WEIGHTS."
             ) from error
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = model.eval().requires_grad_(False).to(self._device)

@@ -17,6 +17,7 @@ from harness.data.pairs.opening import open_preferences, selected_pairs
 from harness.data.pairs.preferences import Preferences
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
+from harness.files.faults import require_file
 from harness.llm.messages import ChatSettings
 from harness.settings.spec import DataSpec
 
@@ -73,6 +74,7 @@ def prepare(spec: DataSpec, chat: ChatSettings, out: Path | None) -> Prepared:
         HarnessError: The data cannot be used, or pairs have no score.
     """
     needed = frozenset({GAP})
+    target = _target(out)
     selected = selected_pairs(spec)
     with track("check pairs", len(selected)) as tracker:
         pairs = open_preferences(spec, tracker.advance, needed)
@@ -88,7 +90,6 @@ def prepare(spec: DataSpec, chat: ChatSettings, out: Path | None) -> Prepared:
         column = columns_of(pairs, needed, spec.hardness, cache_dir(), advance, chat)
     summary = Summary.read(summary_file(column))
     gaps = pq.read_table(column, columns=[GAP])[GAP].to_pylist()
-    target = _target(out)
     folder = column.with_suffix("") if target is None else target.with_suffix(".hardness")
     save_histograms(folder / PICTURE, gaps, summary, f"Hardness of {_name(pairs)}")
     if target is not None:
@@ -98,7 +99,16 @@ def prepare(spec: DataSpec, chat: ChatSettings, out: Path | None) -> Prepared:
 
 
 def _target(out: Path | None) -> Path | None:
-    return out if out is None or out.suffix == ".parquet" else out / "pairs.parquet"
+    """Return the file of the rows.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    if out is None:
+        return None
+    target = out if out.suffix == ".parquet" else out / "pairs.parquet"
+    require_file(target, "--out")
+    return target
 
 
 def _name(pairs: Preferences) -> str:

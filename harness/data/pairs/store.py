@@ -78,10 +78,12 @@ def store_pairs(source: Source, advance: Advance = lambda rows: None) -> tuple[S
     """
     digest = content_digest(lambda: source.files)
     file = cache_dir() / "preferences" / f"{digest[:24]}-v{VERSION}.arrow"
-    with FileLock(f"{file}.lock"):
-        if not file.exists():
-            with written(file, one_writer=True) as partial:
-                _convert(source, partial, advance)
+    if not file.exists():  # no lock without need: where all is there, the cache may be read-only
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{file}.lock"):
+            if not file.exists():
+                with written(file, one_writer=True) as partial:
+                    _convert(source, partial, advance)
     return StoredPairs(file), digest
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.console import track
+from harness.errors import DataError, in_words
 from harness.files.atomic import write_text
 from harness.launchers.interpreter import safe_paths
 from harness.launchers.logged import run_logged
@@ -77,9 +78,35 @@ def _holds(check: CrossCheck | None, model: str) -> bool:
 
 
 def read_crosscheck(run: Path, file: str) -> CrossCheck | None:
-    """Return what an earlier check of answers found, if there was one."""
+    """Return what an earlier check of answers found, if there was one.
+
+    Raises:
+        DataError: It is damaged.
+    """
     path = crosscheck_path(run, file)
-    return CrossCheck(**json.loads(path.read_text("utf-8"))) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        check = CrossCheck(**json.loads(path.read_text("utf-8")))
+        _require_types(check)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"{path} is not a cross-check ({in_words(error)}). Remove it; "
+            "--crosscheck makes it again."
+        ) from error
+    return check
+
+
+def _require_types(check: CrossCheck) -> None:
+    """Refuse what no table could show.
+
+    Raises:
+        TypeError: There is such a value.
+    """
+    if not isinstance(check.values, dict):
+        raise TypeError("values are an object")
+    if not all(isinstance(one, int | float) for one in (*check.values.values(), check.samples)):
+        raise TypeError("values and samples are numbers")
 
 
 def crosscheck_path(run: Path, file: str) -> Path:

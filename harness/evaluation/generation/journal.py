@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Response, SampleId
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.files.jsonlines import JsonLines
 
 
@@ -74,7 +74,8 @@ class Journal:
             answers = {row["id"]: row["response"] for row in rows[1:]}
         except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise DataError(
-                f"{path}: not a journal of answers ({error!r}). Delete it to generate again."
+                f"{path}: not a journal of answers ({in_words(error)}). Delete it to "
+                "generate again."
             ) from error
         if rows and rows[0] != self._header:
             raise DataError(
@@ -87,7 +88,7 @@ class Journal:
 def progress_of(out: Path, benchmarks: Sequence[str]) -> tuple[int, int]:
     """Return how many answers are on disk and how many there will be.
 
-    Zero of zero before the journals are opened.
+    Zero of zero before the journals are opened; what is wrong with one, who opens it tells.
     """
     done = total = 0
     for benchmark in benchmarks:
@@ -98,6 +99,14 @@ def progress_of(out: Path, benchmarks: Sequence[str]) -> tuple[int, int]:
             continue
         for path in journal_paths(out, benchmark):
             done += max(JsonLines(path).count() - 1, 0)
-        header = JsonLines(journal_path(out, benchmark)).first()
-        total += 0 if header is None else int(header["samples"])
+        total += _samples(journal_path(out, benchmark))
     return done, total
+
+
+def _samples(journal: Path) -> int:
+    """Return how many answers a journal will hold; 0 where it does not say."""
+    try:
+        header = JsonLines(journal).first()
+        return 0 if header is None else int(header["samples"])
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return 0

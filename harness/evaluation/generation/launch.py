@@ -11,6 +11,7 @@ from harness.console import Tracker, messages, track
 from harness.errors import HarnessError
 from harness.evaluation.generation.journal import progress_of, responses_path
 from harness.evaluation.generation.samples import protocol_of
+from harness.files.faults import in_log, told, unwritable
 from harness.launchers.interpreter import safe_paths
 from harness.launchers.logged import run_logged
 from harness.registry import load_benchmark
@@ -62,6 +63,8 @@ def generate(
     with _Followed(out, tuple(left.values())) as followed:
         code = run_logged(command, log, _environment(threads), followed.look)
     if code != 0:
+        if refused := in_log(_words(log)) or unwritable(log):
+            raise HarnessError(f"Answers: {told(refused)} All that was said: {log}")
         raise HarnessError(
             f"Generating answers failed with exit code {code}; the end of {log}:\n"
             f"{_tail(log)}\n"
@@ -149,6 +152,9 @@ class _Followed:
         self._open.close()
 
 
+def _words(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
 def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-TAIL_LINES:])
+    return "\n".join(_words(log).splitlines()[-TAIL_LINES:])

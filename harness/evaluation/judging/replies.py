@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import SampleId
-from harness.errors import DataError
-from harness.files.jsonlines import JsonLines
+from harness.errors import DataError, in_words
+from harness.files.jsonlines import JsonLines, Row
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,40 @@ def read_journal(path: Path, *, with_tagger: bool) -> dict[str, Replies]:
     Raises:
         DataError: The file is something else.
     """
+    return {row["key"]: Replies.of_row(row, with_tagger=with_tagger) for row in read_rows(path)}
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a file of replies, or of none yet.
+
+    Raises:
+        DataError: The file is something else.
+    """
     try:
         rows = JsonLines(path).read()
-        return {row["key"]: Replies.of_row(row, with_tagger=with_tagger) for row in rows}
+        for row in rows:
+            _require_types(row)
     except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise DataError(
-            f"{path}: not a file of replies ({error!r}). Delete it to ask again."
+            f"{path}: not a file of replies ({in_words(error)}). Move it away: what it held "
+            "is asked again."
         ) from error
+    return rows
+
+
+def _require_types(row: Row) -> None:
+    """Refuse what no judge or tagger said.
+
+    Raises:
+        LookupError: Something is missing.
+        TypeError: Something is of another type.
+    """
+    key, replies = row["key"], row["replies"]
+    others = (row.get("tagged") or "", row.get("judge", ""))
+    if not isinstance(key, str) or not isinstance(replies, list):
+        raise TypeError("a key is a text, and replies are a list")
+    if not all(isinstance(one, str) for one in (*replies, *others)):
+        raise TypeError("replies and who gave them are texts")
 
 
 @contextmanager

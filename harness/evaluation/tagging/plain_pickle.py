@@ -8,7 +8,7 @@ import pickle
 import pickletools
 from typing import Any
 
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 
 SETS = {("__builtin__", "set"), ("builtins", "set")}
 """What a set is called in pickles of Python 2 and 3."""
@@ -33,7 +33,7 @@ def read_plain_pickle(content: bytes, name: str) -> Any:
         return _PlainUnpickler(io.BytesIO(content), encoding="latin-1").load()
     except Exception as error:  # a damaged pickle may raise anything
         raise DataError(
-            f"{name}: not a pickle of plain values ({error!r}). Do not use this file."
+            f"{name}: not a pickle of plain values ({in_words(error)}). Do not use this file."
         ) from error
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, in_words
 
 LIMITS = ("max_tokens", "max_completion_tokens")
 """The names of the limit on a reply, the older first."""
@@ -169,6 +169,4 @@ def _from_file(file: Path) -> Profile:
         )
         raise ConfigError(f"{file}: not a judge profile: {wrong}.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, TypeError) as error:
-        raise ConfigError(
-            f"{file}: cannot read the judge profile ({type(error).__name__})."
-        ) from error
+        raise ConfigError(f"{file}: cannot read the judge profile ({in_words(error)}).") from error

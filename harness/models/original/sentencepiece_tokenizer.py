@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DataError
+from harness.errors import DataError, in_words
 from harness.models.reading import read_object
 
 
@@ -25,7 +25,9 @@ def read_tokenizer(folder: Path) -> Any:
     try:
         model = SentencePieceProcessor(model_file=str(file))
     except (OSError, RuntimeError) as error:
-        raise DataError(f"{file}: not readable ({error}). Remove it and fetch it again.") from error
+        raise DataError(
+            f"{file}: not readable ({in_words(error)}). Remove it and fetch it again."
+        ) from error
     size = model.get_piece_size()
     pieces = [model.id_to_piece(number) for number in range(size)]
     # Bytes, <s> and the like are never the result of joining two pieces.

@@ -22,15 +22,14 @@ def write_ablation(
     stem: Path,
     benchmarks: Sequence[Benchmark[Any]],
     changes: Changes,
-) -> Comparison:
-    """Write `<stem>.md` and `<stem>.csv` and return the rows."""
+) -> None:
+    """Write `<stem>.md` and `<stem>.csv`."""
     comparison = compare(runs, runs[0].size, benchmarks)
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
     text = ablation_markdown(comparison, title, benchmarks, changes)
     put(stem.with_name(f"{stem.name}.csv"), csv_text(records))
     put(stem.with_name(f"{stem.name}.md"), text)
     write_index(stem.parent)
-    return comparison
 
 
 def ablation_markdown(

@@ -27,6 +27,15 @@ def hardness(folder, aggregation="sum_of_joint_softmax"):
     return HardnessSpec(clip=f"local-dir:{folder}", aggregation=aggregation)
 
 
+@pytest.mark.parametrize("reference", ["nothing:here", "local-dir:nowhere"])
+def test_a_clip_that_there_is_not_is_told_in_short(reference):
+    """open_clip lists all that it knows, of which there are hundreds."""
+    with pytest.raises(ConfigError, match=f"clip {reference}: open_clip cannot load it") as told:
+        Clip(reference)
+    assert "Write local-dir:FOLDER, hf-hub:NAME or ARCHITECTURE:WEIGHTS." in str(told.value)
+    assert len(str(told.value)) < 700
+
+
 def test_joint_softmax_by_hand():
     """Logits ln 3 and 0 | 0: shares 3/5, 1/5 | 1/5, so the gap is 4/5 - 1/5."""
     chosen, rejected = torch.tensor([math.log(3) / 2, 0.0]), torch.tensor([0.0])

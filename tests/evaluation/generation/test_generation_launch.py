@@ -198,3 +198,22 @@ def test_progress_is_told_where_stderr_is_a_pipe(world, tmp_path):
     assert counts == sorted(counts)
     assert counts[-1] == SAMPLES
     assert len(set(counts)) > 2, "something between the first line and the last"
+
+
+def test_a_full_disk_of_the_process_is_told_without_its_traceback(tmp_path, monkeypatch):
+    def run_logged(command, log, environment, look):
+        log.parent.mkdir(parents=True)
+        log.write_text(
+            "Traceback (most recent call last):\n  File x\n"
+            "OSError: [Errno 28] No space left on device: '/answers/mm_vet.journal.jsonl'\n"
+        )
+        return 1
+
+    monkeypatch.setattr("harness.evaluation.generation.launch.run_logged", run_logged)
+    log = tmp_path / "logs" / "generate.log"
+    with pytest.raises(HarnessError) as refused:
+        generate(tmp_path, spec(), MODEL_SPEC, tmp_path, tmp_path, log)
+    said = str(refused.value)
+    assert "/answers/mm_vet.journal.jsonl: No space left on device. Free some space" in said
+    assert str(log) in said
+    assert "Traceback" not in said
