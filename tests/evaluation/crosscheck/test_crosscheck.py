@@ -185,6 +185,9 @@ def test_every_setting_of_the_judge_reaches_the_process_that_asks_it(tmp_path, m
         attempts=2,
         timeout=1.5,
         longest_wait=0.5,
+        unreadable_attempts=3,
+        stop_unreadable="1/2",
+        max_unjudged=1,
     )
     assert all(
         getattr(settings, name) != f.default for name, f in ChatSettings.model_fields.items()
