@@ -1,5 +1,6 @@
 """From the answers of a model to its judgements: replies, items and scorecards on disk."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.generation.samples import protocol_of
 from harness.evaluation.held import Held, begun
 from harness.evaluation.judging.annotators import DEFAULTS, find_annotators, open_service, runs_of
-from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD, card_row
+from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.atomic import write_text
 from harness.files.jsonlines import JsonLines
 from harness.llm.messages import ChatSettings
@@ -59,5 +60,5 @@ def _take_over(folder: Path, name: str) -> None:
 def write(evaluation: Evaluation, folder: Path) -> None:
     """Write the items, then the scorecard: where it stands, everything else does."""
     JsonLines(folder / ITEMS).rewrite(item.row() for item in evaluation.items)
-    card = json.dumps(card_row(evaluation.scorecard), indent=2, ensure_ascii=False)
-    write_text(folder / SCORECARD, card + "\n")
+    card = dataclasses.asdict(evaluation.scorecard)
+    write_text(folder / SCORECARD, json.dumps(card, indent=2, ensure_ascii=False) + "\n")

@@ -1,6 +1,5 @@
 """Judgements on disk: the names of their files, and how a scorecard is read."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,12 +26,6 @@ def read_scorecard(file: Path) -> Scorecard:
             f"{file} is not a scorecard ({error}). Remove the folder {file.parent}, and the same "
             "command judges the answers again."
         ) from error
-
-
-def card_row(card: Scorecard) -> dict[str, Any]:
-    """Return a scorecard as JSON holds it; `runs` is there where the judge's runs are."""
-    row = dataclasses.asdict(card)
-    return row if row["runs"] else {key: row[key] for key in row if key != "runs"}
 
 
 def setting_of(identity: Mapping[str, Any]) -> dict[str, Any]:
