@@ -155,8 +155,6 @@ class Scorecard:
     counts: Mapping[str, int]
     """samples, scored, unscored, empty; failed (of the unscored: a call that was refused for good)
     and missing (samples without an answer) where there are any."""
-    runs: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """What the published script prints beside its numbers, one value for each run of the judge."""
 
 
 @dataclass(frozen=True)

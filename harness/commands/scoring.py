@@ -71,15 +71,16 @@ def score(
     elif as_json:
         from harness.evaluation.score import as_json as to_json
         from harness.registry import load_benchmark
-        from harness.reporting.writers.remarks import remarks
+        from harness.reporting.writers.remarks import by_run, remarks
 
-        card = evaluation.scorecard
-        typer.echo(to_json(card, remarks(load_benchmark(benchmark), card)))
+        card, runs = evaluation.scorecard, evaluation.runs
+        told = [*remarks(load_benchmark(benchmark), card), *by_run(runs)]
+        typer.echo(to_json(card, told, runs))
     if not as_json:
         from harness.registry import load_benchmark
         from harness.reporting.writers.terminal import print_scorecard
 
-        print_scorecard(load_benchmark(benchmark), evaluation.scorecard)
+        print_scorecard(load_benchmark(benchmark), evaluation.scorecard, evaluation.runs)
 
 
 def _print_items(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ class Evaluation:
 
     scorecard: Scorecard
     items: Sequence[Item]
+    runs: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """What the published script prints beside its numbers, one value for each run of the judge."""
 
 
 def evaluate(
@@ -69,9 +71,8 @@ def evaluate(
         official=official,
         careful=careful,
         counts=_counts(benchmark, items, missing(benchmark, samples, items)),
-        runs=_runs(benchmark, items),
     )
-    return Evaluation(scorecard, items)
+    return Evaluation(scorecard, items, _runs(benchmark, items))
 
 
 def _samples(

@@ -1,5 +1,6 @@
 """From the answers of a model to its judgements: replies, items and scorecards on disk."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from harness.evaluation.judging.annotators import (
     runs_of,
 )
 from harness.evaluation.judging.replies import read_rows
-from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD, card_row
+from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.atomic import write_text
 from harness.files.jsonlines import JsonLines, Row
 from harness.llm.messages import ChatSettings
@@ -113,5 +114,5 @@ def _take_over(folder: Path, name: str) -> None:
 def write(evaluation: Evaluation, folder: Path) -> None:
     """Write the items, then the scorecard: where it stands, everything else does."""
     JsonLines(folder / ITEMS).rewrite(item.row() for item in evaluation.items)
-    card = json.dumps(card_row(evaluation.scorecard), indent=2, ensure_ascii=False)
-    write_text(folder / SCORECARD, card + "\n")
+    card = dataclasses.asdict(evaluation.scorecard)
+    write_text(folder / SCORECARD, json.dumps(card, indent=2, ensure_ascii=False) + "\n")

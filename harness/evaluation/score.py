@@ -1,16 +1,17 @@
 """The command `score`: saved answers to numbers, without a model."""
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks.types import LLMJudge, Scorecard
 from harness.errors import ConfigError
 from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.items import Item, plain
 from harness.evaluation.judging.annotators import DEFAULTS, find_annotators
-from harness.evaluation.scorecards import card_row
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 
@@ -74,10 +75,18 @@ def score_responses(
     return evaluate_responses(benchmark, responses, data, Asking(judge)).scorecard
 
 
-def as_json(scorecard: Scorecard, remarks: Sequence[str] = ()) -> str:
-    """Return what `score --json` prints; a number that is none stands as NaN or Infinity."""
-    told = {"remarks": list(remarks)} if remarks else {}
-    return json.dumps(plain(card_row(scorecard)) | told, indent=2)
+def as_json(
+    scorecard: Scorecard,
+    remarks: Sequence[str] = (),
+    runs: Mapping[str, Sequence[float]] = MappingProxyType({}),
+) -> str:
+    """Return what `score --json` prints; a number that is none stands as NaN or Infinity.
+
+    `runs` and `remarks` stand in it where there are any.
+    """
+    beside = {"runs": plain(runs), "remarks": list(remarks)}
+    row = plain(dataclasses.asdict(scorecard))
+    return json.dumps(row | {key: value for key, value in beside.items() if value}, indent=2)
 
 
 def item_json(item: Item) -> str:

@@ -1,6 +1,5 @@
 """Judgements on disk: the names of their files, and how a scorecard is read."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,12 +44,6 @@ def _require_types(card: Scorecard) -> None:
             raise TypeError("official, careful and counts are objects")
         if not all(isinstance(one, int | float) for one in values.values()):
             raise TypeError("official, careful and counts hold numbers")
-
-
-def card_row(card: Scorecard) -> dict[str, Any]:
-    """Return a scorecard as JSON holds it; `runs` is there where the judge's runs are."""
-    row = dataclasses.asdict(card)
-    return row if row["runs"] else {key: row[key] for key in row if key != "runs"}
 
 
 def setting_of(identity: Mapping[str, Any]) -> dict[str, Any]:

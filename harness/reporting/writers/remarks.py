@@ -1,6 +1,6 @@
 """What a reader must know about numbers: what is empty, missing, unreadable or a stand-in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.types import Benchmark, LLMJudge, Scorecard
@@ -16,7 +16,7 @@ LOUD = 0.5
 def remarks(benchmark: Benchmark[Any], card: Scorecard) -> list[str]:
     """Return sentences on answers, replies and stand-ins, those of `warnings` first."""
     loud, quiet = _answers(card)
-    return [*loud, *quiet, *_replies(benchmark, card), *_runs(card)]
+    return [*loud, *quiet, *_replies(benchmark, card)]
 
 
 def warnings(card: Scorecard) -> list[str]:
@@ -43,14 +43,11 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _runs(card: Scorecard) -> list[str]:
-    """Say what came out of each run of the judge."""
-    if not card.runs:
+def by_run(runs: Mapping[str, Sequence[float]]) -> list[str]:
+    """Say what came out of each run of the judge, if anything is known of it."""
+    if not runs:
         return []
-    values = (
-        f"{metric_name(name)} {', '.join(map(shown, of_runs))}"
-        for name, of_runs in card.runs.items()
-    )
+    values = (f"{metric_name(name)} {', '.join(map(shown, of))}" for name, of in runs.items())
     return [f"By run of the judge: {'; '.join(values)}."]
 
 

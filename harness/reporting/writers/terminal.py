@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from rich.markup import escape
@@ -14,7 +15,7 @@ from harness.evaluation.items import Item, plain
 from harness.reporting.compare import Column, Comparison, Row
 from harness.reporting.words import MISSING
 from harness.reporting.writers.markdown import cell_text
-from harness.reporting.writers.remarks import is_withheld, remarks, shown, warnings
+from harness.reporting.writers.remarks import by_run, is_withheld, remarks, shown, warnings
 
 CHUNK = 200
 """Items that are laid out together; their columns do not depend on what is in them."""
@@ -25,9 +26,7 @@ _ANY = 10_000
 """Columns of a window that any table fits into."""
 
 
-def print_scorecard(benchmark: Benchmark[Any], card: Scorecard) -> None:
-    """Print every metric as the published script counts and over readable replies only."""
-    columns = ({}, {}) if is_withheld(benchmark, card) else (card.official, card.careful)
+from harness.reporting.writers.remarks import by_run, is_withheld, remarks, shown, warnings
     rows = [
         (name, *(shown(column[name]) if name in column else "-" for column in columns))
         for name in dict.fromkeys([*card.official, *card.careful])
@@ -36,7 +35,7 @@ def print_scorecard(benchmark: Benchmark[Any], card: Scorecard) -> None:
     print_table(title, ("metric", "official", "careful"), rows)
     results.print(", ".join(f"{count} {name}" for name, count in card.counts.items()))
     loud = warnings(card)
-    for sentence in remarks(benchmark, card):
+    for sentence in [*remarks(benchmark, card), *by_run(runs)]:
         results.print(sentence, markup=False, style="bold" if sentence in loud else None)
 
 
