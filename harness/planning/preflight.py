@@ -20,6 +20,7 @@ from harness.planning.language_models import (
     key_problems,
 )
 from harness.planning.plan import Plan
+from harness.settings.counts import bounds
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
 from harness.world.places import in_world
 
@@ -146,9 +147,10 @@ def _pairs_or_problem(
 
 
 def _published_pairs(data: DataSpec) -> int | None:
-    """Return how many pairs a data set has that is not here."""
-    whole = None if data.where else PUBLISHED_PAIRS.get(data.preferences.partition("@")[0])
-    return data.expected_pairs or whole
+    """Return how many pairs a data set has that is not here; of an expected range the middle."""
+    if data.expected_pairs is not None:
+        return sum(bounds(data.expected_pairs)) // 2
+    return None if data.where else PUBLISHED_PAIRS.get(data.preferences.partition("@")[0])
 
 
 def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
