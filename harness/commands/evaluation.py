@@ -76,7 +76,10 @@ def judge(
     model: Annotated[str, typer.Argument(help="A run, see: list runs.")],
     who: Annotated[
         str,
-        typer.Option("--judge", help="openai, openai:MODEL, replay:FILE, or oracle (tiny world)."),
+        typer.Option(
+            "--judge",
+            help="openai, openai:MODEL, local:MODEL, replay:FILE, or oracle (tiny world).",
+        ),
     ],
     judging: ChatSettings,
     judge_runs: Runs = None,

@@ -12,6 +12,7 @@ from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
 from harness.evaluation.judging.annotators import LATER, runs_of
+from harness.evaluation.judging.local.opening import identity
 from harness.evaluation.scorecards import SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
 from harness.identity.record import Record, name_of
@@ -124,6 +125,8 @@ class Held:
             return {"kind": kind, "replies": _recording(Path(argument))}
         if not isinstance(benchmark.annotator, LLMJudge):
             return {"kind": "none"}
+        if kind == "local":
+            return identity(argument)
         model = argument or benchmark.annotator.model
         return {"kind": kind, "model": model, "runs": runs_of(benchmark, self.asked.judge_runs)}
 

@@ -8,6 +8,7 @@ from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.generation.samples import protocol_of
 from harness.evaluation.held import Held, begun
 from harness.evaluation.judging.annotators import DEFAULTS, find_annotators, open_service, runs_of
+from harness.evaluation.judging.local.opening import close_engines
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.atomic import write_text
 from harness.files.jsonlines import JsonLines
@@ -28,6 +29,13 @@ def judge_answers(held: Held, settings: ChatSettings = DEFAULTS) -> None:
         ConfigError: There is no such judge, or it has no key.
         JudgeError: The judge did not answer.
     """
+    try:
+        _judge(held, settings)
+    finally:
+        close_engines()
+
+
+def _judge(held: Held, settings: ChatSettings) -> None:
     asked, names = held.asked, held.unjudged()
     service = open_service(asked.judge, settings) if names else None
     for name in names:

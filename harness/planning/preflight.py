@@ -19,6 +19,7 @@ from harness.planning.language_models import (
     judge_problems,
     key_problems,
 )
+from harness.planning.local_judge import local_note, too_large
 from harness.planning.plan import Plan
 from harness.settings.counts import bounds
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
@@ -100,6 +101,12 @@ def look(
     costs = _costs(spec, devices, assumed, one_machine)
     if costs and (refused := costs.problem()):
         problems.append(refused)
+    notes = [*stand_in_taggers(spec.evaluation)]
+    kind, _, words = spec.evaluation.judge.partition(":")
+    if kind == "local" and words:
+        judge_devices = devices or Devices(spec.training.devices, local_device())
+        notes.append(local_note(words, judge_devices, judged, unread))
+        missing += too_large(words, judge_devices)
     need = _disk_bytes(costs, len(specs))
     missing += _disk_problems(need, out)
     return Plan(
@@ -114,7 +121,7 @@ def look(
         judging=judged,
         unread_calls=unread,
         splits=splits,
-        notes=tuple(stand_in_taggers(spec.evaluation)),
+        notes=tuple(notes),
         costs=costs,
         problems=tuple(problems),
         missing=tuple(missing),

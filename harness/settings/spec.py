@@ -194,7 +194,7 @@ class EvaluationSpec(Strict):
     benchmarks: tuple[str, ...] = Field(description="Names, in table order.")
     data: str = Field(description="Folder of the benchmarks' data folders, or world:benchmarks.")
     judge: str = Field(
-        description="oracle, openai, openai:MODEL, replay:FILE, or later: with `judge`."
+        description="oracle, openai, openai:MODEL, local:MODEL, replay:FILE, or later."
     )
     judge_runs: int = Field(
         default=1,

@@ -22,7 +22,9 @@ JUDGING = Options(
 
 Judge = Annotated[
     str | None,
-    typer.Option("--judge", help="openai, openai:MODEL, replay:FILE, or oracle (tiny world)."),
+    typer.Option(
+        "--judge", help="openai, openai:MODEL, local:MODEL, replay:FILE, or oracle (tiny world)."
+    ),
 ]
 JudgeRuns = Annotated[
     int,

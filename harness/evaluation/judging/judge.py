@@ -4,7 +4,7 @@ A judge answers all calls about one sample. A call that fails stops the evaluati
 JudgeError; what was answered before is kept, so that the same command continues.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -48,6 +48,9 @@ class Judge(Protocol):
     def name(self, annotator: LLMJudge) -> str:
         """Return who judged, as shown on the scorecard."""
 
+    def prepare(self, questions: Sequence[Question]) -> None:
+        """Hear all that will be asked about a benchmark's answers, before the first question."""
+
     def replies(self, question: Question) -> list[str]:
         """Return the replies in call order."""
 
@@ -75,6 +78,9 @@ class FreeJudge:
     def planned(self, _question: Question) -> tuple[list[ChatRequest], int]:
         """Return no call."""
         return [], 0
+
+    def prepare(self, _questions: Sequence[Question]) -> None:
+        """Do nothing: each question is answered by itself."""
 
     def stop(self) -> None:
         """Do nothing: there is no other thread."""
@@ -144,6 +150,9 @@ class OpenAIJudge:
     def stop(self) -> None:
         """Begin no further call; those in flight end and are stored."""
         self._service.stop()
+
+    def prepare(self, _questions: Sequence[Question]) -> None:
+        """Do nothing: each question is answered by itself."""
 
     def tagged(self, _annotator: LLMJudge | NounTagger, _sample_id: SampleId) -> str | None:
         """Return nothing: no tagger's reply is recorded."""
