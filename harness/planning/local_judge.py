@@ -1,5 +1,6 @@
 """What a judge takes that runs on the run's own devices, once the answers are there."""
 
+import math
 from collections.abc import Iterator
 
 from harness.costs.devices import Devices
@@ -84,6 +85,10 @@ def _time(words: str, devices: Devices, judging: JudgePlan | None, unread: int) 
     reading = prompts * size / (_UTILISATION * peak)  # two products for each weight of two bytes
     writing = replies / _BATCH * size / _BYTES_A_SECOND
     return (
-        f"about {(reading + writing) / 3600:.1f} h at most for {calls:,} questions (assumed: "
+        f"about {_duration(reading + writing)} at most for {calls:,} questions (assumed: "
         f"{_UTILISATION:.0%} of the peak for questions, {_BATCH} replies at a time at 1 TB/s)"
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{math.ceil(seconds / 60)} minutes"

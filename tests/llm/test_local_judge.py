@@ -90,13 +90,12 @@ def test_an_unreadable_reply_is_asked_for_once_in_the_same_words(tmp_path, model
 
 
 @pytest.mark.parametrize(
-    ("name", "metric", "value"),
-    [("llava_bench", "all", 87.5), ("object_halbench", "recall", 100.0)],
+    ("name", "reply"), [("llava_bench", "8 7"), ("object_halbench", '["dog"]')]
 )
-def test_every_judged_benchmark_is_judged(tmp_path, model, in_process, name, metric, value):
-    """8 for the reference and 7 for the answer are 87.5 %."""
-    card = scored(name, tmp_path, model).scorecard
-    assert (card.official[metric], card.counts["unscored"]) == (value, 0)
+def test_every_judged_benchmark_is_judged(tmp_path, model, in_process, name, reply):
+    evaluation = scored(name, tmp_path, model)
+    assert {item.replies.judge for item in evaluation.items} == {(reply,)}
+    assert evaluation.scorecard.counts["scored"] == 8
     assert len(in_process) == 1
 
 
