@@ -4,6 +4,7 @@ It ends, with everything below it, as soon as the standard input of this process
 whoever holds its other end closes it or dies, in whichever way.
 """
 
+import contextlib
 import ctypes
 import os
 import select
@@ -53,6 +54,12 @@ class Kept:
     def code(self) -> int | None:
         """Exit code of the server; None while it runs."""
         return self._process.poll()
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit code once the server has ended, or None when the time is over."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self.code
 
     def end(self) -> None:
         """End the server and wait for it."""

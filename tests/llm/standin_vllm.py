@@ -33,6 +33,8 @@ class Handler(BaseHTTPRequestHandler):
             asked.write(json.dumps(body) + "\n")
         if os.environ.get("STANDIN_FAULT") == "dies":
             os._exit(9)
+        if os.environ.get("STANDIN_FAULT") == "refuses" and "1?" in said:
+            return self.tell(400, {"error": {"message": "the prompt is too long"}}, guarded=True)
         text = next((reply for word, reply in REPLIES.items() if word in said), "8 7")
         choice = {"message": {"content": text}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 5, "completion_tokens": 3}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -26,6 +27,9 @@ from harness.llm.chat import default_store
 from harness.llm.messages import ChatRequest
 from harness.llm.store import ReplyStore
 from harness.models.text import find_text_model, weight_bytes
+
+CACHE = os.environ.get("HARNESS_CACHE")
+"""Where the tiny world lies; the tests of this folder have a cache of their own."""
 
 
 @pytest.fixture(scope="session")
@@ -268,3 +272,34 @@ def test_the_size_of_a_model_that_is_not_here_stands_in_its_name(words, size):
 
 def test_the_size_of_a_model_that_is_here_is_that_of_its_files(model):
     assert weight_bytes(str(model)) == os.path.getsize(model / "model.safetensors")
+
+
+WORLD = """<sep>{{ messages[-1]['content'] }}
+{%- if 'Somebody answered' in messages[0]['content'] -%}<mmhal>{%- else -%}<mm_vet>{%- endif -%}"""
+"""Tells the questions of the tiny world apart by the words of its own prompts."""
+
+
+@pytest.mark.world
+def test_a_run_is_judged_without_key_and_endpoint_is_killed_and_goes_on(tmp_path, monkeypatch):
+    """The worker of the base model is killed with the command; then all comes to the table."""
+    judge = write_judge(tmp_path / "judge", WORLD)
+    for name, value in {"HARNESS_CACHE": CACHE, "HARNESS_MIRROR": None}.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    out = tmp_path / "out"
+    words = [sys.executable, "-m", "harness", "reproduce", "--method", "dpo", "--out", str(out)]
+    words += ["--size", "tiny", "--judge", f"local:{judge}", "--set", "training.epochs=0.1"]
+    words += ["--set", "evaluation.benchmarks=[mmhal,mm_vet]"]
+    killed = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    wait_for(lambda: any(out.glob("runs/base-*/judgements/mmhal-*/identity.json")), 600)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "generate: 0/" in done.stderr  # the answers of the trained model; the base's were kept
+    (table,) = (out / "tables").glob("comparison-tiny-judge-*.md")
+    assert re.search(r"base *\|[^|]*4\.00[^|]*\|[^|]*0\.0[^|]*\|[^|]*50\.0", table.read_text())
+    for card in out.glob("runs/*/judgements/*/scorecard.json"):
+        assert json.loads(card.read_text())["judge"].startswith("local:judge@")

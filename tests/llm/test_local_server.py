@@ -152,3 +152,13 @@ def test_a_server_that_dies_while_it_is_asked_is_told(tmp_path, model, notes, mo
         scored("mmhal", tmp_path, model)
     monkeypatch.delenv("STANDIN_FAULT")
     assert scored("mmhal", tmp_path, model).scorecard.official["score"] == 4.0
+
+
+def test_a_refused_question_does_not_keep_the_others_from_being_answered(
+    tmp_path, model, notes, monkeypatch
+):
+    monkeypatch.setenv("STANDIN_FAULT", "refuses")
+    with pytest.raises(JudgeError) as error:
+        scored("mmhal", tmp_path, model)
+    assert "refused the request with HTTP 400: " in str(error.value)
+    assert "the prompt is too long 1 of 8 replies" in " ".join(str(error.value).split())

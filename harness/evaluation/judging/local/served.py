@@ -20,6 +20,8 @@ AT_ONCE = 64
 """Requests in flight: vLLM batches them by itself."""
 LONGEST_CONTEXT = 16_384
 """Positions to make room for; the judges' questions are far shorter."""
+_DEATH_S = 1.0
+"""Within it a server whose connections broke is seen to have ended."""
 _SHARE = 0.7
 """Of a GPU's memory, for weights; the rest is for the questions."""
 _SWITCH = "enable_thinking"
@@ -65,28 +67,33 @@ class Served:
     def answer(self, requests: Sequence[ChatRequest], told: str) -> None:
         """Ask the server, which is started if it does not run.
 
+        One request that is refused does not keep the others from being answered.
+
         Raises:
-            JudgeError: It does not start, has ended, or refuses a request.
+            JudgeError: It does not start, has ended, or refused a request.
         """
         server = self._running()
         service = LocalService(self._place, self._settings(server), self._path)
+        failure: JudgeError | None = None
         pool = ThreadPoolExecutor(AT_ONCE)
         try:
             with track(told, len(requests)) as tracker:
                 futures = [pool.submit(service.ask, request) for request in requests]
                 for future in as_completed(futures):
-                    future.result()
+                    try:
+                        future.result()
+                    except JudgeError as error:
+                        failure = failure or error
+                        _check_alive(server, error)
                     tracker.advance()
-        except JudgeError as error:
-            if server.code is None:
-                raise
-            raise JudgeError(
-                f"vLLM ended with exit code {server.code}; the end of {server.log}:\n"
-                f"{tail(server.log)}\n"
-            ) from error
+        except (KeyboardInterrupt, SystemExit):
+            self.close()  # what is in flight could take minutes
+            raise
         finally:
             service.stop()
             pool.shutdown(cancel_futures=True)
+        if failure is not None:
+            raise failure
 
     def close(self) -> None:
         """End the server."""
@@ -131,6 +138,13 @@ class Served:
             timeout=600,
             longest_wait=2,
         )
+
+
+def _check_alive(server: Server, error: JudgeError) -> None:
+    if (code := server.process.wait(_DEATH_S)) is not None:
+        raise JudgeError(
+            f"vLLM ended with exit code {code}; the end of {server.log}:\n{tail(server.log)}\n"
+        ) from error
 
 
 def gpus_for(folder: Path) -> int:
