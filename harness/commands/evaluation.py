@@ -84,7 +84,8 @@ def judge(
     who: Annotated[
         str,
         typer.Option(
-            "--judge", help="openai, openai:MODEL, replay:FILE[,FILE...], or oracle (tiny world)."
+            "--judge",
+            help="openai, openai:MODEL, local:MODEL, replay:FILE[,FILE...] or oracle (tiny world).",
         ),
     ],
     judging: ChatSettings,

@@ -11,7 +11,7 @@ import typer
 from harness.commands.options.common import AsJson, commands, examples, print_json
 from harness.commands.options.from_model import given
 from harness.commands.options.judging import JUDGING
-from harness.commands.options.runs import REQUEST, MaxBadRows, completed
+from harness.commands.options.runs import REQUEST, MaxBadRows, RunJudge, completed
 from harness.llm.messages import ChatSettings
 from harness.settings.request import Request
 
@@ -34,20 +34,26 @@ PlannedDevices = Annotated[
         "reproduce --method dpo --set method.beta=0.2 --devices 2",
         "reproduce --method dama --ablate --seeds 0,1,2",
         "reproduce --method dama --again answers",
+        "reproduce --method dama --size 7b --judge local:Qwen/Qwen2.5-32B-Instruct",
         "reproduce --method rlhf_v --size 7b --dry-run",
         "reproduce --method dama --size 7b --launcher hostfile --hostfile hosts.txt",
         "reproduce --method dama --size 7b --launcher slurm --sbatch gres=gpu:4",
     )
 )
 @given(request=REQUEST, judging=JUDGING)
-def reproduce(request: Request, judging: ChatSettings, max_bad_rows: MaxBadRows = None) -> None:
+def reproduce(
+    request: Request,
+    judging: ChatSettings,
+    max_bad_rows: MaxBadRows = None,
+    judge: RunJudge = None,
+) -> None:
     """Train, evaluate on all benchmarks and print the comparison table.
 
     The same command continues an interrupted run and skips what is done.
     """
     from harness.reproduce.reproduce import reproduce as run
 
-    run(completed(request, max_bad_rows, judging=judging, words=tuple(sys.argv[1:])))
+    run(completed(request, max_bad_rows, judge, judging=judging, words=tuple(sys.argv[1:])))
 
 
 @app.command(
@@ -69,6 +75,7 @@ def plan(
     ask: Annotated[
         bool, typer.Option("--ask", help="Ask the judge one question per benchmark that it judges.")
     ] = False,
+    judge: RunJudge = None,
 ) -> None:
     """Check everything and print what a run would do and cost.
 
@@ -77,7 +84,8 @@ def plan(
     """
     from harness.planning.show import print_plan
 
-    print_plan(completed(request, max_bad_rows, judging=judging, dry_run=True), devices, ask=ask)
+    asked = completed(request, max_bad_rows, judge, judging=judging, dry_run=True)
+    print_plan(asked, devices, ask=ask)
 
 
 @app.command(

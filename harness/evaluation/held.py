@@ -13,6 +13,7 @@ from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
 from harness.evaluation.judging.annotators import LATER, runs_of
+from harness.evaluation.judging.local.opening import identity
 from harness.evaluation.judging.replay import replay_files
 from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
@@ -139,6 +140,8 @@ class Held:
             return {"kind": kind, "replies": _recording(replay_files(argument))}
         if not isinstance(benchmark.annotator, LLMJudge):
             return {"kind": "none"}
+        if kind == "local":
+            return identity(argument)
         model = argument or benchmark.annotator.model
         runs = runs_of(benchmark, self.asked.judge_runs)
         asked = {"kind": kind, "model": model, "runs": runs}

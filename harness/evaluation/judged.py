@@ -21,6 +21,7 @@ from harness.evaluation.judging.annotators import (
     open_service,
     runs_of,
 )
+from harness.evaluation.judging.local.opening import close_engines
 from harness.evaluation.judging.replies import read_rows
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.atomic import write_text
@@ -46,6 +47,13 @@ def judge_answers(held: Held, settings: ChatSettings = DEFAULTS) -> None:
         ConfigError: There is no such judge, or it has no key.
         JudgeError: The judge did not answer.
     """
+    try:
+        _judge(held, settings)
+    finally:
+        close_engines()
+
+
+def _judge(held: Held, settings: ChatSettings) -> None:
     names = held.unjudged()
     service = open_service(held.asked.judge, settings) if names else None
     for name in names:

@@ -101,12 +101,12 @@ def _watch(agent: subprocess.Popen[bytes]) -> int:
     return agent.wait()
 
 
-def kill_tree(process: int) -> None:
+def kill_tree(process: int, *, itself: bool = True) -> None:
     """Kill a process and all below it: the workers of torch are in sessions of their own.
 
     From the top: who survives the ones it started would answer their end.
     """
-    for each in [process, *_below(process)]:
+    for each in [*([process] if itself else []), *_below(process)]:
         try:
             os.kill(each, signal.SIGKILL)
         except ProcessLookupError:

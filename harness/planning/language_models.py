@@ -11,6 +11,7 @@ from harness.errors import DataError, HarnessError
 from harness.evaluation.judging.replay import replay_files
 from harness.files.hub_names import on_hub
 from harness.llm.messages import ChatSettings
+from harness.planning.local_judge import WITHOUT_KEY, local_problems
 from harness.settings.spec import EvaluationSpec, RunSpec
 from harness.world.places import in_world
 
@@ -28,7 +29,7 @@ def key_problems(who: str, chat: ChatSettings) -> Iterator[str]:
     elif not os.environ.get(KEY):
         yield (
             f"{who}: the environment variable {KEY} is not set. Export your key, or "
-            "name a file that holds it: --judge-key-file FILE"
+            "name a file that holds it: --judge-key-file FILE."
         )
 
 
@@ -38,12 +39,15 @@ def judge_problems(
     """Add why a judge cannot be asked."""
     kind, _, file = judge.partition(":")
     if kind == "openai":
-        missing += key_problems("judge openai", judging)
+        missing += (f"{found} {WITHOUT_KEY}." for found in key_problems("judge openai", judging))
+    elif kind == "local":
+        problems += local_problems(file)
     elif kind == "replay" and not all(one.exists() for one in replay_files(file)):
         missing.append(f"judge {judge}: there is no {file or 'file given'}.")
     elif kind not in {"replay", "oracle", "later"}:
         problems.append(
-            f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE, later."
+            f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE, "
+            "local:MODEL, later."
         )
 
 
@@ -91,10 +95,10 @@ def judge_calls(
     from harness.upstream.reading import read_data
 
     problems += runs_problems(evaluation)
-    paid = evaluation.judge.startswith("openai")
+    counted = evaluation.judge.partition(":")[0] in ("openai", "local")
     model = evaluation.judge.partition(":")[2] or None
     asked = Asked(model, evaluation.judge_profile, judging)
-    total, known = NOTHING, not paid or not in_world(evaluation.data)
+    total, known = NOTHING, not counted or not in_world(evaluation.data)
     unread = 0
     for name in evaluation.benchmarks:
         benchmark = registry.load_benchmark(name)
@@ -105,12 +109,12 @@ def judge_calls(
                 folder = Path(evaluation.data) / name
                 samples, _ = read_data(benchmark, folder)
                 missing += missing_data(benchmark, samples, folder, evaluation.judge)
-                if paid:
+                if counted:
                     total += judge_plan(benchmark, assumed_pairs(samples), asked=asked) * times
         except DataError as error:
             missing.append(str(error))
-            known = not paid
-            if paid and isinstance(benchmark.annotator, LLMJudge):
+            known = not counted
+            if counted and isinstance(benchmark.annotator, LLMJudge):
                 unread += benchmark.samples * times
         except HarnessError as error:
             problems.append(str(error))

@@ -21,7 +21,9 @@ from harness.planning.language_models import (
     judge_problems,
     key_problems,
 )
+from harness.planning.local_judge import local_note, too_large
 from harness.planning.plan import Plan
+from harness.settings.counts import bounds
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
 from harness.world.places import in_world
 
@@ -101,6 +103,12 @@ def look(
     costs = _costs(spec, devices, assumed, one_machine)
     if costs and (refused := costs.problem()):
         problems.append(refused)
+    notes = [*stand_in_taggers(spec.evaluation)]
+    kind, _, words = spec.evaluation.judge.partition(":")
+    if kind == "local" and words:
+        judge_devices = devices or Devices(spec.training.devices, local_device())
+        notes.append(local_note(words, judge_devices, judged, unread))
+        missing += too_large(words, judge_devices)
     need = _disk_bytes(costs, len(specs))
     missing += _place_problems(out) or _disk_problems(need, out)
     return Plan(
@@ -115,7 +123,7 @@ def look(
         judging=judged,
         unread_calls=unread,
         splits=splits,
-        notes=tuple(stand_in_taggers(spec.evaluation)),
+        notes=tuple(notes),
         costs=costs,
         problems=tuple(problems),
         missing=tuple(missing),
@@ -148,9 +156,10 @@ def _pairs_or_problem(
 
 
 def _published_pairs(data: DataSpec) -> int | None:
-    """Return how many pairs a data set has that is not here."""
-    whole = None if data.where else PUBLISHED_PAIRS.get(data.preferences.partition("@")[0])
-    return data.expected_pairs or whole
+    """Return how many pairs a data set has that is not here; of an expected range the middle."""
+    if data.expected_pairs is not None:
+        return sum(bounds(data.expected_pairs)) // 2
+    return None if data.where else PUBLISHED_PAIRS.get(data.preferences.partition("@")[0])
 
 
 def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.files.digests import digest_of
+from harness.settings.counts import ExpectedCount
 
 ADDED: Mapping[str, Any] = {
     "data.where": {},
@@ -111,10 +112,12 @@ class DataSpec(Strict):
         description="Hub id, parquet, JSON or JSONL file, folder of them, or world:preferences."
     )
     where: dict[str, str] = Field(
-        default_factory=dict, description="Only rows whose origin_split has these values."
+        default_factory=dict,
+        description="Only rows whose origin_split has these values; one with * is a pattern, and "
+        "letter case does not count in it.",
     )
-    expected_pairs: int | None = Field(
-        default=None, gt=0, description="How many rows `where` must leave."
+    expected_pairs: ExpectedCount | None = Field(
+        default=None, description="How many rows `where` must leave, as 22000 or 20000-24000."
     )
     max_bad_rows: int = Field(
         default=0, ge=0, description="Unusable rows that are left out; more stop the run."
@@ -192,7 +195,7 @@ class EvaluationSpec(Strict):
     benchmarks: tuple[str, ...] = Field(description="Names, in table order.")
     data: str = Field(description="Folder of the benchmarks' data folders, or world:benchmarks.")
     judge: str = Field(
-        description="oracle, openai, openai:MODEL, replay:FILE, or later: with `judge`."
+        description="oracle, openai, openai:MODEL, local:MODEL, replay:FILE, or later."
     )
     judge_runs: int = Field(
         default=1,

@@ -43,7 +43,7 @@ def test_the_whole_plan_is_printed_at_once(size: str):
         "fits",
         "optimizer: float32 weights and two moments",
         "activations without packing",
-        "83,132 pairs, 4 epochs",
+        "22,000 pairs, 4 epochs",
         "at 50% of 312 TFLOP/s per device (assumed)",
         "reference pass",
         "checkpoints",
@@ -85,7 +85,8 @@ def test_a_setting_that_does_not_fit_is_refused_with_one_that_does():
         (("training.gradient_checkpointing=auto",), "0 of 32 decoder layers: all activations fit"),
         (("training.gradient_checkpointing=true",), "32 of 32 decoder layers"),
         (("model.lora_rank=16",), "fits"),
-        (("data.expected_pairs=22000",), "22,000 pairs, 4 epochs"),
+        (("data.expected_pairs=21000",), "21,000 pairs, 4 epochs"),
+        (("data.where={}", "data.expected_pairs=null"), "83,132 pairs, 4 epochs"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -117,3 +118,10 @@ def test_a_value_of_the_method_is_checked_although_it_takes_torch():
     found = plan("--set", "method.beta=-1")
     assert found.code == 1
     assert "method.beta" in found.err
+
+
+def test_the_judge_of_a_plan_can_be_another():
+    found = plan("--judge", "local:Qwen/Qwen2.5-32B-Instruct")
+    assert (found.code, found.err) == (0, "")
+    assert "about 80.0 GB of memory (64.0 GB" in found.out
+    assert "OPENAI_API_KEY" not in found.out

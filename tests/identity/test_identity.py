@@ -84,6 +84,11 @@ def test_the_same_values_in_other_words_are_the_same_run(lab):
     assert paper.folder == plain.folder
 
 
+def test_a_pattern_that_finds_one_value_is_the_same_run_as_the_value(lab):
+    plain, pattern = (lab.run(f"data.where={{type: {value}}}") for value in ("detail", "'DET*'"))
+    assert pattern.folder == plain.folder
+
+
 def test_a_folder_that_holds_another_training_is_refused(lab):
     run = lab.finish(lab.run(), 3.0)
     Record.now({"something": "else"}).write(run.folder.identity)

@@ -86,6 +86,19 @@ def test_rlhf_v_as_in_the_paper_and_as_released(size):
     assert published("released") == (0.1, 1.1, False, "released", 3, 8, 0.03)
 
 
+@pytest.mark.parametrize("size", ["7b", "13b"])
+def test_the_methods_train_on_the_rows_that_llava_answered_and_rlhf_v_on_its_own(size):
+    def pairs(method, variant=None):
+        data = resolve(method, size, variant).spec.data
+        return data.preferences, data.where, data.expected_pairs
+
+    of_llava = ("openbmb/RLAIF-V-Dataset", {"model": "*llava*"}, "20000-24000")
+    assert pairs("dpo") == pairs("dama") == pairs("dama", "released") == of_llava
+    assert pairs("rlhf_v", "22k") == of_llava
+    own = ("openbmb/RLHF-V-Dataset", {}, None)
+    assert pairs("rlhf_v") == pairs("rlhf_v", "released") == own
+
+
 @pytest.mark.parametrize("method", BUILTIN)
 def test_the_variants_of_a_method_are_the_same_at_every_size(method):
     names = read_preset(method, "tiny").variants

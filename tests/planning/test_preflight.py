@@ -10,6 +10,7 @@ import pytest
 import world_fixture
 from PIL import Image
 
+from harness.costs.devices import parse_devices
 from harness.errors import PreflightError
 from harness.llm.messages import ChatSettings
 from harness.planning.preflight import check, look
@@ -143,6 +144,8 @@ def test_too_few_pairs_for_one_batch_stop_the_run(tmp_path: Path):
     ("judge", "told"),
     [
         ("orcale", "Unknown judge 'orcale'. Known: oracle, openai, openai:MODEL, replay:FILE, "),
+        ("'local:'", "judge local: names no model. Write local:FOLDER or local:owner/name"),
+        ("local:nowhere", "judge local:nowhere: there is no folder nowhere"),
         ("replay:nowhere.jsonl", "judge replay:nowhere.jsonl: there is no nowhere.jsonl"),
     ],
 )
@@ -228,6 +231,43 @@ def test_a_key_file_stands_for_the_environment(tmp_path: Path, monkeypatch: pyte
         check([spec], tmp_path / "out", ChatSettings(key_file=key))
     key.write_text("a-key")
     assert check([spec], tmp_path / "out", ChatSettings(key_file=key)).judging
+
+
+def test_without_a_key_the_ways_that_need_none_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(PreflightError) as caught:
+        check([spec_of(tmp_path, "evaluation.judge=openai")], tmp_path / "out")
+    for way in (
+        "--judge local:Qwen/Qwen2.5-32B-Instruct, an open model on your own devices",
+        "with the key of another provider, --judge openai:MODEL --judge-url URL",
+        "--judge later trains and answers now",
+    ):
+        assert way in str(caught.value)
+
+
+def test_a_local_judge_is_planned_with_memory_time_and_what_it_is_not(tmp_path: Path):
+    """8 billion weights of two bytes are 16 GB, a quarter more with a batch 20 GB.
+
+    MMHal's 96 questions twice: 192,000 tokens read at 30 % of 312 TFLOP/s, two products for each of
+    8e9 weights, take 33 s; 57,600 written, 16 at a time at 1 TB/s, take 58 s. MM-Vet's one question
+    is not counted before all data are here.
+    """
+    words = ("evaluation.judge=local:some/judge-8B@abc", "evaluation.benchmarks=[mm_vet, mmhal]")
+    spec = spec_of(tmp_path, *words)
+    (tmp_path / "benchmarks" / "mm_vet" / "judge_prompt.txt").write_text("Compare.")
+    plan = look([spec], tmp_path / "out", devices=parse_devices("1xA100-80GB"))
+    (note,) = (note for note in plan.notes if "local" in note)
+    assert "local:some/judge-8B@abc runs by transformers when the answers are there" in note
+    assert "about 20.0 GB of memory (16.0 GB of weights)" in note
+    assert "about 2 minutes at most for 192 questions" in note
+    assert "It is not the published judge" in note
+    assert not any(
+        "judge" in told for told in (*plan.problems, *plan.missing) if "data" not in told
+    )
+    small = look([spec], tmp_path / "out", devices=parse_devices("1xV100-16GB"))
+    assert any("judge-8B@abc needs about 20.0 GB" in told for told in small.missing)
 
 
 SPLITTING = ("data.hardness.splitter=endpoint", "data.hardness.splitter_model=m")

@@ -28,8 +28,8 @@ Judge = Annotated[
     typer.Option(
         "--judge",
         metavar="WHO",
-        help="openai, openai:MODEL, replay:FILE[,FILE...], or oracle (tiny world). A replay is our "
-        "own replies or a published judge file; several are runs.",
+        help="openai, openai:MODEL, local:MODEL, replay:FILE[,FILE...], or oracle (tiny world). A "
+        "replay is our own replies or a published judge file; several are runs.",
     ),
 ]
 JudgeRuns = Annotated[

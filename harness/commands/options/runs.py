@@ -1,5 +1,6 @@
 """Options of the commands that ask for runs."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -52,8 +53,21 @@ MaxBadRows = Annotated[
 ]
 
 
-def completed(request: Request, max_bad_rows: int | None, **values: object) -> Request:
-    """Return a request with other values, where the number of unusable pairs is an override."""
-    bad_rows = () if max_bad_rows is None else (f"data.max_bad_rows={max_bad_rows}",)
-    overrides = (*request.overrides, *bad_rows)
+RunJudge = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        help="openai, openai:MODEL, local:MODEL, replay:FILE, later, or oracle (tiny world). "
+        "Default: the preset's.",
+    ),
+]
+
+
+def completed(
+    request: Request, max_bad_rows: int | None, judge: str | None, **values: object
+) -> Request:
+    """Return a request with other values; the number of unusable pairs and the judge override."""
+    given = {"data.max_bad_rows": max_bad_rows, "evaluation.judge": judge}
+    added = (f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None)
+    overrides = (*request.overrides, *added)
     return request.model_copy(update={"overrides": overrides, **values})

@@ -90,7 +90,6 @@ class Preferences:
         advance: Advance = lambda rows: None,
     ) -> None:
         self.source = source
-        self._where = dict(where)
         self._origin = locate(str(source))
         self._stored, self._content = store_pairs(self._origin, advance)
         self.selection: Selection = select(str(source), self._stored, where)
@@ -164,8 +163,9 @@ class Preferences:
     def digest(self) -> str:
         """Hash of the selected data: of all files' bytes, images included, and of the selection."""
         parts = [self._content, content_digest(self._image_files)]
-        if self._where or self._left_out:
-            parts.append(f"{sorted(self._where.items())} {self._left_out}")
+        if self.selection.values or self._left_out:
+            # A pattern is called by what it found: the rows count, and not the words for them.
+            parts.append(f"{sorted(self.selection.values.items())} {self._left_out}")
         return text_digest(" ".join(parts), digits=16)
 
     def without(self, rows: Iterable[int]) -> Self:

@@ -147,6 +147,7 @@ def _ask(
 ) -> Iterator[tuple[Pair, Replies]]:
     """Yield replies as they come, and say how many are missing when the judge fails."""
     judge, name, done = annotation.annotators.judge, annotation.benchmark.name, 0
+    _prepare(annotation, pairs)
     with _Progress(f"{name}: replies", len(pairs), judge) as advance:
         try:
             for answered in _watched(annotation, pairs, before):
@@ -211,6 +212,14 @@ def _answers(
             raise
     if failure is not None:
         raise failure
+
+
+def _prepare(annotation: Annotation, pairs: Sequence[Pair]) -> None:
+    """Tell the judge all questions, so that one that can answers them together."""
+    benchmark, judge = annotation.benchmark, annotation.annotators.judge
+    annotator = benchmark.annotator
+    if judge is not None and isinstance(annotator, LLMJudge):
+        judge.prepare([question_about(benchmark, annotator, *pair) for pair in pairs])
 
 
 def _cancel(futures: Iterable[Future[Replies]]) -> None:

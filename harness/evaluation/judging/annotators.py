@@ -101,7 +101,8 @@ def find_annotators(
     """Return the judge that is named and the taggers that go with it.
 
     Args:
-        judge: `oracle`, `openai`, `openai:MODEL`, `replay:FILE[,FILE...]` or `later`.
+        judge: `oracle`, `openai`, `openai:MODEL`, `local:MODEL`, `replay:FILE[,FILE...]` or
+            `later`.
         data: Folder of the benchmark's data, beside which NLTK's data may lie.
         settings: How `openai` is reached.
         runs: How often `openai` judges every response.
@@ -123,10 +124,15 @@ def find_annotators(
         return Annotators(OpenAIJudge(argument or None, service, runs, profile), _taggers(data))
     if kind == "replay" and argument:
         return Annotators(ReplayJudge(*replay_files(argument)), _taggers(data))
+    if kind == "local":
+        from harness.evaluation.judging.local.opening import open_local
+
+        return Annotators(open_local(argument), _taggers(data))
     if judge is None or judge == LATER:
         return Annotators(None, _taggers(data))
     raise ConfigError(
-        f"there is no judge {judge!r}. Choose oracle, openai, openai:MODEL, replay:FILE or later."
+        f"there is no judge {judge!r}. Choose oracle, openai, openai:MODEL, local:MODEL, "
+        "replay:FILE or later."
     )
 
 

@@ -6,7 +6,7 @@ JudgeError; what was answered before is kept, so that the same command continues
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,6 +69,9 @@ class Judge(Protocol):
     def answered_as(self, annotator: LLMJudge) -> str:
         """Return who answered and how it was asked, for the scorecard; empty: as `name` says."""
 
+    def prepare(self, questions: Sequence[Question]) -> None:
+        """Hear all that will be asked about a benchmark's answers, before the first question."""
+
     def replies(self, question: Question) -> list[str]:
         """Return the replies in call order; FAILED_CALL stands for one that was refused."""
 
@@ -111,6 +114,9 @@ class FreeJudge:
     def planned(self, _question: Question) -> tuple[list[ChatRequest], int]:
         """Return no call."""
         return [], 0
+
+    def prepare(self, _questions: Sequence[Question]) -> None:
+        """Do nothing: each question is answered by itself."""
 
     def stop(self) -> None:
         """Do nothing: there is no other thread."""
@@ -189,6 +195,9 @@ class OpenAIJudge:
     def stop(self) -> None:
         """Begin no further call; those in flight end and are stored."""
         self._service.stop()
+
+    def prepare(self, _questions: Sequence[Question]) -> None:
+        """Do nothing: each question is answered by itself."""
 
     def tagged(self, _annotator: LLMJudge | NounTagger, _sample_id: SampleId) -> str | None:
         """Return nothing: no tagger's reply is recorded."""

@@ -26,7 +26,19 @@ _ANY = 10_000
 """Columns of a window that any table fits into."""
 
 
-from harness.reporting.writers.remarks import by_run, is_withheld, remarks, shown, warnings
+def print_scorecard(
+    benchmark: Benchmark[Any],
+    card: Scorecard,
+    runs: Mapping[str, Sequence[float]] = MappingProxyType({}),
+) -> None:
+    """Print every metric as the published script counts and over readable replies only.
+
+    Args:
+        benchmark: What was scored.
+        card: Its numbers.
+        runs: What the published script prints beside them, for each run of the judge.
+    """
+    columns = ({}, {}) if is_withheld(benchmark, card) else (card.official, card.careful)
     rows = [
         (name, *(shown(column[name]) if name in column else "-" for column in columns))
         for name in dict.fromkeys([*card.official, *card.careful])

@@ -242,6 +242,88 @@ def test_rows_are_selected_by_origin_split_and_counted(rows, write):
         Preferences(file, where={"model": "z"})
 
 
+def test_a_pattern_takes_any_text_and_ignores_letter_case_and_a_plain_value_does_not(rows, write):
+    models = (
+        "LLaVA-1.5-7B",
+        "OmniLMM-12B",
+        "llava15_7b",
+        "MiniCPM-Llama3-V",
+        "my-llava\n",
+        "LLaMA",
+    )
+    for row, model in zip(rows, models, strict=True):
+        row["origin_split"] = split(model=model)
+    file = write(rows)
+
+    def selected(value: str) -> list[int]:
+        return list(Preferences(file, where={"model": value}).selection.rows)
+
+    assert selected("*llava*") == [0, 2, 4]
+    assert selected("LLAVA*7b") == [0, 2]
+    assert selected("*-*l*v*") == [3, 4]
+    assert selected("*") == [0, 1, 2, 3, 4, 5]
+    assert selected("llava15_7b") == [2]
+    for nothing in ("LLaVA15_7b", "llava", "*.*llava*", "llava?5_7b*"):
+        with pytest.raises(DataError, match="0 of 6 rows"):
+            selected(nothing)
+
+
+def test_a_pattern_and_the_value_that_it_finds_are_the_same_data(rows, write):
+    for row, model in zip(rows, ("a-7b", "b", "A-7B", "c", "a-7b", "b"), strict=True):
+        row["origin_split"] = split(model=model, type="x" if model == "A-7B" else "y")
+    file = write(rows)
+
+    def digest(**where: str) -> str:
+        return Preferences(file, where=where).digest
+
+    assert digest(model="a*", type="y") == digest(model="A-7*", type="Y*")
+    assert digest(model="a*", type="y") == digest(model="a-7b", type="y")
+    assert digest(model="a*") != digest(model="a-7b")
+    assert digest(model="*") not in {digest(model="b"), Preferences(file).digest}
+
+
+@pytest.mark.parametrize(
+    ("expected", "fits"),
+    [("1-2", False), ("1-3", True), ("3-3", True), ("3-9", True), ("4-9", False), (3, True)],
+)
+def test_a_range_of_expected_pairs_includes_both_ends(rows, write, expected, fits):
+    for row, model in zip(rows, ("a", "b", "a", "c", "a", "b"), strict=True):
+        row["origin_split"] = split(model=model)
+    wanted = spec(write(rows), where={"model": "A*"}, expected_pairs=expected)
+    if fits:
+        assert len(selected_pairs(wanted)) == 3
+        return
+    with pytest.raises(DataError) as error:
+        selected_pairs(wanted)
+    least, _, most = expected.partition("-")
+    assert f"3 rows instead of the {least} to {most} that" in str(error.value)
+    assert "values of model are 'a' (3), 'b' (2), 'c' (1)" in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", ["5-3", "0-0", "3-", "-3", "3 - 5", "20,000-24,000", "many", 0])
+def test_what_is_no_range_is_refused(tmp_path, wrong):
+    with pytest.raises(ValueError, match="expected_pairs"):
+        spec(tmp_path, expected_pairs=wrong)
+
+
+def test_a_name_that_no_row_has_is_answered_with_those_that_occur(rows, write):
+    for row, model in zip(rows, ("a", "b", "a", "c", "a", "b"), strict=True):
+        row["origin_split"] = split(generator=model)
+    with pytest.raises(DataError) as error:
+        Preferences(write(rows), where={"model": "*llava*"})
+    assert "No row has a name 'model' there: values of generator are 'a' (3), 'b' (2)" in str(
+        error.value
+    )
+    assert "or take all rows with --set 'data.where={}'" in str(error.value)
+
+
+def test_a_column_without_json_is_answered_with_its_texts(rows, write):
+    for row in rows:
+        row["origin_split"] = "llava"
+    with pytest.raises(DataError, match=r"its texts are 'llava' \(6\)"):
+        Preferences(write(rows), where={"model": "*llava*"})
+
+
 def test_selection_needs_the_column(rows, write):
     for row in rows:
         del row["origin_split"]
