@@ -189,10 +189,7 @@ main(Path({job!r}))
 def test_a_kill_loses_the_batch_in_flight_and_the_rest_goes_on(tmp_path):
     """80 questions are 5 batches; the third is being answered when the process is killed."""
     log, job = tmp_path / "asked", tmp_path / "job.json"
-    requests = [
-        {"model": "m", "messages": [["user", f"{n:03}"]], "temperature": 0.0, "max_tokens": 3}
-        for n in range(80)
-    ]
+    requests = [worker.as_job(ChatRequest("m", (("user", f"{n:03}"),), 0.0, 3)) for n in range(80)]
     store = {"store": str(tmp_path / "replies.sqlite"), "progress": str(tmp_path / "progress")}
     job.write_text(json.dumps({"folder": "", "place": "p", "requests": requests} | store))
     program = [sys.executable, "-c", STUB.format(log=str(log), job=str(job))]

@@ -3,7 +3,6 @@
 It stores each batch when it is finished, so that a kill at any moment loses that one.
 """
 
-import dataclasses
 import json
 import os
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from harness.console import messages, track
 from harness.errors import JudgeError
+from harness.evaluation.judging.local.worker import as_job
 from harness.files.cache import cache_dir
 from harness.launchers.interpreter import safe_paths
 from harness.launchers.logged import run_logged
@@ -58,7 +58,7 @@ class Batched:
                 "place": self._place,
                 "store": str(self._store.path),
                 "progress": str(progress),
-                "requests": [dataclasses.asdict(request) for request in requests],
+                "requests": [as_job(request) for request in requests],
             }
             job.write_text(json.dumps(values), "utf-8")
             tracker = None

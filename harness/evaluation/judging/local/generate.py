@@ -69,7 +69,7 @@ class Generator:
         output = self._model.generate(
             input_ids=encoded["input_ids"],
             attention_mask=encoded["attention_mask"],
-            max_new_tokens=requests[0].max_tokens,
+            max_new_tokens=requests[0].limit,
         )
         replies = output[:, encoded["input_ids"].shape[1] :]
         lengths = (replies != self._tokenizer.pad_token_id).sum(1).tolist()

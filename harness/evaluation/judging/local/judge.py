@@ -12,6 +12,7 @@ from benchmarks.types import LLMJudge
 from harness.errors import JudgeError
 from harness.evaluation.judging.judge import FreeJudge, Question, chat_request
 from harness.llm.messages import ChatReply, ChatRequest
+from harness.llm.profiles import OFFICIAL, Profile
 
 KIND = "local"
 REPLY_LIMIT = 1024
@@ -47,11 +48,16 @@ class LocalJudge(FreeJudge):
     """The judge `local:MODEL`."""
 
     engine: Engine
+    profile: Profile = OFFICIAL
+    """Whether its replies may be preceded by thoughts."""
 
     def name(self, annotator: LLMJudge) -> str:
         """Return model, revision and engine, and which model it stands for."""
+        room = self.profile.thinking_tokens
+        thinks = f", {room} tokens more to think" if room else ""
         return (
-            f"{KIND}:{self.engine.label} ({self.engine.name}, greedy) instead of {annotator.model}"
+            f"{KIND}:{self.engine.label} ({self.engine.name}, greedy{thinks}) instead of "
+            f"{annotator.model}"
         )
 
     def prepare(self, questions: Sequence[Question]) -> None:
@@ -97,6 +103,7 @@ class LocalJudge(FreeJudge):
                 chat_request(annotator, text + call.suffix, call, model=self.engine.model),
                 temperature=0.0,
                 max_tokens=annotator.max_tokens or REPLY_LIMIT,
+                profile=self.profile,
             )
             for call in annotator.calls
         )

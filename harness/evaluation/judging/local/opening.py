@@ -10,6 +10,7 @@ from harness.evaluation.judging.local.batched import Batched
 from harness.evaluation.judging.local.judge import KIND, Engine, LocalJudge
 from harness.evaluation.judging.local.served import Served
 from harness.llm.chat import default_store
+from harness.llm.profiles import OFFICIAL, Profile, built_in, profile_of
 from harness.models.text import TextModel, find_text_model
 
 _OPEN: dict[TextModel, Engine] = {}
@@ -27,7 +28,8 @@ def open_local(words: str) -> LocalJudge:
         raise ConfigError(
             f"--judge {KIND}: names no model. Write {KIND}:FOLDER or {KIND}:owner/name[@revision]."
         )
-    return LocalJudge(engine_of(find_text_model(words)))
+    model = find_text_model(words)
+    return LocalJudge(engine_of(model), profile_for(model))
 
 
 def engine_of(model: TextModel) -> Engine:
@@ -36,6 +38,17 @@ def engine_of(model: TextModel) -> Engine:
         command, store = vllm_command(), default_store()
         _OPEN[model] = Served(model, command, store) if command else Batched(model, store)
     return _OPEN[model]
+
+
+def profile_for(model: TextModel) -> Profile:
+    """Return how a model's replies are limited and read: one that must think has room for it.
+
+    Where its template can switch the thoughts off, they are off.
+    """
+    template = model.template or ""
+    can_be_told = "enable_thinking" in template
+    thinks = "<think>" in template or profile_of(model.name).name.startswith("open-thinking")
+    return built_in()["open-thinking-aloud"] if thinks and not can_be_told else OFFICIAL
 
 
 def close_engines() -> None:

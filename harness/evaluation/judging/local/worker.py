@@ -3,11 +3,13 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from harness.files.atomic import write_text
 from harness.llm.messages import ChatReply, ChatRequest
+from harness.llm.profiles import Profile
 from harness.llm.store import ReplyStore
 
 BATCH = 16
@@ -38,16 +40,22 @@ def batches(requests: Sequence[ChatRequest]) -> Iterator[list[ChatRequest]]:
     """
     by_limit: dict[int | None, list[ChatRequest]] = {}
     for request in requests:
-        by_limit.setdefault(request.max_tokens, []).append(request)
+        by_limit.setdefault(request.limit, []).append(request)
     for group in by_limit.values():
         group.sort(key=lambda one: sum(len(text) for _, text in one.messages), reverse=True)
         yield from (group[start : start + BATCH] for start in range(0, len(group), BATCH))
 
 
-def _request(values: dict[str, object]) -> ChatRequest:
-    request = ChatRequest(**values)  # type: ignore[arg-type]
+def as_job(request: ChatRequest) -> dict[str, Any]:
+    """Return a request as JSON can hold it."""
+    return asdict(request) | {"profile": request.profile.model_dump(mode="json")}
+
+
+def _request(values: dict[str, Any]) -> ChatRequest:
     # JSON has no tuples, and two requests are equal where their hashes are.
-    return replace(request, messages=tuple((role, text) for role, text in request.messages))
+    messages = tuple((role, text) for role, text in values["messages"])
+    profile = Profile.model_validate(values["profile"])
+    return ChatRequest(**{**values, "messages": messages, "profile": profile})
 
 
 if __name__ == "__main__":
