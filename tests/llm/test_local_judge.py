@@ -277,26 +277,25 @@ WORLD = """<sep>{{ messages[-1]['content'] }}
 
 
 @pytest.mark.world
-def test_a_run_is_judged_without_key_and_endpoint_is_killed_and_goes_on(tmp_path, monkeypatch):
+def test_a_run_is_judged_without_key_and_endpoint_is_killed_and_goes_on(tmp_path):
     """The worker of the base model is killed with the command; then all comes to the table."""
     judge = write_judge(tmp_path / "judge", WORLD)
-    for name, value in {"HARNESS_CACHE": CACHE, "HARNESS_MIRROR": None}.items():
-        if value is None:
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
+    environment = {name: text for name, text in os.environ.items() if name != "HARNESS_CACHE"}
+    environment |= {"HARNESS_CACHE": CACHE} if CACHE else {}
     out = tmp_path / "out"
     words = [sys.executable, "-m", "harness", "reproduce", "--method", "dpo", "--out", str(out)]
     words += ["--size", "tiny", "--judge", f"local:{judge}", "--set", "training.epochs=0.1"]
     words += ["--set", "evaluation.benchmarks=[mmhal,mm_vet]"]
-    killed = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    killed = subprocess.Popen(words, env=environment, **quiet)
     wait_for(lambda: any(out.glob("runs/base-*/judgements/mmhal-*/identity.json")), 600)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "generate: 0/" in done.stderr  # the answers of the trained model; the base's were kept
     (table,) = (out / "tables").glob("comparison-tiny-judge-*.md")
-    assert re.search(r"base *\|[^|]*4\.00[^|]*\|[^|]*0\.0[^|]*\|[^|]*50\.0", table.read_text())
+    (row,) = [line for line in table.read_text("utf-8").splitlines() if line.startswith("| base")]
+    assert re.findall(r"\d+\.\d+", row) == ["4.00", "0.0", "50.0"]
     for card in out.glob("runs/*/judgements/*/scorecard.json"):
         assert json.loads(card.read_text())["judge"].startswith("local:judge@")
