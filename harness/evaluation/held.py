@@ -12,7 +12,7 @@ from benchmarks.types import LLMJudge, Sample, Scorecard
 from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
-from harness.evaluation.judging.annotators import LATER, runs_of
+from harness.evaluation.judging.annotators import LATER, asked_about, runs_of
 from harness.evaluation.judging.local.opening import identity
 from harness.evaluation.judging.replay import replay_files
 from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
@@ -132,7 +132,10 @@ class Held:
 
     def _judge(self, name: str) -> dict[str, Any]:
         """Return who judges, as asked; how a judge is reached does not count."""
-        benchmark, words = load_benchmark(name), self.asked.judge
+        benchmark = load_benchmark(name)
+        words = asked_about(benchmark, self.asked.judge)
+        if words is None:
+            return {"kind": "none"}
         kind, _, argument = words.partition(":")
         if kind == "oracle":
             return {"kind": kind}

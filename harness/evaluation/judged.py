@@ -17,6 +17,7 @@ from harness.evaluation.judging.annotate import Annotation
 from harness.evaluation.judging.annotators import (
     DEFAULTS,
     Annotators,
+    asked_about,
     find_annotators,
     open_service,
     runs_of,
@@ -55,7 +56,8 @@ def judge_answers(held: Held, settings: ChatSettings = DEFAULTS) -> None:
 
 def _judge(held: Held, settings: ChatSettings) -> None:
     names = held.unjudged()
-    service = open_service(held.asked.judge, settings) if names else None
+    judged = any(isinstance(load_benchmark(name).annotator, LLMJudge) for name in names)
+    service = open_service(held.asked.judge, settings) if judged else None
     for name in names:
         folder = held.judged(name)
         begun(folder / IDENTITY, held.judgement(name))
@@ -80,10 +82,12 @@ def annotators_of(
     held: Held, name: str, settings: ChatSettings, service: "ChatService | None" = None
 ) -> Annotators:
     """Return who judges the answers to a benchmark, as it was asked for."""
-    asked = held.asked
-    runs = runs_of(load_benchmark(name), asked.judge_runs)
-    data = data_of(held, name)
-    return find_annotators(asked.judge, data, settings, runs, service, asked.judge_profile)
+    asked, benchmark, data = held.asked, load_benchmark(name), data_of(held, name)
+    judge = asked_about(benchmark, asked.judge)
+    if judge is None:
+        return find_annotators(None, data)
+    runs = runs_of(benchmark, asked.judge_runs)
+    return find_annotators(judge, data, settings, runs, service, asked.judge_profile)
 
 
 def forget_replies(held: Held, name: str, settings: ChatSettings) -> None:

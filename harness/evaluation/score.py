@@ -11,7 +11,7 @@ from benchmarks.types import LLMJudge, Scorecard
 from harness.errors import ConfigError
 from harness.evaluation.evaluate import Evaluation, evaluate
 from harness.evaluation.items import Item, plain
-from harness.evaluation.judging.annotators import DEFAULTS, find_annotators
+from harness.evaluation.judging.annotators import DEFAULTS, asked_about, find_annotators
 from harness.llm.messages import ChatSettings
 from harness.registry import load_benchmark
 
@@ -59,7 +59,9 @@ def evaluate_responses(
             )
         annotators = find_annotators(None, folder)
         return evaluate(value.judge_free, folder, responses, annotators, form=form)
-    annotators = find_annotators(who.judge, folder, who.settings, who.runs, profile=who.profile)
+    annotators = find_annotators(
+        asked_about(value, who.judge), folder, who.settings, who.runs, profile=who.profile
+    )
     return evaluate(value, folder, responses, annotators, form=form)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.types import Benchmark, Sample
 from harness.evaluation.judging.annotate import Annotation
-from harness.evaluation.judging.annotators import Annotators, tagger_of
+from harness.evaluation.judging.annotators import Annotators, asked_about, tagger_of
 from harness.evaluation.judging.replay import ReplayJudge, replay_files
 from harness.evaluation.tagging.nouns import find_nltk
 from harness.planning.judge_plan import assumed_pairs
@@ -76,7 +76,7 @@ def _asks_tagger(benchmark: Benchmark[Any], samples: Sequence[Sample], judge: st
     if annotator is None or tagger_of(benchmark) is None:
         return False
     asked = Annotation(benchmark, Annotators(None, {})).needed
-    kind, _, file = judge.partition(":")
+    kind, _, file = (asked_about(benchmark, judge) or "").partition(":")
     files = replay_files(file) if kind == "replay" else []
     there = bool(files) and all(one.is_file() for one in files)
     recorded = ReplayJudge(*files) if there else None

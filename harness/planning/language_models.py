@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness import registry
 from harness.data.columns.catalog import COMPUTABLE
 from harness.errors import DataError, HarnessError
+from harness.evaluation.judging.annotators import asked_about
 from harness.evaluation.judging.replay import replay_files
 from harness.files.hub_names import on_hub
 from harness.llm.messages import ChatSettings
@@ -34,16 +35,24 @@ def key_problems(who: str, chat: ChatSettings) -> Iterator[str]:
 
 
 def judge_problems(
-    judge: str, judging: ChatSettings, problems: list[str], missing: list[str]
+    evaluation: EvaluationSpec, judging: ChatSettings, problems: list[str], missing: list[str]
 ) -> None:
-    """Add why a judge cannot be asked."""
+    """Add why a judge cannot be asked about the benchmarks."""
+    judge = evaluation.judge
     kind, _, file = judge.partition(":")
+    asked = [asked_about(registry.load_benchmark(name), judge) for name in evaluation.benchmarks]
+    if not any(asked):
+        return
     if kind == "openai":
         missing += (f"{found} {WITHOUT_KEY}." for found in key_problems("judge openai", judging))
     elif kind == "local":
         problems += local_problems(file)
-    elif kind == "replay" and not all(one.exists() for one in replay_files(file)):
-        missing.append(f"judge {judge}: there is no {file or 'file given'}.")
+    elif kind == "replay":
+        words = (one.partition(":")[2] for one in asked if one)
+        files = dict.fromkeys(place for one in words for place in replay_files(one))
+        absent = [str(place) for place in files if not place.exists()]
+        if absent or not file:
+            missing.append(f"judge {judge}: there is no {', '.join(absent) or 'file given'}.")
     elif kind not in {"replay", "oracle", "later"}:
         problems.append(
             f"Unknown judge {judge!r}. Known: oracle, openai, openai:MODEL, replay:FILE, "

@@ -92,7 +92,7 @@ def look(
         *_model_problems(spec.model),
         *(_device_problems(spec.training) if here else ()),
     ]
-    judge_problems(spec.evaluation.judge, judging, problems, missing)
+    judge_problems(spec.evaluation, judging, problems, missing)
     judged, unread = judge_calls(spec.evaluation, len(specs), judging, problems, missing)
     pairs = _pairs_or_problem(specs, problems, missing)
     assumed = pairs if pairs is not None else _published_pairs(spec.data)

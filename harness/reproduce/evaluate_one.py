@@ -89,7 +89,7 @@ def _require_known(asked: EvaluationSpec, judging: ChatSettings) -> None:
         ConfigError: There is no such.
     """
     problems: list[str] = []
-    judge_problems(asked.judge, judging, problems, [])
+    judge_problems(asked, judging, problems, [])
     if problems:
         raise ConfigError(*problems)
     for name in asked.benchmarks:

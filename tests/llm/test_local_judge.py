@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import sqlite3
@@ -27,9 +26,6 @@ from harness.llm.chat import default_store
 from harness.llm.messages import ChatRequest
 from harness.llm.store import ReplyStore
 from harness.models.text import find_text_model, weight_bytes
-
-CACHE = os.environ.get("HARNESS_CACHE")
-"""Where the tiny world lies; the tests of this folder have a cache of their own."""
 
 
 @pytest.fixture(scope="session")
@@ -269,33 +265,3 @@ def test_the_size_of_a_model_that_is_not_here_stands_in_its_name(words, size):
 
 def test_the_size_of_a_model_that_is_here_is_that_of_its_files(model):
     assert weight_bytes(str(model)) == os.path.getsize(model / "model.safetensors")
-
-
-WORLD = """<sep>{{ messages[-1]['content'] }}
-{%- if 'Somebody answered' in messages[0]['content'] -%}<mmhal>{%- else -%}<mm_vet>{%- endif -%}"""
-"""Tells the questions of the tiny world apart by the words of its own prompts."""
-
-
-@pytest.mark.world
-def test_a_run_is_judged_without_key_and_endpoint_is_killed_and_goes_on(tmp_path):
-    """The worker of the base model is killed with the command; then all comes to the table."""
-    judge = write_judge(tmp_path / "judge", WORLD)
-    environment = {name: text for name, text in os.environ.items() if name != "HARNESS_CACHE"}
-    environment |= {"HARNESS_CACHE": CACHE} if CACHE else {}
-    out = tmp_path / "out"
-    words = [sys.executable, "-m", "harness", "reproduce", "--method", "dpo", "--out", str(out)]
-    words += ["--size", "tiny", "--judge", f"local:{judge}", "--set", "training.epochs=0.1"]
-    words += ["--set", "evaluation.benchmarks=[mmhal,mm_vet]"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    killed = subprocess.Popen(words, env=environment, **quiet)
-    wait_for(lambda: any(out.glob("runs/base-*/judgements/mmhal-*/identity.json")), 600)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "generate: 0/" in done.stderr  # the answers of the trained model; the base's were kept
-    (table,) = (out / "tables").glob("comparison-tiny-judge-*.md")
-    (row,) = [line for line in table.read_text("utf-8").splitlines() if line.startswith("| base")]
-    assert re.findall(r"\d+\.\d+", row) == ["4.00", "0.0", "50.0"]
-    for card in out.glob("runs/*/judgements/*/scorecard.json"):
-        assert json.loads(card.read_text())["judge"].startswith("local:judge@")

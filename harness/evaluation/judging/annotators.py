@@ -136,6 +136,20 @@ def find_annotators(
     )
 
 
+def asked_about(benchmark: Benchmark[Any], judge: str | None) -> str | None:
+    """Return whom to ask about one benchmark, where a judge is named for several.
+
+    A model is asked about nothing that no language model judges; a folder of recorded replies holds
+    one file for each benchmark, by its name.
+    """
+    kind, _, argument = (judge or "").partition(":")
+    judged = isinstance(benchmark.annotator, LLMJudge)
+    if kind == "replay" and argument and Path(argument).is_dir():
+        file = Path(argument) / f"{benchmark.name}.jsonl"
+        return f"replay:{file}" if judged or file.is_file() else None
+    return None if kind in ("openai", "local") and not judged else judge
+
+
 def open_service(judge: str | None, settings: ChatSettings = DEFAULTS) -> "ChatService | None":
     """Return the way to the model that `openai` names; None for every other judge.
 
