@@ -158,7 +158,7 @@ def test_a_refused_question_does_not_keep_the_others_from_being_answered(
     tmp_path, model, notes, monkeypatch
 ):
     monkeypatch.setenv("STANDIN_FAULT", "refuses")
-    with pytest.raises(JudgeError) as error:
-        scored("mmhal", tmp_path, model)
-    assert "refused the request with HTTP 400: " in str(error.value)
-    assert "the prompt is too long 1 of 8 replies" in " ".join(str(error.value).split())
+    card = scored("mmhal", tmp_path, model).scorecard
+    assert (card.counts["failed"], card.counts["scored"]) == (1, 7)
+    assert card.official == {}
+    assert card.careful["score"] == 4.0

@@ -40,6 +40,10 @@ class Batched:
         """Return the stored reply."""
         return self._store.recall(self._place, request)
 
+    def forget(self, request: ChatRequest) -> None:
+        """Drop the stored reply."""
+        self._store.forget(self._place, request)
+
     def close(self) -> None:
         """Do nothing: the process ended with its work."""
 

@@ -5,13 +5,14 @@ again; a call that adds words to the request, as MM-Vet's do, is another questio
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from benchmarks.types import LLMJudge
-from harness.errors import JudgeError
+from benchmarks.types import FAILED_CALL, LLMJudge
+from harness.errors import JudgeError, RefusedRequest
 from harness.evaluation.judging.judge import FreeJudge, Question, chat_request
-from harness.llm.messages import ChatReply, ChatRequest
+from harness.llm.messages import ChatReply, ChatRequest, ChatSettings
 from harness.llm.profiles import OFFICIAL, Profile
 
 KIND = "local"
@@ -32,10 +33,14 @@ class Engine(Protocol):
     def known(self, request: ChatRequest) -> ChatReply | None:
         """Return the stored reply of this engine and this very model."""
 
+    def forget(self, request: ChatRequest) -> None:
+        """Drop the stored reply, so that the request is answered anew."""
+
     def answer(self, requests: Sequence[ChatRequest], told: str) -> None:
         """Store the replies to requests that have none; `told` says what they are about.
 
         Raises:
+            RefusedRequest: One cannot be answered, such as one too long; the others are.
             JudgeError: The model does not run.
         """
 
@@ -50,6 +55,7 @@ class LocalJudge(FreeJudge):
     engine: Engine
     profile: Profile = OFFICIAL
     """Whether its replies may be preceded by thoughts."""
+    settings: ChatSettings | None = field(default_factory=ChatSettings)
 
     def name(self, annotator: LLMJudge) -> str:
         """Return model, revision and engine, and which model it stands for."""
@@ -67,19 +73,23 @@ class LocalJudge(FreeJudge):
         for step in range(max(map(len, ladders), default=0)):
             wanted: dict[ChatRequest, None] = {}
             for ladder, reads in zip(ladders, readable, strict=True):
-                before = map(self._reply, ladder[:step])
-                if len(ladder) > step and not any(map(reads, before)):
+                before = [self.engine.known(request) for request in ladder[:step]]
+                if len(ladder) > step and not any(one and reads(one.text) for one in before):
                     wanted[ladder[step]] = None
             missing = [request for request in wanted if self.engine.known(request) is None]
             if missing:
-                self._answer(missing, questions[0].benchmark)
+                with suppress(RefusedRequest):  # told of each answer when that is asked about
+                    self._answer(missing, questions[0].benchmark)
 
     def replies(self, question: Question) -> list[str]:
         """Return the replies until one is readable."""
         replies: list[str] = []
         for request in self._ladder(question):
-            if self.engine.known(request) is None:
-                self._answer([request], question.benchmark)
+            try:
+                if self.engine.known(request) is None:
+                    self._answer([request], question.benchmark)
+            except RefusedRequest:
+                return [*replies, FAILED_CALL]
             replies.append(self._reply(request))
             if question.annotator.readable(replies[-1]):
                 break
@@ -94,6 +104,11 @@ class LocalJudge(FreeJudge):
             if question.annotator.readable(reply.text):
                 return [], number + 1
         return [], len(self._ladder(question))
+
+    def forget(self, question: Question) -> None:
+        """Drop the stored replies about an answer."""
+        for request in self._ladder(question):
+            self.engine.forget(request)
 
     def _ladder(self, question: Question) -> list[ChatRequest]:
         """Return the requests that differ, in the order of the benchmark's calls."""
@@ -112,6 +127,8 @@ class LocalJudge(FreeJudge):
     def _answer(self, requests: Sequence[ChatRequest], benchmark: str) -> None:
         try:
             self.engine.answer(requests, f"{benchmark}: replies")
+        except RefusedRequest:
+            raise
         except JudgeError as error:
             missing = sum(self.engine.known(request) is None for request in requests)
             raise JudgeError(

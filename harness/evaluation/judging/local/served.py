@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.console import track
 from harness.costs.devices import gpus, local_device
-from harness.errors import JudgeError
+from harness.errors import JudgeError, RefusedRequest
 from harness.evaluation.judging.local.batched import log_of, place_of, tail
 from harness.evaluation.judging.local.server import Server, start
 from harness.llm.chat import ChatService
@@ -64,17 +64,23 @@ class Served:
         """Return the stored reply."""
         return self._store.recall(self._place, request)
 
+    def forget(self, request: ChatRequest) -> None:
+        """Drop the stored reply."""
+        self._store.forget(self._place, request)
+
     def answer(self, requests: Sequence[ChatRequest], told: str) -> None:
         """Ask the server, which is started if it does not run.
 
         One request that is refused does not keep the others from being answered.
 
         Raises:
-            JudgeError: It does not start, has ended, or refused a request.
+            RefusedRequest: It refused a request; the others are answered.
+            JudgeError: It does not start, or has ended.
         """
         server = self._running()
         service = LocalService(self._place, self._settings(server), self._path)
         failure: JudgeError | None = None
+        refusal: RefusedRequest | None = None
         pool = ThreadPoolExecutor(AT_ONCE)
         try:
             with track(told, len(requests)) as tracker:
@@ -82,6 +88,8 @@ class Served:
                 for future in as_completed(futures):
                     try:
                         future.result()
+                    except RefusedRequest as error:
+                        refusal = refusal or error
                     except JudgeError as error:
                         failure = failure or error
                         _check_alive(server, error)
@@ -92,8 +100,8 @@ class Served:
         finally:
             service.stop()
             pool.shutdown(cancel_futures=True)
-        if failure is not None:
-            raise failure
+        if error := failure or refusal:
+            raise error
 
     def close(self) -> None:
         """End the server."""
