@@ -100,8 +100,9 @@ class Served:
         finally:
             service.stop()
             pool.shutdown(cancel_futures=True)
-        if error := failure or refusal:
-            raise error
+        told = failure or refusal
+        if told is not None:
+            raise told
 
     def close(self) -> None:
         """End the server."""
