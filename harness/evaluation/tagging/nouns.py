@@ -4,7 +4,7 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -246,6 +246,11 @@ def find_nltk(data: Path) -> NLTKTagger:
     """Return NLTK's tagger with data from NLTK_DATA, beside the benchmark's data or the cache."""
     stated = os.environ.get("NLTK_DATA", "").split(os.pathsep)
     folders = [Path(folder) for folder in stated if folder]
-    return NLTKTagger(
-        [*folders, data / "nltk_data", data.parent / "nltk_data"], cache_dir() / "nltk_data"
-    )
+    beside = (data / "nltk_data", data.parent / "nltk_data")
+    return _nltk((*folders, *beside), cache_dir() / "nltk_data")
+
+
+@lru_cache(maxsize=8)
+def _nltk(folders: tuple[Path, ...], cache: Path) -> NLTKTagger:
+    """Return the tagger of some folders: reading its data takes a second."""
+    return NLTKTagger(folders, cache)
