@@ -159,7 +159,12 @@ def key_of(endpoint: str, request: ChatRequest) -> str:
 
 
 def _parts(endpoint: str, request: ChatRequest) -> dict[str, Any]:
-    parts = {"endpoint": endpoint} | dataclasses.asdict(request)
-    profile = parts.pop("profile").decisive()
+    # Not by `asdict`, which copies the profile with all that is in it, several times a request.
+    parts = {"endpoint": endpoint} | {
+        name: getattr(request, name)
+        for name in ("model", "messages", "temperature", "max_tokens", "repeat")
+    }
     # The replies of the published scripts' models have names that are older than profiles.
-    return parts if profile == OFFICIAL.decisive() else parts | {"profile": profile}
+    if request.profile is OFFICIAL or request.profile.decisive() == OFFICIAL.decisive():
+        return parts
+    return parts | {"profile": request.profile.decisive()}
