@@ -53,6 +53,12 @@ PUBLIC = (
         for size in ("7b", "13b")
     ),
     PublicSet("mmhal", "BLIP-2 2.7B", "mmhal/blip2_2.7b.json", ("mmhal/blip2_mmhal_eval.json",)),
+    PublicSet(
+        "mmhal",
+        "LLaVA-OneVision 0.5B",
+        "mmhal/llava_onevision_0.5b.json",
+        ("mmhal/mmhal_llava_onevision_0.5b.txt",),
+    ),
 )
 
 

@@ -228,3 +228,30 @@ def test_a_file_whose_name_has_a_comma_is_one(tmp_path):
 )
 def test_runs_are_counted_as_mm_vet_s_script_ends_them(replies, count):
     assert runs_of_replies(MM_VET.annotator, replies) == count
+
+
+PRINTED = """0 Fine.
+1 of the lines begins with the next number, and is no reply.
+
+- Rating: 5, very informative, no hallucination
+1 Wrong: 2 dogs.
+
+Rating: 0, not informative, with hallucination
+Average score: 2.50
+Hallucination rate: 0.50
+"""
+
+
+def test_what_the_script_prints_is_read_by_its_numbers(tmp_path):
+    """The trap of a line that begins with the next number makes three replies of these two."""
+    (tmp_path / "log.txt").write_text(PRINTED.replace("1 of the lines", "One of the lines"))
+    judge = ReplayJudge(tmp_path / "log.txt")
+    judge.match(MMHAL, NUMBERED)
+    first, second = (judge._of(MMHAL.annotator, sample.id).judge[0] for sample in NUMBERED)
+    assert first.startswith("Fine.")
+    assert first.endswith("- Rating: 5, very informative, no hallucination")
+    assert second == "Wrong: 2 dogs.\n\nRating: 0, not informative, with hallucination"
+    assert "unnamed judge" in judge.name(MMHAL.annotator)
+    (tmp_path / "log.txt").write_text(PRINTED)
+    with pytest.raises(DataError, match="3"):
+        ReplayJudge(tmp_path / "log.txt").match(MMHAL, NUMBERED)

@@ -95,6 +95,11 @@ def merged_review(entry: Entry) -> Said:
     return Said(entry.where, None, (texts([row.gpt4_review]),), question=row.question)
 
 
+def printed(entry: Entry) -> Said:
+    """Read a reply that was printed, in the order of the questions."""
+    return Said(entry.where, None, ((entry.row["printed"],),))
+
+
 def _is_grade(row: Mapping[str, Any]) -> bool:
     graded = row.get("answer of")
     return isinstance(graded, dict) and "content" in graded
@@ -127,6 +132,12 @@ FORMS = {
         'RLAIF-V\'s *.merge_gpt4_score.json, a JSON list of questions with "gpt4_review"',
         lambda row: "gpt4_review" in row,
         merged_review,
+    ),
+    "printed": Form(
+        "what eval_gpt_mmhal.py prints: every reply behind its number (MMHal-Bench)",
+        lambda row: set(row) == {"printed"},
+        printed,
+        "an unnamed judge (the script asks a gpt-4)",
     ),
 }
 """By the name that is shown; the first that fits is taken."""

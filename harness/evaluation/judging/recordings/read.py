@@ -47,6 +47,9 @@ def _entries(path: Path) -> list[Entry]:
             f"{path}: cannot read the recorded replies: line {line} is not UTF-8. Convert it, such "
             f"as with: iconv -f ENCODING -t UTF-8 {path.name}"
         ) from error
+    if text.startswith("0 "):
+        printed = enumerate(printed_replies(text))
+        return [Entry(f"{path}, reply {place}", {"printed": reply}) for place, reply in printed]
     try:
         return parse(text, str(path))
     except NotJson as error:
@@ -54,6 +57,18 @@ def _entries(path: Path) -> list[Entry]:
             f"{path}:{error.line}: expected {HARNESS_ROW}, one in each line, and this is not JSON. "
             "Repair the line or remove it."
         ) from error
+
+
+def printed_replies(text: str) -> list[str]:
+    """Return what eval_gpt_mmhal.py prints: each reply behind its number, then the averages."""
+    replies: list[list[str]] = []
+    for line in text.partition("\nAverage score: ")[0].split("\n"):
+        head, rest = f"{len(replies)} ", line
+        if line.startswith(head):
+            replies.append([])
+            rest = line.removeprefix(head)
+        replies[-1].append(rest)
+    return ["\n".join(lines) for lines in replies]
 
 
 def _heads(entries: Sequence[Entry]) -> tuple[list[str], Sequence[Entry]]:
