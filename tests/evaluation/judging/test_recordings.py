@@ -243,7 +243,7 @@ Hallucination rate: 0.50
 
 
 def test_what_the_script_prints_is_read_by_its_numbers(tmp_path):
-    """The trap of a line that begins with the next number makes three replies of these two."""
+    """A line within a reply that begins with the next number would part it, and is refused."""
     (tmp_path / "log.txt").write_text(PRINTED.replace("1 of the lines", "One of the lines"))
     judge = ReplayJudge(tmp_path / "log.txt")
     judge.match(MMHAL, NUMBERED)
@@ -253,5 +253,5 @@ def test_what_the_script_prints_is_read_by_its_numbers(tmp_path):
     assert second == "Wrong: 2 dogs.\n\nRating: 0, not informative, with hallucination"
     assert "unnamed judge" in judge.name(MMHAL.annotator)
     (tmp_path / "log.txt").write_text(PRINTED)
-    with pytest.raises(DataError, match="3"):
-        ReplayJudge(tmp_path / "log.txt").match(MMHAL, NUMBERED)
+    with pytest.raises(DataError, match=r"log\.txt:5: the number 1 begins a line for the second"):
+        ReplayJudge(tmp_path / "log.txt")

@@ -48,7 +48,7 @@ def _entries(path: Path) -> list[Entry]:
             f"as with: iconv -f ENCODING -t UTF-8 {path.name}"
         ) from error
     if text.startswith("0 "):
-        printed = enumerate(printed_replies(text))
+        printed = enumerate(printed_replies(text, path))
         return [Entry(f"{path}, reply {place}", {"printed": reply}) for place, reply in printed]
     try:
         return parse(text, str(path))
@@ -59,15 +59,24 @@ def _entries(path: Path) -> list[Entry]:
         ) from error
 
 
-def printed_replies(text: str) -> list[str]:
-    """Return what eval_gpt_mmhal.py prints: each reply behind its number, then the averages."""
+def printed_replies(text: str, path: Path) -> list[str]:
+    """Return what eval_gpt_mmhal.py prints: each reply behind its number, then the averages.
+
+    Raises:
+        DataError: A number stands twice, so that nothing tells where a reply begins.
+    """
     replies: list[list[str]] = []
-    for line in text.partition("\nAverage score: ")[0].split("\n"):
-        head, rest = f"{len(replies)} ", line
-        if line.startswith(head):
-            replies.append([])
-            rest = line.removeprefix(head)
-        replies[-1].append(rest)
+    for place, line in enumerate(text.partition("\nAverage score: ")[0].split("\n"), 1):
+        number, _, rest = line.partition(" ")
+        if number == str(len(replies)):
+            replies.append([rest])
+        elif number == str(len(replies) - 1):
+            raise DataError(
+                f"{path}:{place}: the number {number} begins a line for the second time, so that "
+                "nothing tells where the reply begins. Indent the line that is part of a reply."
+            )
+        else:
+            replies[-1].append(line)
     return ["\n".join(lines) for lines in replies]
 
 
