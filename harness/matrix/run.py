@@ -26,6 +26,7 @@ from harness.matrix.work import Work
 from harness.planning import preflight
 from harness.reporting.collect import print_joint_comparison
 from harness.settings.request import Request
+from harness.world.places import are_built
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -46,7 +47,11 @@ def run_matrix(request: MatrixRequest) -> None:
     require_folder(shared.out, "--out")
     if not shared.dry_run:
         preflight.require_places(shared.out)
-    cells = there(cells) if to_queue or shared.dry_run else located(cells)
+    cells = there(cells)
+    if not to_queue and not shared.dry_run:
+        if not are_built([cell.spec for cell in cells]):
+            check(cells, one_machine=here)  # building the tiny world takes minutes
+        cells = located(cells)
     work = Work(
         cells,
         lambda cell: reproduce_command(cell, request.words),

@@ -23,6 +23,7 @@ from harness.planning.language_models import (
 )
 from harness.planning.local_judge import local_note, too_large
 from harness.planning.plan import Plan
+from harness.planning.scorers import scorer_problems
 from harness.settings.counts import bounds
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
 from harness.world.places import in_world
@@ -96,7 +97,7 @@ def look(
     judged, unread = judge_calls(spec.evaluation, len(specs), judging, problems, missing)
     pairs = _pairs_or_problem(specs, problems, missing)
     assumed = pairs if pairs is not None else _published_pairs(spec.data)
-    missing += _clip_problems(specs)
+    missing += scorer_problems(specs)
     splits = spec.data.hardness.splitter == "endpoint" and computes_columns(specs)
     if splits:
         missing += key_problems("data.hardness.splitter endpoint", judging)
@@ -222,22 +223,6 @@ def _model_problems(model: ModelSpec) -> Iterator[str]:
             check_template(family, model.template)
         except HarnessError as error:
             yield str(error)
-
-
-def _clip_problems(specs: Sequence[RunSpec]) -> Iterator[str]:
-    """Look at a CLIP that is a folder, where it scores anything."""
-    clip = specs[0].data.hardness.clip
-    kind, _, place = clip.partition(":")
-    if kind == "local-dir":
-        file = Path(place) / "open_clip_config.json"
-        fault = None if file.is_file() else f"there is no {file}"
-    else:
-        fault = None if place else "no weights are named, and no folder"
-    if fault and computes_columns(specs):
-        yield (
-            f"data.hardness.clip {clip}: {fault}. Write local-dir:FOLDER with a folder of "
-            "open_clip, hf-hub:NAME or ARCHITECTURE:WEIGHTS."
-        )
 
 
 def _method_problems(spec: RunSpec) -> Iterator[str]:

@@ -320,6 +320,23 @@ def test_a_clip_that_is_not_there_stops_the_runs_that_score_with_it(
     check([spec], tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "name its text model"),
+        (("data.hardness.splitter_model=/nowhere/model",), "/nowhere/model: no such folder"),
+    ],
+)
+def test_a_text_model_that_is_not_there_stops_the_runs_that_split_with_it(
+    tmp_path: Path, words: tuple[str, ...], told: str
+):
+    spec = spec_of(tmp_path, "data.hardness.splitter=local", *words, method="dama")
+    with pytest.raises(PreflightError, match=told):
+        check([spec], tmp_path / "out")
+    pairs_file(tmp_path, 40, clip_gap=[0.5] * 40)
+    check([spec], tmp_path / "out")
+
+
 def test_the_template_of_a_model_in_the_first_layout_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -100,9 +100,9 @@ class Served:
         finally:
             service.stop()
             pool.shutdown(cancel_futures=True)
-        told = failure or refusal
-        if told is not None:
-            raise told
+        stop = failure or refusal
+        if stop is not None:
+            raise stop
 
     def close(self) -> None:
         """End the server."""
