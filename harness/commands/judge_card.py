@@ -44,7 +44,7 @@ def judge_card(
     ] = Path("data/benchmarks"),
     as_json: AsJson = False,
 ) -> None:
-    """Let a judge grade answers whose official replies are public, and say how far it is from them.
+    """Say how far a judge is from the published one, by answers whose official replies are public.
 
     The card is kept beside the replies; tables that use the judge print its line.
     """

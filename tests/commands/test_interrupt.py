@@ -30,6 +30,8 @@ def test_ctrl_c_says_that_the_same_command_continues():
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever started the tests in the background had Ctrl-C ignored, here too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout.readline() == "working\n"
     process.send_signal(signal.SIGINT)
