@@ -119,6 +119,14 @@ def judge_plan(
     )
 
 
+def unread_plan(
+    benchmark: Benchmark[Any], annotator: LLMJudge, settings: ChatSettings
+) -> JudgePlan:
+    """Count the calls about a benchmark whose data are not here: one per published sample."""
+    more = attempts(annotator, settings) - 1
+    return JudgePlan(benchmark.samples, 0, 0, None, more * benchmark.samples)
+
+
 def runs_problems(evaluation: EvaluationSpec) -> list[str]:
     """Say what is wrong with judging several times, if it is asked for."""
     runs, judge = evaluation.judge_runs, evaluation.judge

@@ -85,10 +85,10 @@ def judge_calls(
     judging: ChatSettings,
     problems: list[str],
     missing: list[str],
-) -> "tuple[JudgePlan | None, int]":
+) -> "tuple[JudgePlan | None, JudgePlan]":
     """Read all benchmarks; return what judging the runs and the base model asks.
 
-    The number is the most calls of benchmarks whose data are not here, by their published samples.
+    The second is of the benchmarks whose data are not here, by their published samples alone.
     """
     from benchmarks.types import LLMJudge
     from harness.evaluation.generation.samples import decoding_of
@@ -100,6 +100,7 @@ def judge_calls(
         assumed_pairs,
         judge_plan,
         runs_problems,
+        unread_plan,
     )
     from harness.upstream.reading import read_data
 
@@ -108,7 +109,7 @@ def judge_calls(
     model = evaluation.judge.partition(":")[2] or None
     asked = Asked(model, evaluation.judge_profile, judging)
     total, known = NOTHING, not counted or not in_world(evaluation.data)
-    unread = 0
+    unread = NOTHING
     for name in evaluation.benchmarks:
         benchmark = registry.load_benchmark(name)
         times = (runs + 1) * runs_of(benchmark, evaluation.judge_runs)
@@ -124,7 +125,7 @@ def judge_calls(
             missing.append(str(error))
             known = not counted
             if counted and isinstance(benchmark.annotator, LLMJudge):
-                unread += benchmark.samples * times
+                unread += unread_plan(benchmark, benchmark.annotator, judging) * times
         except HarnessError as error:
             problems.append(str(error))
     return (total if known else None), unread

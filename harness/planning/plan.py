@@ -27,8 +27,8 @@ class Plan:
     benchmarks: tuple[str, ...]
     judge: str
     judging: "JudgePlan | None"
-    unread_calls: int
-    """Most calls of a judge for benchmarks whose data are not here."""
+    unread: "JudgePlan"
+    """Calls of a judge for benchmarks whose data are not here."""
     splits: bool
     """Whether a language model behind an endpoint splits the responses of all pairs."""
     costs: Costs | None
@@ -65,11 +65,12 @@ class Plan:
     def _judge_calls(self) -> str:
         if self.judging is not None:
             return _told(self.judging)
-        if not self.unread_calls:
+        if not self.unread.calls:
             return UNKNOWN
         return (
-            f"about {self.unread_calls:,} at most for all runs and the base model, one per "
-            "published sample and run of the judge; tokens are not known before the data are there"
+            f"about {self.unread.calls:,} for all runs and the base model, one per published "
+            f"sample and run of the judge, if every first reply is readable{_more(self.unread)}; "
+            "tokens are not known before the data are there"
         )
 
     def _splitting_calls(self) -> str:
@@ -90,11 +91,14 @@ def _told(plan: "JudgePlan") -> str:
         return "none that cost anything"
     limit = plan.completion_tokens_limit
     replies = "no limit" if limit is None else f"at most {limit:,}"
-    more = plan.more_calls_limit
-    unread = f", {more:,} more at most if not" if more else ""
     return (
-        f"{plan.calls:,} for all runs and the base model, if every first reply is readable{unread}"
-        "; about "
+        f"{plan.calls:,} for all runs and the base model, if every first reply is readable"
+        f"{_more(plan)}; about "
         f"{plan.prompt_tokens_estimate:,} tokens of questions (four characters each, answers of "
         f"600 characters), {replies} of replies"
     )
+
+
+def _more(plan: "JudgePlan") -> str:
+    more = plan.more_calls_limit
+    return f", {more:,} more at most if not" if more else ""

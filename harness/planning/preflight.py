@@ -108,7 +108,7 @@ def look(
     kind, _, words = spec.evaluation.judge.partition(":")
     if kind == "local" and words:
         judge_devices = devices or Devices(spec.training.devices, local_device())
-        notes.append(local_note(words, judge_devices, judged, unread))
+        notes.append(local_note(words, judge_devices, judged, unread.calls))
         missing += too_large(words, judge_devices)
     need = _disk_bytes(costs, len(specs))
     missing += _place_problems(out) or _disk_problems(need, out)
@@ -122,7 +122,7 @@ def look(
         benchmarks=spec.evaluation.benchmarks,
         judge=spec.evaluation.judge,
         judging=judged,
-        unread_calls=unread,
+        unread=unread,
         splits=splits,
         notes=tuple(notes),
         costs=costs,
