@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import LLMJudge, Sample, Scorecard
+from harness.console import messages
 from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
@@ -82,12 +83,14 @@ class Held:
     def judged_alike(self, name: str) -> list[Path]:
         """Return the folders of all judgements of these answers by this judge, whoever scored."""
         judgement = self.judgement(name)
-        folders = [self.judged(name)]
+        folders = []
         for folder in sorted(self.folder.judgements.glob(f"{name}-*")):
-            found = Record.read(folder / IDENTITY).identity
-            if folder not in folders and all(
-                found.get(key) == judgement[key] for key in ("answers", "judge")
-            ):
+            try:
+                found = Record.read(folder / IDENTITY).identity
+            except DataError as error:
+                messages.print(f"{folder.name} is left out: {error}", markup=False)
+                continue
+            if all(found.get(key) == judgement[key] for key in ("answers", "judge")):
                 folders.append(folder)
         return folders
 

@@ -99,7 +99,7 @@ def forget_replies(held: Held, name: str, settings: ChatSettings) -> None:
     benchmark, responses = load_benchmark(name), held.responses(name)
     if not responses.exists() or not isinstance(benchmark.annotator, LLMJudge):
         return
-    if open_service(held.asked.judge, settings) is None:
+    if held.asked.judge.partition(":")[0] not in ("openai", "local"):
         return
     annotation = Annotation(benchmark, annotators_of(held, name, settings))
     samples, _ = read_data(benchmark, data_of(held, name))

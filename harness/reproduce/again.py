@@ -41,15 +41,18 @@ def set_aside_of(held: Held, out: Path, what: Again, judging: ChatSettings) -> N
     """
     with held.folder.locked():
         for name in held.asked.benchmarks:
-            if what == "judgements":
-                forget_replies(held, name, judging)
-            judged, answers = held.judged_alike(name), []
             if what == "answers":
-                judged = sorted(held.folder.judgements.glob(f"{name}-*"))
-                file = held.responses(name)
-                answers = [file, file.with_name(f"{held.answers_name(name)}.{IDENTITY}")]
-            if all(path.exists() for path in (*judged, *answers)):
-                _move(out, held.folder.path.parent, [*judged, *answers])
+                aside = [
+                    held.responses(name),
+                    held.responses(name).with_name(f"{held.answers_name(name)}.{IDENTITY}"),
+                    *sorted(held.folder.judgements.glob(f"{name}-*")),
+                ]
+                aside = aside if aside[0].exists() else []
+            else:
+                forget_replies(held, name, judging)
+                aside = held.judged_alike(name)
+            if there := [path for path in aside if path.exists()]:
+                _move(out, held.folder.path.parent, there)
 
 
 def _move(out: Path, runs: Path, paths: Iterable[Path]) -> None:
