@@ -156,7 +156,7 @@ def test_what_stands_before_the_end_of_thoughts_is_never_said(thought, answer, b
 
 def test_batches_are_of_like_length_and_equal_limit():
     asked = [ChatRequest("m", (("user", "x" * n),), 0.0, 3 + n % 2) for n in range(40)]
-    made = list(worker.batches(asked))
+    made = list(worker.batches(asked, 16))
     assert sorted(map(len, made)) == [4, 4, 16, 16]
     for batch in made:
         assert len({request.max_tokens for request in batch}) == 1
@@ -168,6 +168,7 @@ STUB = """
 import sys, time, types
 module = types.ModuleType("harness.evaluation.judging.local.generate")
 class Generator:
+    at_once = 16
     def __init__(self, folder): pass
     def replies(self, batch):
         with open({log!r}, "a") as log:

@@ -12,8 +12,6 @@ from harness.llm.messages import ChatReply, ChatRequest
 from harness.llm.profiles import Profile
 from harness.llm.store import ReplyStore
 
-BATCH = 16
-
 
 def main(job: Path) -> None:
     """Answer what the store does not know, a batch after the other."""
@@ -26,14 +24,14 @@ def main(job: Path) -> None:
     generator = Generator(Path(asked["folder"]))
     done = len(requests) - len(left)
     write_text(Path(progress), str(done))
-    for batch in batches(left):
+    for batch in batches(left, generator.at_once):
         for request, reply in zip(batch, generator.replies(batch), strict=True):
             store.put(place, request, ChatReply(model=request.model, **reply))
         done += len(batch)
         write_text(Path(progress), str(done))
 
 
-def batches(requests: Sequence[ChatRequest]) -> Iterator[list[ChatRequest]]:
+def batches(requests: Sequence[ChatRequest], size: int) -> Iterator[list[ChatRequest]]:
     """Yield requests of like length and equal limit together, so that they pad each other least.
 
     The longest come first: where memory does not suffice for them, it is known at once.
@@ -43,7 +41,7 @@ def batches(requests: Sequence[ChatRequest]) -> Iterator[list[ChatRequest]]:
         by_limit.setdefault(request.limit, []).append(request)
     for group in by_limit.values():
         group.sort(key=lambda one: sum(len(text) for _, text in one.messages), reverse=True)
-        yield from (group[start : start + BATCH] for start in range(0, len(group), BATCH))
+        yield from (group[start : start + size] for start in range(0, len(group), size))
 
 
 def as_job(request: ChatRequest) -> dict[str, Any]:
