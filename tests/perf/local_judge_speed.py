@@ -1,6 +1,7 @@
 """How fast a local judge is by transformers: python tests/perf/local_judge_speed.py OUT.json.
 
-First the made judge of the tests judges eight answers to a benchmark, in a process of its own. Then a made model of 7B's shape (on a GPU; a tiny one elsewhere) answers long questions.
+First the made judge of the tests judges eight answers to a benchmark, in a process of its own. Then
+a made model of 7B's shape (on a GPU; a tiny one elsewhere) answers long questions.
 """
 
 import json
