@@ -48,6 +48,11 @@ class ReplyStore:
         with FileLock(self._claims / "open.lock"), self._readable():
             self._database = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
             self._prepare()
+            # Who reads does not wait for the disk of who writes.
+            self._reader = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
+        self._reading = threading.Lock()
+        self._waiting: list[tuple[str, str, str]] = []
+        self._queue = threading.Lock()
 
     def _prepare(self) -> None:
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
@@ -77,8 +82,8 @@ class ReplyStore:
         Raises:
             DataError: The file is damaged.
         """
-        with self._lock, self._readable():
-            row = self._database.execute(
+        with self._reading, self._readable():
+            row = self._reader.execute(
                 "SELECT reply FROM replies WHERE key = ?", (key_of(endpoint, request),)
             ).fetchone()
             return None if row is None else ChatReply(**json.loads(row[0]))
@@ -90,10 +95,28 @@ class ReplyStore:
             json.dumps(_parts(endpoint, request)),
             json.dumps(dataclasses.asdict(reply)),
         )
-        with self._lock, self._readable(), self._database:
-            self._database.execute(
-                "INSERT OR IGNORE INTO replies (key, request, reply) VALUES (?, ?, ?)", values
-            )
+        with self._queue:
+            self._waiting.append(values)
+        with self._lock, self._readable():
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        """Write what all threads wait for at once: forcing it to the disk takes milliseconds.
+
+        A thread that finds nothing left was written for by another. What cannot be written waits
+        on, so that every thread that waits for it is told.
+        """
+        with self._queue:
+            values, self._waiting = self._waiting, []
+        try:
+            with self._database:
+                self._database.executemany(
+                    "INSERT OR IGNORE INTO replies (key, request, reply) VALUES (?, ?, ?)", values
+                )
+        except BaseException:
+            with self._queue:
+                self._waiting = [*values, *self._waiting]
+            raise
 
     def forget(self, endpoint: str, request: ChatRequest) -> None:
         """Drop the reply to a request, so that it is asked anew."""
@@ -104,8 +127,8 @@ class ReplyStore:
 
     def refused(self, endpoint: str, model: str) -> frozenset[str]:
         """Return the parameters that a model is known not to take."""
-        with self._lock, self._readable():
-            rows = self._database.execute(
+        with self._reading, self._readable():
+            rows = self._reader.execute(
                 "SELECT parameter FROM refused WHERE endpoint = ? AND model = ?", (endpoint, model)
             )
             return frozenset(parameter for (parameter,) in rows)

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -106,3 +107,44 @@ def test_the_claim_of_a_killed_process_is_free_at_once(path):
 
     with ReplyStore(path).claimed(URL, ask_for(), wait):
         assert len(waits) >= 3
+
+
+def _put_by_threads(store, count):
+    """Replies of several threads, all of which wait for the one that writes."""
+    failures = []
+
+    def put(number):
+        try:
+            store.put(URL, ask_for(repeat=number), REPLY)
+        except DataError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=put, args=(number,)) for number in range(count)]
+    with store._lock:
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + 20
+        while len(store._waiting) < count:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    for thread in threads:
+        thread.join()
+    return failures
+
+
+def test_threads_that_wait_are_written_for_by_one(path):
+    store = ReplyStore(path)
+    statements = []
+    store._database.set_trace_callback(statements.append)
+    assert _put_by_threads(store, 6) == []
+    assert statements.count("COMMIT") == 1
+    assert all(ReplyStore(path).recall(URL, ask_for(repeat=number)) for number in range(6))
+
+
+def test_what_cannot_be_written_is_told_to_every_thread_and_lost_to_none(path):
+    store = ReplyStore(path)
+    store._database.execute("PRAGMA query_only = 1")
+    assert len(_put_by_threads(store, 3)) == 3
+    store._database.execute("PRAGMA query_only = 0")
+    store.put(URL, ask_for(repeat=3), REPLY)
+    assert all(ReplyStore(path).recall(URL, ask_for(repeat=number)) for number in range(4))
