@@ -61,7 +61,7 @@ def _judge(held: Held, settings: ChatSettings) -> None:
     for name in names:
         folder = held.judged(name)
         begun(folder / IDENTITY, held.judgement(name))
-        _take_over(folder, name)
+        _take_over(held, name)
         evaluation = evaluate(
             load_benchmark(name),
             data_of(held, name),
@@ -109,18 +109,23 @@ def forget_replies(held: Held, name: str, settings: ChatSettings) -> None:
             annotation.forget(pair)
 
 
-def _take_over(folder: Path, name: str) -> None:
-    """Begin the replies of a judgement with those of its neighbours; a key tells what they fit."""
-    if (folder / REPLIES).exists():
+def _take_over(held: Held, name: str) -> None:
+    """Begin the replies of a judgement with those that this judge gave about these answers before.
+
+    So code that scores otherwise asks nobody again.
+    """
+    replies = held.judged(name) / REPLIES
+    if replies.exists():
         return
     rows: list[Row] = []
-    for file in sorted(folder.parent.glob(f"{name}-*/{REPLIES}")):
-        try:
-            rows += read_rows(file)
-        except DataError as error:
-            messages.print(f"No reply is taken over. {error}", markup=False)
+    for folder in held.judged_alike(name):
+        if (folder / REPLIES).exists():
+            try:
+                rows += read_rows(folder / REPLIES)
+            except DataError as error:
+                messages.print(f"No reply is taken over. {error}", markup=False)
     if rows:
-        JsonLines(folder / REPLIES).rewrite(rows)
+        JsonLines(replies).rewrite(rows)
 
 
 def write(evaluation: Evaluation, folder: Path) -> None:

@@ -108,6 +108,8 @@ class ReplyStore:
         """
         with self._queue:
             values, self._waiting = self._waiting, []
+        if not values:
+            return
         try:
             with self._database:
                 self._database.executemany(

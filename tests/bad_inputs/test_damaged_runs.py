@@ -253,13 +253,12 @@ def test_damaged_replies_of_an_earlier_judgement_are_left_out(lab, said, garbage
     """They would be taken over; all is asked anew instead."""
     held = of_run(lab.run(OWN))
     JsonLines(held.responses("mm_vet")).rewrite([{"id": "v1_0", "response": "A cat"}])
-    file = held.judged("mm_vet") / "replies.jsonl"
+    judged = held.judged("mm_vet")
+    file = judged.rename(judged.with_name("mm_vet-bycodebefore")) / "replies.jsonl"
     file.write_bytes(GARBAGE[garbage])
-    other = lab.folder / "other.jsonl"
-    other.write_text(json.dumps({"id": "v1_0", "replies": ["0.9"]}) + "\n")
-    code, printed, error = said("judge", held.folder.path.name, "--judge", f"replay:{other}")
+    code, printed, error = said("judge", held.folder.path.name, "--judge", f"replay:{lab.replies}")
     assert code == 0, error
-    assert "90.0" in printed
+    assert "50.0" in printed
     assert f"No reply is taken over. {file}: not a file of replies" in error
     assert file.read_bytes() == GARBAGE[garbage], "what was there is gone"
 
