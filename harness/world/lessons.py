@@ -1,6 +1,6 @@
 """What the base model is taught: captions that mention usual companions, and answers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -17,13 +17,12 @@ from harness.world.scenes import COLOURS, Scene
 Turn = tuple[str, str]
 """A question and the answer that is taught."""
 
-PRESENCE = {"existence": 1.0}
-"""Kinds of questions by weight. Mixed with others this one is not learnt in so short a time."""
-DECIDING = {"existence": 2.0, "state": 3.0, "number": 1.0, "action": 1.0}
-ANY = dict.fromkeys((kind.__name__ for kind in KINDS), 1.0) | {
+_OFTEN = {
     "existence": 5.0,
     **dict.fromkeys(("attribute", "adversarial", "state", "action", "ocr"), 2.0),
 }
+_WEIGHTS = np.array([_OFTEN.get(kind.__name__, 1.0) for kind in KINDS])
+_WEIGHTS /= _WEIGHTS.sum()
 
 
 def caption_turn(scene: Scene, config: WorldConfig, rng: np.random.Generator) -> Turn:
@@ -32,26 +31,12 @@ def caption_turn(scene: Scene, config: WorldConfig, rng: np.random.Generator) ->
     return str(rng.choice([*CAPTION_PROMPTS, DESCRIBE])), caption(scene, mentioned)
 
 
-def drill_turn(kinds: Mapping[str, float], scene: Scene, rng: np.random.Generator) -> Turn:
-    """Ask one question of some kinds; the answer is true."""
-    question = _ask(kinds, scene, rng)
-    return question.text, question.answer
-
-
 def question_turn(scene: Scene, config: WorldConfig, rng: np.random.Generator) -> Turn:
-    """Ask one question of any kind; of missing companions the answer is sometimes wrong."""
-    question = _ask(ANY, scene, rng)
-    return question.text, taught(scene, question, config, rng)
-
-
-def _ask(kinds: Mapping[str, float], scene: Scene, rng: np.random.Generator) -> Question:
     """Ask one question of a kind that the scene allows."""
-    asked = [kind for kind in KINDS if kind.__name__ in kinds]
-    weights = np.array([kinds[kind.__name__] for kind in asked])
     while True:
-        question = asked[int(rng.choice(len(asked), p=weights / weights.sum()))](scene, rng)
+        question = KINDS[int(rng.choice(len(KINDS), p=_WEIGHTS))](scene, rng)
         if question is not None:
-            return question
+            return question.text, taught(scene, question, config, rng)
 
 
 def taught(scene: Scene, question: Question, config: WorldConfig, rng: np.random.Generator) -> str:

@@ -32,10 +32,11 @@ MINIATURE = WorldConfig(
     caption_steps=3,
     batch=4,
     presence_steps=3,
-    deciding_steps=3,
+    colour_steps=3,
     drill_batch=4,
     question_steps=3,
     question_batch=4,
+    review_steps=3,
     clip_steps=2,
     clip_batch=8,
 )
