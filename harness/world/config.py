@@ -52,12 +52,12 @@ class WorldConfig(BaseModel):
     patch_batch: int = 96
     caption_steps: int = Field(default=350, description="Steps on captions alone.")
     batch: int = 32
-    question_steps: int = Field(default=800, description="Steps on questions and captions.")
+    question_steps: int = Field(default=750, description="Steps on questions and captions.")
     question_batch: int = 48
-    presence_steps: int = Field(default=150, description="Steps on whether an object is there.")
-    colour_steps: int = Field(default=120, description="Steps on whether it has a colour.")
+    presence_steps: int = Field(default=260, description="Steps on whether an object is there.")
+    colour_steps: int = Field(default=60, description="Steps on whether it has a colour.")
     drill_batch: int = 96
-    review_steps: int = Field(default=250, description="Last steps on questions and captions.")
+    review_steps: int = Field(default=350, description="Last steps on questions and captions.")
     learning_rate: float = 3e-3
     clip_steps: int = 300
     clip_batch: int = 128
