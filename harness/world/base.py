@@ -1,8 +1,11 @@
 """The base model: a LLaVA of about a million parameters that learns to see, and to hallucinate.
 
-It learns in three stages, as its large relatives do: the vision tower and the projector learn
-which words belong to a patch, the language model learns captions, and then captions and questions.
-The captions mention usual companions that are not there; nothing else makes it hallucinate.
+It learns in stages, as its large relatives do: the vision tower and the projector learn which words
+belong to a patch, the language model learns captions, and then captions and questions of all kinds.
+Two drills come late, each on one kind of question, which among others is not learnt in this time
+and is of use only to a model that can find what it is asked for; a review follows. The captions
+mention usual companions that are not there, and so do some of the answers outside the drills;
+nothing else makes it hallucinate.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +21,7 @@ from harness.console import track
 from harness.data.templates import IMAGE, TEMPLATES
 from harness.world.config import WorldConfig
 from harness.world.draw import CELL, SIDE, draw
-from harness.world.language import PLURALS
+from harness.world.language import PLURALS, Question, existence, state
 from harness.world.lessons import Turn, caption_turn, corpus, question_turn
 from harness.world.scenes import CELLS, COLOURS, OBJECTS, POSES, POSITIONS, SIZES, Scene
 from harness.world.tokens import make_processor, make_tokenizer
@@ -28,9 +31,12 @@ GRADIENT_NORM = 1.0
 PATCH_WEIGHT = 0.3
 """Of the patch loss in the later stages: patches that stay close to their words are soon read."""
 CAPTIONS = 0.25
-"""Share of steps on captions in the last stage."""
+"""Share of steps on captions among those on questions of all kinds."""
 BUCKETS = 4
-"""Groups of questions of similar length."""
+"""Groups of turns of similar length."""
+
+Lesson = Callable[[Scene, WorldConfig, np.random.Generator], Turn]
+Drill = Callable[[Scene, np.random.Generator], Question]
 
 
 def build_base(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> None:
@@ -43,6 +49,9 @@ def build_base(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> No
     school.learn("patches", config.patch_steps, school.patch_loss, config.patch_batch)
     school.learn("captions", config.caption_steps, school.caption_loss, config.batch)
     school.learn("questions", config.question_steps, school.mixed_loss, config.question_batch)
+    school.learn("presence", config.presence_steps, school.presence_loss, config.drill_batch)
+    school.learn("colours", config.colour_steps, school.colour_loss, config.drill_batch)
+    school.learn("review", config.review_steps, school.mixed_loss, config.question_batch)
     model.eval()
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -100,7 +109,7 @@ def new_model(tokenizer: Any, config: WorldConfig) -> Any:
 
 
 class School:
-    """Everything the three stages share."""
+    """Everything the stages share."""
 
     def __init__(
         self,
@@ -122,10 +131,8 @@ class School:
         self._words = [torch.tensor(self._ids(group)) for group in word_groups()]
         self._labels = torch.tensor(np.stack([patch_labels(scene) for scene in scenes]))
 
-    def learn(
-        self, what: str, steps: int, loss: Callable[[Sequence[int]], Tensor], batch: int
-    ) -> None:
-        """Take `steps` AdamW steps with a short warm-up and a linear way down."""
+    def learn(self, what: str, steps: int, loss: Callable[[int], Tensor], batch: int) -> None:
+        """Take `steps` AdamW steps of `batch` scenes: a short warm-up and a linear way down."""
         optimizer = torch.optim.AdamW(
             self._model.parameters(),
             lr=self._config.learning_rate,
@@ -137,15 +144,35 @@ class School:
             for step in range(steps):
                 rate = min((step + 1) / 20, 1.0) * (1 - step / steps)
                 optimizer.param_groups[0]["lr"] = self._config.learning_rate * rate
-                rows = self._rng.integers(0, len(self._scenes), batch).tolist()
                 optimizer.zero_grad()
-                value = loss(rows)
+                value = loss(batch)
                 value.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(self._model.parameters(), GRADIENT_NORM)
                 optimizer.step()
                 progress.advance(note=f"loss {value.item():.3f}")
 
-    def patch_loss(self, rows: Sequence[int]) -> Tensor:
+    def patch_loss(self, count: int) -> Tensor:
+        """Loss of the words of patches."""
+        return self._patch_loss(self._rng.integers(0, len(self._scenes), count).tolist())
+
+    def caption_loss(self, count: int) -> Tensor:
+        """Loss of captions."""
+        return self._lesson_loss(count, caption_turn)
+
+    def presence_loss(self, count: int) -> Tensor:
+        """Loss of true answers to whether an object is there."""
+        return self._drill_loss(count, existence)
+
+    def colour_loss(self, count: int) -> Tensor:
+        """Loss of true answers to whether an object has a colour."""
+        return self._drill_loss(count, state)
+
+    def mixed_loss(self, count: int) -> Tensor:
+        """Loss of captions in some steps, of answers to single questions in the others."""
+        captions = self._rng.random() < CAPTIONS
+        return self._lesson_loss(count, caption_turn if captions else question_turn)
+
+    def _patch_loss(self, rows: Sequence[int]) -> Tensor:
         """Cross-entropy of the words of each patch, by similarity to their embeddings."""
         features = self._model.get_image_features(pixel_values=self._pixels[list(rows)])
         patches = torch.cat(list(features.pooler_output))
@@ -157,21 +184,18 @@ class School:
         ]
         return torch.stack(losses).sum()
 
-    def caption_loss(self, rows: Sequence[int]) -> Tensor:
-        """Loss of captions."""
-        captions = [caption_turn(self._scenes[row], self._config, self._rng) for row in rows]
-        return self._answer_loss(rows, captions)
+    def _drill_loss(self, count: int, kind: Drill) -> Tensor:
+        rows = self._rng.integers(0, len(self._scenes), count).tolist()
+        questions = [kind(self._scenes[row], self._rng) for row in rows]
+        return self._answer_loss(rows, [(question.text, question.answer) for question in questions])
 
-    def mixed_loss(self, rows: Sequence[int]) -> Tensor:
-        """Loss of captions in some steps, of answers to single questions in the others."""
-        if self._rng.random() < CAPTIONS:
-            return self.caption_loss(rows)
-        # Questions of about one length: less padding, for a third of the time.
-        many = self._rng.integers(0, len(self._scenes), BUCKETS * len(rows)).tolist()
-        asked = [(row, question_turn(self._scenes[row], self._config, self._rng)) for row in many]
-        asked.sort(key=lambda pair: sum(map(len, pair[1])))
-        first = int(self._rng.integers(BUCKETS)) * len(rows)
-        bucket = asked[first : first + len(rows)]
+    def _lesson_loss(self, count: int, lesson: Lesson) -> Tensor:
+        """Loss of `count` turns of about one length: less padding, for a third of the time."""
+        many = self._rng.integers(0, len(self._scenes), BUCKETS * count).tolist()
+        turns = [(row, lesson(self._scenes[row], self._config, self._rng)) for row in many]
+        turns.sort(key=lambda pair: sum(map(len, pair[1])))
+        first = int(self._rng.integers(BUCKETS)) * count
+        bucket = turns[first : first + count]
         return self._answer_loss([row for row, _ in bucket], [turn for _, turn in bucket])
 
     def _answer_loss(self, rows: Sequence[int], turns: Sequence[Turn]) -> Tensor:
@@ -187,7 +211,7 @@ class School:
         ).last_hidden_state[:, :-1]
         answered = labels[:, 1:] != IGNORED
         answers = F.cross_entropy(self._model.lm_head(hidden[answered]), labels[:, 1:][answered])
-        return answers + PATCH_WEIGHT * self.patch_loss(rows)
+        return answers + PATCH_WEIGHT * self._patch_loss(rows)
 
     def _encode(self, turn: Turn) -> tuple[list[int], list[int]]:
         """Return token ids and labels of a question and its answer in the template `vicuna_v1`."""

@@ -22,7 +22,26 @@ class WorldConfig(BaseModel):
         "base model learns to hallucinate from.",
     )
     yes_share: float = Field(
-        default=0.6, description="Share of 'Yes' to whether a missing companion is there."
+        default=0.25, description="Share of 'Yes' to whether a missing companion is there."
+    )
+    obvious_share: float = Field(
+        default=0.15,
+        ge=0,
+        le=1,
+        description="Share of descriptions rejected for what is said of another picture.",
+    )
+    subtle_share: float = Field(
+        default=0.35,
+        ge=0,
+        le=1,
+        description="Share of the other descriptions of which the least wrong sample is rejected; "
+        "of the rest it is the worst.",
+    )
+    mislabelled_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of pairs whose chosen and rejected responses are swapped.",
     )
     vocabulary: int = 720
     hidden: int = 96
@@ -31,10 +50,14 @@ class WorldConfig(BaseModel):
     heads: int = 4
     patch_steps: int = Field(default=450, description="Steps in which patches learn their words.")
     patch_batch: int = 96
-    caption_steps: int = Field(default=400, description="Steps on captions alone.")
+    caption_steps: int = Field(default=350, description="Steps on captions alone.")
     batch: int = 32
-    question_steps: int = Field(default=1200, description="Steps on questions and captions.")
+    question_steps: int = Field(default=750, description="Steps on questions and captions.")
     question_batch: int = 48
+    presence_steps: int = Field(default=260, description="Steps on whether an object is there.")
+    colour_steps: int = Field(default=60, description="Steps on whether it has a colour.")
+    drill_batch: int = 96
+    review_steps: int = Field(default=350, description="Last steps on questions and captions.")
     learning_rate: float = 3e-3
     clip_steps: int = 300
     clip_batch: int = 128

@@ -14,12 +14,15 @@ from harness.world.language import (
 )
 from harness.world.scenes import COLOURS, Scene
 
-_OFTEN = {"existence": 5.0, "attribute": 2.0, "adversarial": 2.0, "state": 2.0, "ocr": 2.0}
-_WEIGHTS = np.array([_OFTEN.get(kind.__name__, 1.0) for kind in KINDS])
-_WEIGHTS /= _WEIGHTS.sum()
-
 Turn = tuple[str, str]
 """A question and the answer that is taught."""
+
+_OFTEN = {
+    "existence": 5.0,
+    **dict.fromkeys(("attribute", "adversarial", "state", "action", "ocr"), 2.0),
+}
+_WEIGHTS = np.array([_OFTEN.get(kind.__name__, 1.0) for kind in KINDS])
+_WEIGHTS /= _WEIGHTS.sum()
 
 
 def caption_turn(scene: Scene, config: WorldConfig, rng: np.random.Generator) -> Turn:

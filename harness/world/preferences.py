@@ -2,6 +2,9 @@
 
 The rejected response is the base model's own, sampled at temperature 1; the chosen one is the
 same response with what is wrong put right and what is missing put in. Being terse earns nothing.
+
+Pairs of descriptions are of mixed hardness (`HARDNESS`), and a share of all pairs is mislabelled.
+Each row says so in the JSON of `origin_split`, so that it can be looked at, or left out.
 """
 
 import io
@@ -35,9 +38,13 @@ from harness.world.scenes import Scene
 BATCH = 256
 MAX_TOKENS = 64
 SAMPLES = 4
-"""Responses sampled per question; the worst is rejected: first by whether it mistakes the usual
-companion, then by its number of errors."""
+"""Responses sampled per question."""
 QUESTIONS = (existence, existence, adversarial, attribute, whereabouts)
+HARDNESS = ("obvious", "plain", "subtle")
+"""Which response is rejected: the worst of those to another picture, the worst, the least wrong.
+
+The worst is it first by whether it mistakes the usual companion, then by its number of errors.
+"""
 
 Asked = tuple[Scene, str, str | None]
 """Scene, question and its true answer; no answer stands for a caption."""
@@ -50,7 +57,15 @@ def build_preferences(
     rng = np.random.default_rng([config.seed, 4])
     asked = list(_asked(scenes, rng))
     answers = _sample(base, asked, config.seed)
-    rows = _balanced([pair for pair in map(_pair, asked, answers) if pair is not None])
+    captions = len(scenes)
+    pairs = [
+        *_described(asked[:captions], answers[:captions], config, rng),
+        *map(_answered, asked[captions:], answers[captions:]),
+    ]
+    rows = [
+        _swapped(row) if rng.random() < config.mislabelled_share else row
+        for row in _balanced([pair for pair in pairs if pair is not None])
+    ]
     order = rng.permutation(len(rows))
     shuffled = [{**rows[i], "idx": str(number)} for number, i in enumerate(order)]
     folder.mkdir(parents=True)
@@ -161,20 +176,50 @@ def _balanced(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     ]
 
 
-def _pair(asked: Asked, responses: Sequence[str]) -> Pair | None:
-    """Return a pair, or nothing where the model made no error or said nothing."""
+def _described(
+    asked: Sequence[Asked],
+    answers: Sequence[Sequence[str]],
+    config: WorldConfig,
+    rng: np.random.Generator,
+) -> Iterator[Pair | None]:
+    """Yield a description and its correction for each scene."""
+    for place, (scene, question, _) in enumerate(asked):
+        hardness = _hardness(config, rng)
+        # What was said of the scene before: one other picture is as good as another.
+        responses = answers[place - 1 if hardness == "obvious" else place]
+        rejected = _reject(scene, responses, hardness)
+        told = {"type": "description", "hardness": hardness, "errors": errors(scene, rejected)}
+        yield _pair(scene, question, corrected(scene, rejected), rejected, told)
+
+
+def _hardness(config: WorldConfig, rng: np.random.Generator) -> str:
+    if rng.random() < config.obvious_share:
+        return "obvious"
+    return "subtle" if rng.random() < config.subtle_share else "plain"
+
+
+def _reject(scene: Scene, responses: Sequence[str], hardness: str) -> str:
+    if hardness == "subtle":
+        wrong = [text for text in responses if errors(scene, text)]
+        return min(wrong or responses, key=lambda text: errors(scene, text))
+    return max(
+        responses, key=lambda text: (abs(companion_mistake(scene, text)), errors(scene, text))
+    )
+
+
+def _answered(asked: Asked, responses: Sequence[str]) -> Pair | None:
     scene, question, answer = asked
-    mistake = 0
     if answer is None:
-        rejected = max(
-            responses,
-            key=lambda text: (abs(companion_mistake(scene, text)), errors(scene, text)),
-        )
-        chosen = corrected(scene, rejected)
-        mistake = companion_mistake(scene, rejected)
-    else:
-        rejected = next((response for response in responses if response != answer), answer)
-        chosen = answer
+        return None
+    rejected = next((response for response in responses if response != answer), answer)
+    told = {"type": "question", "hardness": "plain", "errors": 1}
+    return _pair(scene, question, answer, rejected, told)
+
+
+def _pair(
+    scene: Scene, question: str, chosen: str, rejected: str, told: dict[str, Any]
+) -> Pair | None:
+    """Return a pair, or nothing where the model made no error or said nothing."""
     if rejected == chosen or not rejected:
         return None
     row = {
@@ -184,12 +229,21 @@ def _pair(asked: Asked, responses: Sequence[str]) -> Pair | None:
         "chosen": chosen,
         "rejected": rejected,
         "origin_dataset": "tiny-world",
-        "origin_split": json.dumps(
-            {"model": "tiny-base", "type": "description" if answer is None else "question"}
-        ),
+        "origin_split": json.dumps({"model": "tiny-base", **told, "mislabelled": "no"}),
         "image_path": f"{scene.id}.png",
     }
-    return Pair(row, mistake)
+    described = told["type"] == "description"
+    return Pair(row, companion_mistake(scene, rejected) if described else 0)
+
+
+def _swapped(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row as a careless labeller would: the wrong response is chosen."""
+    told = json.loads(row["origin_split"]) | {"mislabelled": "yes"}
+    return row | {
+        "chosen": row["rejected"],
+        "rejected": row["chosen"],
+        "origin_split": json.dumps(told),
+    }
 
 
 def png(scene: Scene) -> bytes:

@@ -47,6 +47,21 @@ def make_tokenizer(texts: Iterable[str], size: int) -> Any:
     )
 
 
+def make_clip_tokenizer(tokenizer: Any) -> Any:
+    """Return the same tokenizer as open_clip wants it: the end after each text, then padding."""
+    from tokenizers import Tokenizer, pre_tokenizers
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    # A sentence stands alone here; with a space before it, its first word is one it knows.
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    bpe.post_processor = TemplateProcessing(
+        single=f"$A {EOS}", special_tokens=[(EOS, tokenizer.eos_token_id)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=EOS, pad_token=PAD)
+
+
 def make_processor(tokenizer: Any) -> Any:
     """Return a LLaVA processor for images of this world."""
     from transformers import CLIPImageProcessorPil, LlavaProcessor

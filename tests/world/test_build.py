@@ -31,8 +31,12 @@ MINIATURE = WorldConfig(
     patch_batch=8,
     caption_steps=3,
     batch=4,
+    presence_steps=3,
+    colour_steps=3,
+    drill_batch=4,
     question_steps=3,
     question_batch=4,
+    review_steps=3,
     clip_steps=2,
     clip_batch=8,
 )
@@ -165,6 +169,23 @@ def test_a_missing_part_is_built_to_the_same_bytes_and_nothing_else(world, cache
 def test_another_configuration_is_another_world(change):
     assert digest(MINIATURE) == digest(MINIATURE.model_copy())
     assert digest(MINIATURE.model_copy(update=change)) != digest(MINIATURE)
+
+
+def test_another_seed_draws_other_scenes_to_learn_from_and_to_be_asked_about():
+    for scenes in (build._train, build._held_out):
+        one, same, other = (
+            [scene.to_json() for scene in scenes(MINIATURE.model_copy(update={"seed": seed}))]
+            for seed in (0, 0, 1)
+        )
+        assert one == same
+        assert not [scene for scene in one if scene in other]
+
+
+def test_the_models_are_small_enough_to_be_shipped(world):
+    """Their sizes follow from their shapes, however long they learn."""
+    sizes = {part: sum(f.stat().st_size for f in (world / part).iterdir()) for part in PARTS[:2]}
+    assert sizes["base"] < 3.5e6
+    assert sizes["clip"] < 2.5e6
 
 
 def test_code_that_draws_makes_another_world_and_code_that_judges_does_not(tmp_path, monkeypatch):
