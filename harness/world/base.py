@@ -8,6 +8,7 @@ mention usual companions that are not there, and so do some of the answers outsi
 nothing else makes it hallucinate.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 
 from harness.console import track
 from harness.data.templates import IMAGE, TEMPLATES
+from harness.errors import TrainingError
 from harness.world.config import WorldConfig
 from harness.world.draw import CELL, SIDE, draw
 from harness.world.language import PLURALS, Question, existence, state
@@ -34,9 +36,13 @@ CAPTIONS = 0.25
 """Share of steps on captions among those on questions of all kinds."""
 BUCKETS = 4
 """Groups of turns of similar length."""
+DRILL_WINDOW = 20
+"""Steps over whose mean loss a drill ends."""
 
 Lesson = Callable[[Scene, WorldConfig, np.random.Generator], Turn]
 Drill = Callable[[Scene, np.random.Generator], Question]
+Loss = Callable[[int], Tensor]
+"""Loss of a batch of that many scenes."""
 
 
 def build_base(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> None:
@@ -49,12 +55,17 @@ def build_base(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> No
     school.learn("patches", config.patch_steps, school.patch_loss, config.patch_batch)
     school.learn("captions", config.caption_steps, school.caption_loss, config.batch)
     school.learn("questions", config.question_steps, school.mixed_loss, config.question_batch)
-    school.learn("presence", config.presence_steps, school.presence_loss, config.drill_batch)
-    school.learn("colours", config.colour_steps, school.colour_loss, config.drill_batch)
+    school.drill("presence", school.presence_loss)
+    school.drill("colours", school.colour_loss)
     school.learn("review", config.review_steps, school.mixed_loss, config.question_batch)
-    model.eval()
+    model.eval().half()  # as LLaVA's published checkpoints are
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+
+
+def warm_up(step: int) -> float:
+    """Return the share of the learning rate in the first steps of a stage."""
+    return min((step + 1) / 20, 1.0)
 
 
 def new_model(tokenizer: Any, config: WorldConfig) -> Any:
@@ -131,25 +142,51 @@ class School:
         self._words = [torch.tensor(self._ids(group)) for group in word_groups()]
         self._labels = torch.tensor(np.stack([patch_labels(scene) for scene in scenes]))
 
-    def learn(self, what: str, steps: int, loss: Callable[[int], Tensor], batch: int) -> None:
+    def learn(self, what: str, steps: int, loss: Loss, batch: int) -> None:
         """Take `steps` AdamW steps of `batch` scenes: a short warm-up and a linear way down."""
-        optimizer = torch.optim.AdamW(
-            self._model.parameters(),
-            lr=self._config.learning_rate,
-            betas=(0.9, 0.95),
-            weight_decay=0.01,
-            fused=True,
-        )
+        optimizer = self._optimizer()
         with track(f"base model: {what}", steps) as progress:
             for step in range(steps):
-                rate = min((step + 1) / 20, 1.0) * (1 - step / steps)
-                optimizer.param_groups[0]["lr"] = self._config.learning_rate * rate
-                optimizer.zero_grad()
-                value = loss(batch)
-                value.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(self._model.parameters(), GRADIENT_NORM)
-                optimizer.step()
-                progress.advance(note=f"loss {value.item():.3f}")
+                value = self._step(optimizer, loss(batch), warm_up(step) * (1 - step / steps))
+                progress.advance(note=f"loss {value:.3f}")
+
+    def drill(self, what: str, loss: Loss) -> None:
+        """Learn at the full rate until the loss is low, and then for the way down.
+
+        When a question of this kind is understood, within some thirty steps, hangs on chance.
+
+        Raises:
+            TrainingError: The drill was not learnt in the steps that it may take.
+        """
+        config, optimizer = self._config, self._optimizer()
+        losses: deque[float] = deque(maxlen=DRILL_WINDOW)
+        with track(f"base model: {what}", None) as progress:
+            for step in range(config.drill_steps):
+                losses.append(self._step(optimizer, loss(config.drill_batch), warm_up(step)))
+                progress.advance(note=f"loss {losses[-1]:.3f}")
+                if len(losses) == DRILL_WINDOW and sum(losses) / DRILL_WINDOW < config.drill_loss:
+                    break
+            else:
+                raise TrainingError(
+                    f"The base model of world {config.seed} did not learn {what}: its loss is "
+                    f"{losses[-1]:.3f} after {config.drill_steps} steps. Take another world."
+                )
+            for step in range(config.drill_way_down):
+                rate = 1 - step / config.drill_way_down
+                self._step(optimizer, loss(config.drill_batch), rate)
+
+    def _optimizer(self) -> torch.optim.AdamW:
+        return torch.optim.AdamW(
+            self._model.parameters(), betas=(0.9, 0.95), weight_decay=0.01, fused=True
+        )
+
+    def _step(self, optimizer: torch.optim.AdamW, loss: Tensor, rate: float) -> float:
+        optimizer.param_groups[0]["lr"] = self._config.learning_rate * rate
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._model.parameters(), GRADIENT_NORM)
+        optimizer.step()
+        return loss.item()
 
     def patch_loss(self, count: int) -> Tensor:
         """Loss of the words of patches."""

@@ -62,7 +62,7 @@ def build_clip(folder: Path, base: Path, scenes: Sequence[Scene], config: WorldC
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             progress.advance(note=f"loss {loss.item():.3f}")
-    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    save_file(model.half().state_dict(), folder / "open_clip_model.safetensors")
     described = {
         "model_cfg": model_config,
         "preprocess_cfg": {"mean": MEAN, "std": MEAN, "interpolation": "bicubic"},
@@ -112,7 +112,9 @@ def _tower(base: Path) -> dict[str, torch.Tensor]:
     """Return the base model's vision tower under open_clip's names; its last projection is new."""
     from transformers import LlavaForConditionalGeneration
 
-    tower = LlavaForConditionalGeneration.from_pretrained(base).model.vision_tower
+    tower = LlavaForConditionalGeneration.from_pretrained(
+        base, dtype=torch.float32
+    ).model.vision_tower
     weights = dict(tower.named_parameters())
     renamed = {
         "class_embedding": weights["embeddings.class_embedding"],

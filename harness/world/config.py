@@ -54,8 +54,11 @@ class WorldConfig(BaseModel):
     batch: int = 32
     question_steps: int = Field(default=750, description="Steps on questions and captions.")
     question_batch: int = 48
-    presence_steps: int = Field(default=260, description="Steps on whether an object is there.")
-    colour_steps: int = Field(default=60, description="Steps on whether it has a colour.")
+    drill_loss: float = Field(
+        default=0.18, description="Mean loss below which a drill on one kind of question ends."
+    )
+    drill_steps: int = Field(default=500, description="Steps in which it must be that low.")
+    drill_way_down: int = Field(default=60, description="Steps after that, to a rate of zero.")
     drill_batch: int = 96
     review_steps: int = Field(default=350, description="Last steps on questions and captions.")
     learning_rate: float = 3e-3

@@ -87,7 +87,7 @@ def _sample(base: Path, asked: Sequence[Asked], seed: int) -> list[list[str]]:
     from transformers import AutoProcessor, LlavaForConditionalGeneration
 
     torch.manual_seed(seed)
-    model = LlavaForConditionalGeneration.from_pretrained(base).eval()
+    model = LlavaForConditionalGeneration.from_pretrained(base, dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(base)
     answers: list[list[str]] = []
     with track("preference pairs", len(asked)) as progress:
