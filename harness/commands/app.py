@@ -24,6 +24,7 @@ COMMANDS = {
     "prepare": ("prepare", "Compute a column of preference data."),
     "inspect": ("inspect", "Look at preference pairs."),
     "data": ("data", "Fetch, verify and list the benchmarks' published files."),
+    "world": ("world", "Build a tiny world from nothing."),
     "list": ("listing", "List the methods, benchmarks, sizes or runs there are."),
     "gpu-check": (
         "gpu_check",

@@ -29,12 +29,14 @@ PASSED_ON = REQUEST.only(("overrides", "devices", "launcher", "hostfile", "sbatc
 @app.command(
     epilog=examples(
         "matrix --methods dpo,rlhf_v,dama --sizes 7b,13b --seeds 0,1,2",
-        "matrix --methods dama,dama:released --sizes tiny --seeds 0,1 --jobs 2",
+        "matrix --methods dama,dama:released --sizes tiny --seeds 0,1 --worlds 0,1,2 --jobs 2",
         "matrix --methods dpo,dama --sizes 7b,13b --launcher slurm --sbatch gres=gpu:4",
         "matrix --methods dpo,dama --sizes 7b --seeds 0,1,2 --dry-run",
     )
 )
-@given(shared=REQUEST.only(("seeds", *PASSED_ON.flags, "out")).of(method=""), judging=JUDGING)
+@given(
+    shared=REQUEST.only(("seeds", "worlds", *PASSED_ON.flags, "out")).of(method=""), judging=JUDGING
+)
 def matrix(
     methods: Methods,
     shared: Request,

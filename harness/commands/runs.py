@@ -33,6 +33,7 @@ PlannedDevices = Annotated[
         "reproduce --method dama --variant released --seeds 0,1,2",
         "reproduce --method dpo --set method.beta=0.2 --devices 2",
         "reproduce --method dama --ablate --seeds 0,1,2",
+        "reproduce --method dama --seeds 0,1,2 --worlds 0,1,2",
         "reproduce --method dama --again answers",
         "reproduce --method dama --size 7b --judge local:Qwen/Qwen2.5-32B-Instruct",
         "reproduce --method rlhf_v --size 7b --dry-run",
@@ -64,7 +65,9 @@ def reproduce(
     )
 )
 @given(
-    request=REQUEST.only(("method", "size", "variant", "seeds", "overrides", "ablate", "out")),
+    request=REQUEST.only(
+        ("method", "size", "variant", "seeds", "worlds", "overrides", "ablate", "out")
+    ),
     judging=JUDGING,
 )
 def plan(

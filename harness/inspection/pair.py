@@ -19,8 +19,9 @@ from harness.data.templates import TEMPLATES, Template
 from harness.errors import ConfigError, DataError, in_words
 from harness.inspection.known import known_hardness, known_scores
 from harness.registry import find
+from harness.settings.places import in_world
 from harness.settings.spec import DataSpec
-from harness.world.places import in_world, locate
+from harness.world.places import locate
 from methods.segments import SegmentRule
 from methods.types import Segments
 

@@ -62,8 +62,8 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Method, variant, size and seed, as shown."""
-        return f"{self.spec.label} {self.spec.size} seed {self.spec.seed}"
+        """Method, variant, size, world and seed, as shown."""
+        return f"{self.spec.label} {self.spec.size} {self.spec.drawn}"
 
     @property
     def log(self) -> Path:
@@ -154,6 +154,7 @@ def reproduce_command(cell: Cell, words: Sequence[str] = ()) -> list[str]:
     command = [sys.executable, "-m", "harness", "reproduce"]
     command += ["--method", request.method, "--size", request.size]
     command += ["--variant", request.variant] if request.variant else []
+    command += ["--worlds", str(cell.spec.world)] if cell.spec.world else []
     command += ["--seeds", str(cell.spec.seed), *words]
     return [*command, "--out", str(request.out)]
 

@@ -13,8 +13,8 @@ from harness.evaluation.judging.replay import replay_files
 from harness.files.hub_names import on_hub
 from harness.llm.messages import ChatSettings
 from harness.planning.local_judge import WITHOUT_KEY, local_problems
+from harness.settings.places import in_world
 from harness.settings.spec import EvaluationSpec, RunSpec
-from harness.world.places import in_world
 
 if TYPE_CHECKING:
     from harness.planning.judge_plan import JudgePlan

@@ -25,8 +25,8 @@ from harness.planning.local_judge import local_note, too_large
 from harness.planning.plan import Plan
 from harness.planning.scorers import scorer_problems
 from harness.settings.counts import bounds
+from harness.settings.places import in_world
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
-from harness.world.places import in_world
 
 if TYPE_CHECKING:
     pass
@@ -113,7 +113,7 @@ def look(
     need = _disk_bytes(costs, len(specs))
     missing += _place_problems(out) or _disk_problems(need, out)
     return Plan(
-        runs=tuple(f"{one.label} {one.size} seed {one.seed}" for one in specs),
+        runs=tuple(f"{one.label} {one.size} {one.drawn}" for one in specs),
         pairs=pairs,
         assumed_pairs=assumed,
         steps=_steps(assumed, spec, problems),

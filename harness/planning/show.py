@@ -122,7 +122,7 @@ def _print_rows(rows: Sequence["AblationRow"]) -> None:
             row.label,
             ", ".join(f"{key}={json.dumps(origin.value)}" for key, origin in row.changes)
             or "nothing",
-            ", ".join(f"{spec.label} seed {spec.seed}" for spec in row.specs),
+            ", ".join(f"{spec.label} {spec.drawn}" for spec in row.specs),
         )
         for row in rows
     ]

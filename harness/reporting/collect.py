@@ -20,6 +20,7 @@ from harness.reporting.naming import suffix_of
 from harness.reporting.provenance import provenance
 from harness.reporting.tables import write_tables
 from harness.reporting.writers.ablation_table import write_ablation
+from harness.reporting.writers.crosschecks import Checked
 from harness.reporting.writers.terminal import rich_table
 from harness.settings.ablation import AblationRow
 from harness.settings.preset_files import read_preset
@@ -41,20 +42,25 @@ def print_joint_comparison(asked: Sequence[tuple[Request, Run]]) -> None:
     """Do the same for the runs of several requests, of one size."""
     (request, run), *_ = asked
     runs = [one for _, one in asked]
-    base = of_base(run)
-    held = [base, *filter(None, map(of_run, runs))]
-    found = [_base_result(base, run.spec.size), *(_result(one, label_of(one.spec)) for one in runs)]
-    checked = [(result, _checks(one)) for result, one in zip(found, held, strict=True)]
-    folders = {one.folder.path.name for one in held}
-    own = {label_of(one.spec): one.identity for one in runs}
-    others, faults = beside(base, run.identity["model"]["content"], request.size, own, request.out)
-    old, more = of_0_1(base, Path(run.located.model.path), request.size, request.out)
-    others, faults = others + old, faults + more
-    found += [one for one in others if one.provenance["run"] not in folders]
+    found: list[RunResult] = []
+    checked: list[Checked] = []
+    faults: list[str] = []
+    for own in _by_world(runs).values():
+        base = of_base(own[0])
+        held = [base, *filter(None, map(of_run, own))]
+        made = [
+            _base_result(base, own[0].spec),
+            *(_result(one, label_of(one.spec)) for one in own),
+        ]
+        checked += [(result, _checks(one)) for result, one in zip(made, held, strict=True)]
+        others, wrong = _beside(base, own, request)
+        folders = {one.folder.path.name for one in held}
+        found += [*made, *(one for one in others if one.provenance["run"] not in folders)]
+        faults += [fault for fault in wrong if fault not in faults]
     for fault in faults:
         messages.print(fault, markup=False)
     benchmarks = [load_benchmark(name) for name in run.spec.evaluation.benchmarks]
-    suffix, tables = suffix_of(run), request.out / "tables"
+    suffix, tables = suffix_of(runs), request.out / "tables"
     with _writing(tables, f"comparison-{request.size}{suffix}"):
         write_tables(
             found,
@@ -66,6 +72,25 @@ def print_joint_comparison(asked: Sequence[tuple[Request, Run]]) -> None:
             left_out=faults,
         )
     results.print(rich_table(compare(found, request.size, benchmarks)))
+
+
+def _by_world(runs: Sequence[Run]) -> dict[int, list[Run]]:
+    """Group the runs by their worlds, each of which has a base model of its own."""
+    worlds: dict[int, list[Run]] = {}
+    for run in runs:
+        worlds.setdefault(run.spec.world, []).append(run)
+    return worlds
+
+
+def _beside(base: Held, runs: Sequence[Run], request: Request) -> tuple[list[RunResult], list[str]]:
+    """Return what stands beside runs of one world, and what is wrong with what does not."""
+    own = {label_of(one.spec): one.identity for one in runs}
+    content = runs[0].identity["model"]["content"]
+    others, faults = beside(base, content, request.size, own, request.out)
+    model = Path(runs[0].located.model.path)
+    old, more = of_0_1(base, model, request.size, request.out)
+    world = runs[0].spec.world
+    return [replace(one, world=world) for one in others + old], faults + more
 
 
 def print_judged(held: Held, spec: RunSpec, label: str, out: Path) -> None:
@@ -101,15 +126,13 @@ def print_ablation(request: Request, rows: Sequence[AblationRow], runs: Sequence
     changed = changes_of(
         resolve(request.method, request.size, request.variant, request.overrides).spec
     )
-    found = [
-        _base_result(of_base(runs[0]), request.size),
-        *_row_results(request, rows, runs, changed),
-    ]
+    bases = (_base_result(of_base(own[0]), own[0].spec) for own in _by_world(runs).values())
+    found = [*bases, *_row_results(request, rows, runs, changed)]
     asked, _ = read_preset(request.method, request.size).variant(request.variant)
     variant = variant_of(asked, changed)
     title = " ".join(part for part in ("Ablation of", request.method, variant) if part)
     parts = ("ablation", request.method, variant, request.size)
-    stem = "-".join(part for part in parts if part) + suffix_of(runs[0])
+    stem = "-".join(part for part in parts if part) + suffix_of(runs)
     benchmarks = [load_benchmark(name) for name in runs[0].spec.evaluation.benchmarks]
     changes = {row.label: _told(row, changed) for row in rows}
     tables = request.out / "tables"
@@ -147,9 +170,10 @@ def _told(row: AblationRow, changed: Sequence[str]) -> list[str]:
     return [*(own or [f"{row.specs[0].label} as its preset says"]), *changed]
 
 
-def _base_result(base: Held, size: str) -> RunResult:
+def _base_result(base: Held, spec: RunSpec) -> RunResult:
     cards = base.scorecards()
-    return RunResult("base", "base", None, size, 0, cards, provenance(base.folder))
+    facts = provenance(base.folder)
+    return RunResult("base", "base", None, spec.size, 0, cards, facts, world=spec.world)
 
 
 def _result(run: Run, label: str) -> RunResult:
@@ -162,4 +186,5 @@ def _result(run: Run, label: str) -> RunResult:
         spec.seed,
         {} if held is None else held.scorecards(),
         provenance(folder),
+        world=spec.world,
     )

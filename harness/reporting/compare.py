@@ -2,17 +2,22 @@
 
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.types import Benchmark, LLMJudge, Metric, Scorecard
 from harness.errors import ConfigError
 from harness.reporting.published import PublishedValue
-from harness.reporting.statistics import Estimate, over_seeds
+from harness.reporting.statistics import Estimate, estimate_of
 from harness.reporting.words import DIGITS, header
+from harness.settings.spec import drawn
 
 ORDER = ("base", "dpo", "rlhf_v", "dama")
 """Rows of these methods come first."""
+
+
+Draw = tuple[int, int]
+"""World and seed of a run."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,13 @@ class RunResult:
     """Shown below the table of the run: checkpoint, code, versions."""
     place: int = 0
     """Rows of a lower place come first; among equal ones the method decides."""
+    world: int = 0
+    """Which tiny world it was trained in, at size tiny."""
+
+    @property
+    def draw(self) -> Draw:
+        """World and seed."""
+        return self.world, self.seed
 
 
 @dataclass(frozen=True)
@@ -74,14 +86,14 @@ def too_unreadable(unreadable: int, replies: int) -> bool:
 
 @dataclass(frozen=True)
 class Cell:
-    """One metric of one method over its seeds."""
+    """One metric of one method over its worlds and seeds."""
 
     official: Estimate
     careful: Estimate | None
     unscored: int
     empty: int
     samples: int
-    """Like `unscored` and `empty`, summed over the seeds."""
+    """Like `unscored` and `empty`, summed over the runs."""
     judged: bool = False
     """Whether a language model judges; else what is unscored is the answer itself."""
 
@@ -93,7 +105,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One method with its variant, over all seeds."""
+    """One method with its variant, over all worlds and seeds."""
 
     label: str
     runs: tuple[RunResult, ...]
@@ -108,6 +120,11 @@ class Comparison:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     published: tuple[PublishedValue, ...]
+
+    @property
+    def worlds(self) -> int:
+        """Number of worlds that its runs are from."""
+        return len({run.world for row in self.rows for run in row.runs})
 
     def is_best(self, row: Row, column: Column) -> bool:
         """Whether no other row is better, as far as the digits shown can tell.
@@ -136,9 +153,9 @@ def compare(
     """Return the comparison of the runs of one size; runs of other sizes are left out.
 
     Raises:
-        ConfigError: Two runs of one label share a seed.
+        ConfigError: Two runs of one label share world and seed.
     """
-    own = [run for run in runs if run.size == size]
+    own = joined([run for run in runs if run.size == size])
     groups = _by_label(own)
     columns = tuple(
         Column(benchmark.name, metric, setting, mark)
@@ -156,6 +173,43 @@ def compare(
     return Comparison(size, columns, rows, tuple(beside))
 
 
+def joined(runs: Sequence[RunResult]) -> list[RunResult]:
+    """Return the runs with one data version for all worlds, which names each world's own.
+
+    The worlds' benchmarks are drawn alike from different seeds, so a mean over worlds is one of
+    different files. Where a world has several versions of one benchmark, nothing is joined.
+    """
+    if len({run.world for run in runs}) < 2:
+        return list(runs)
+    versions: dict[str, dict[int, set[str]]] = {}
+    for run in runs:
+        for name, card in run.scorecards.items():
+            versions.setdefault(name, {}).setdefault(run.world, set()).add(card.data)
+    told = {
+        name: ", ".join(f"{next(iter(of[world]))} (world {world})" for world in sorted(of))
+        for name, of in versions.items()
+        if all(len(found) == 1 for found in of.values())
+    }
+    return [
+        replace(
+            run,
+            scorecards={
+                name: replace(card, data=told.get(name, card.data))
+                for name, card in run.scorecards.items()
+            },
+        )
+        for run in runs
+    ]
+
+
+def by_world(values: Mapping[Draw, float]) -> dict[int, list[float]]:
+    """Group the values of runs by their worlds."""
+    groups: dict[int, list[float]] = {}
+    for (world, _), value in values.items():
+        groups.setdefault(world, []).append(value)
+    return groups
+
+
 def metrics_in(benchmark: Benchmark[Any], cards: Iterable[Scorecard]) -> list[Metric]:
     """Return the metrics of a benchmark in table order; of a family, those that the cards hold."""
     names = dict.fromkeys(name for card in cards for name in (*card.official, *card.careful))
@@ -169,21 +223,21 @@ def settings_of(runs: Iterable[RunResult], benchmark: str) -> list[Setting]:
 
 
 def _by_label(runs: Sequence[RunResult]) -> dict[str, tuple[RunResult, ...]]:
-    groups: dict[str, dict[int, RunResult]] = {}
+    groups: dict[str, dict[Draw, RunResult]] = {}
     for run in sorted(runs, key=_row_order):
-        seeds = groups.setdefault(run.label, {})
-        if run.seed in seeds:
+        draws = groups.setdefault(run.label, {})
+        if run.draw in draws:
             raise ConfigError(
-                f"two runs of '{run.label}' have seed {run.seed}, so their mean would count one "
-                "twice. Compare one of them only, or give the other a variant."
+                f"two runs of '{run.label}' have {drawn(*run.draw)}, so their mean would count "
+                "one twice. Compare one of them only, or give the other a variant."
             )
-        seeds[run.seed] = run
-    return {label: tuple(seeds.values()) for label, seeds in groups.items()}
+        draws[run.draw] = run
+    return {label: tuple(draws.values()) for label, draws in groups.items()}
 
 
-def _row_order(run: RunResult) -> tuple[int, int, str, str, str, int]:
+def _row_order(run: RunResult) -> tuple[int, int, str, str, str, Draw]:
     method = ORDER.index(run.method) if run.method in ORDER else len(ORDER)
-    return run.place, method, run.method, run.variant or "", run.label, run.seed
+    return run.place, method, run.method, run.variant or "", run.label, run.draw
 
 
 def _marked_settings(runs: Sequence[RunResult], benchmark: str) -> list[tuple[Setting, str]]:
@@ -204,29 +258,30 @@ def _cells(
 ) -> dict[Column, Cell]:
     cells = {}
     for column in columns:
-        cards = [
-            card
+        cards = {
+            run.draw: card
             for run in runs
             if (card := run.scorecards.get(column.benchmark)) and Setting.of(card) == column.setting
-        ]
+        }
         if cell := cell_of(cards, column.metric.name, judged=column.benchmark in judged):
             cells[column] = cell
     return cells
 
 
-def cell_of(cards: Sequence[Scorecard], metric: str, *, judged: bool) -> Cell | None:
+def cell_of(cards: Mapping[Draw, Scorecard], metric: str, *, judged: bool) -> Cell | None:
     """Average one metric over scorecards of one setting, or return None where none has it."""
-    cards = [card for card in cards if metric in card.official]
+    cards = {draw: card for draw, card in cards.items() if metric in card.official}
     if not cards:
         return None
-    careful = [card.careful[metric] for card in cards if metric in card.careful]
+    official = {draw: card.official[metric] for draw, card in cards.items()}
+    careful = {draw: card.careful[metric] for draw, card in cards.items() if metric in card.careful}
 
     def total(count: str) -> int:
-        return sum(card.counts.get(count, 0) for card in cards)
+        return sum(card.counts.get(count, 0) for card in cards.values())
 
     return Cell(
-        official=over_seeds([card.official[metric] for card in cards]),
-        careful=over_seeds(careful) if careful else None,
+        official=estimate_of(by_world(official)),
+        careful=estimate_of(by_world(careful)) if careful else None,
         unscored=total("unscored"),
         empty=total("empty"),
         samples=total("samples"),

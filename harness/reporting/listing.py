@@ -85,6 +85,7 @@ def _details(run: Neighbour) -> dict[str, Any]:
         "run": run.folder.path.name,
         "what": run.label,
         "size": run.spec.size,
+        "world": run.spec.world,
         "seed": run.spec.seed,
         "state": state_of(run.folder),
         "folder": str(run.folder.path),
@@ -102,7 +103,7 @@ def _details(run: Neighbour) -> dict[str, Any]:
 def _row(run: Neighbour) -> Row:
     return {
         "run": run.folder.path.name,
-        "what": f"{run.label}, seed {run.spec.seed}",
+        "what": f"{run.label}, {run.spec.drawn}",
         "state": state_of(run.folder),
         "begun": run.record.since if run.record else _changed(run.folder),
         "base": _base(run),

@@ -1,6 +1,7 @@
 """What a table is called besides its size: how its numbers differ from the preset's setting."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from harness.files.digests import text_digest
@@ -12,13 +13,16 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,24}")
 _DIGITS = 6
 
 
-def suffix_of(run: Run) -> str:
-    """Return such as `-protocol-greedy`, empty where a run is evaluated as its preset says.
+def suffix_of(runs: Sequence[Run]) -> str:
+    """Return such as `-protocol-greedy`, empty where runs are evaluated as their preset says.
 
-    So that a table of one judge, protocol, list of benchmarks or base model never takes the place
-    of another's.
+    So that a table of one judge, protocol, list of benchmarks, base model or choice of worlds never
+    takes the place of another's.
+
+    Args:
+        runs: Those of one call, which differ in method, world and seed alone.
     """
-    spec = run.spec
+    run, spec = runs[0], runs[0].spec
     preset = resolve(spec.method, spec.size, spec.variant).spec
     parts = [
         f"{key}-{_slug(getattr(spec.evaluation, key))}"
@@ -27,6 +31,9 @@ def suffix_of(run: Run) -> str:
     ]
     if (spec.model.path, spec.model.revision) != (preset.model.path, preset.model.revision):
         parts.append(f"model-{run.base_content[:_DIGITS]}")
+    worlds = sorted({one.spec.world for one in runs})
+    if worlds != [0]:
+        parts.append(f"worlds-{'-'.join(map(str, worlds))}")
     return "".join(f"-{part}" for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""Published numbers, each with its source: `results/published/<benchmark>.csv`."""
+"""Published numbers, each with its source: `published_values/<benchmark>.csv`."""
 
 import csv
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import DataError
 
-FOLDER = Path(__file__).resolve().parents[2] / "results" / "published"
+FOLDER = Path(__file__).parent / "published_values"
 
 
 class PublishedValue(BaseModel):
@@ -59,8 +59,7 @@ def read_published(folder: Path = FOLDER) -> list[PublishedValue]:
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: no folder of published numbers. It is part of the repository: run from a "
-            "checkout, or copy results/published there."
+            f"{folder}: no folder of published numbers. It is part of the package: install anew."
         )
     values: list[PublishedValue] = []
     for path in sorted(folder.glob("*.csv")):

@@ -21,7 +21,7 @@ def run_one(run: Run, judging: ChatSettings, launcher: Launcher) -> None:
     with folder.locked():
         if is_finished(run):
             return
-        messages.print(f"{spec.label} {spec.size} seed {spec.seed}: {folder.path}", markup=False)
+        messages.print(f"{spec.label} {spec.size} {spec.drawn}: {folder.path}", markup=False)
         if not folder.model.exists():
             run.begin()
             folder.adopt(spec)

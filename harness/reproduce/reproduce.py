@@ -112,9 +112,9 @@ def _crosscheck(runs: Sequence[Run], request: Request) -> None:
     from harness.evaluation.judging.annotators import open_service
 
     open_service("openai", request.judging)
-    evaluation = runs[0].located.evaluation
-    for held in (of_base(runs[0]), *filter(None, map(of_run, runs))):
-        folder = held.folder.path
+    bases = {run.base: of_base(run) for run in runs}.values()
+    for held in (*bases, *filter(None, map(of_run, runs))):
+        folder, evaluation = held.folder.path, held.asked
         messages.print(f"cross-check with lmms-eval: {folder}", markup=False)
         crosscheck(
             folder,

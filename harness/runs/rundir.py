@@ -152,11 +152,13 @@ class RunDir:
 
 
 def run_name(spec: RunSpec, digest: str = "") -> str:
-    """Return `<method>[-<variant>]-<size>-seed<k>-<digest>`.
+    """Return `<method>[-<variant>]-<size>[-world<n>]-seed<k>-<digest>`.
 
     Without a digest of what decides the run, that of its words.
     """
-    parts = [spec.method, spec.variant, spec.size, f"seed{spec.seed}", digest or spec.digest()]
+    world = f"world{spec.world}" if spec.world else None
+    seed = f"seed{spec.seed}"
+    parts = [spec.method, spec.variant, spec.size, world, seed, digest or spec.digest()]
     return "-".join(part for part in parts if part)
 
 

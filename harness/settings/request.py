@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.llm.messages import ChatSettings
-from harness.settings.spec import LARGEST_SEED, Strict
+from harness.settings.spec import LARGEST_SEED, LARGEST_WORLD, Strict
 
 Again = Literal["training", "answers", "judgements"]
 """What is made again, and with it all that depends on it."""
@@ -20,6 +20,11 @@ class Request(Strict):
     variant: str | None = Field(default=None, description="A variant of the preset.")
     seeds: tuple[Annotated[int, Field(ge=0, le=LARGEST_SEED)], ...] = Field(
         default=(0,), min_length=1, description="Numbers, separated by commas."
+    )
+    worlds: tuple[Annotated[int, Field(ge=0, le=LARGEST_WORLD)], ...] = Field(
+        default=(0,),
+        min_length=1,
+        description="Tiny worlds, as numbers separated by commas; every seed is run in each.",
     )
     overrides: tuple[str, ...] = Field(
         default=(), description="Replace a value of the preset; repeatable, the last one counts."

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from harness import registry
 from harness.errors import ConfigError
 from harness.settings.overrides import parse_overrides
+from harness.settings.places import uses_world
 from harness.settings.preset_files import METHOD, SECTIONS, Origin, read_preset
 from harness.settings.request import Request
 from harness.settings.spec import RunSpec
@@ -42,20 +43,31 @@ def specs_of(
     ablation: Mapping[str, Origin] | None = None,
     config: type[BaseModel] | None = None,
 ) -> list[RunSpec]:
-    """Return the specification of every seed of a request, see `resolve`."""
-    return [
+    """Return the specification of every world and seed of a request, see `resolve`.
+
+    Raises:
+        ConfigError: As `resolve` says, or worlds are asked for where there are none.
+    """
+    specs = [
         resolve(
             request.method,
             request.size,
             request.variant,
             request.overrides,
             seed=seed,
+            world=world,
             devices=request.devices,
             ablation=ablation,
             config=config,
         ).spec
+        for world in request.worlds
         for seed in request.seeds
     ]
+    if any(request.worlds) and not uses_world(specs[0]):
+        raise ConfigError(
+            f"--worlds: size {request.size!r} reads nothing of a tiny world, so there is one of it."
+        )
+    return specs
 
 
 def resolve(
@@ -65,6 +77,7 @@ def resolve(
     overrides: Sequence[str] = (),
     *,
     seed: int = 0,
+    world: int = 0,
     devices: int | None = None,
     ablation: Mapping[str, Origin] | None = None,
     config: type[BaseModel] | None = None,
@@ -90,7 +103,7 @@ def resolve(
         values[key] = Origin(value, OVERRIDE)
     if devices is not None:
         values["training.devices"] = Origin(devices, "--devices")
-    run = {"method": method, "size": size, "variant": variant, "seed": seed}
+    run = {"method": method, "size": size, "variant": variant, "seed": seed, "world": world}
     spec = _checked(run, config, values)
     return Resolved(spec, dict(_origins(spec, values, known)))
 

@@ -21,6 +21,7 @@ ADDED: Mapping[str, Any] = {
     "model.lora_alpha": 16.0,
     "evaluation.judge_runs": 1,
     "evaluation.judge_profile": None,
+    "world": 0,
 }
 """Fields younger than the first runs, each with the value that stands for what was done before.
 
@@ -50,12 +51,13 @@ UNNAMED = frozenset(
 
 _PLACES = ("model.path", "model.revision", "data.preferences", "data.where", "data.hardness.clip")
 """What is there counts, and not its name; `where` is part of the content of the pairs."""
-_WORDS = ("size", "variant", "evaluation")
+_WORDS = ("size", "variant", "world", "evaluation")
 _CHECKED = ("data.expected_pairs", "data.max_bad_rows")
 """These stop a run or do not."""
 
 LARGEST_SEED = 2**63 - 1
 """Torch takes every seed up to it."""
+LARGEST_WORLD = 2**31 - 1
 
 
 class Strict(BaseModel):
@@ -215,6 +217,11 @@ class EvaluationSpec(Strict):
     )
 
 
+def drawn(world: int, seed: int) -> str:
+    """Return such as `seed 1` or `world 2 seed 1`."""
+    return f"world {world} seed {seed}" if world else f"seed {seed}"
+
+
 class RunSpec(Strict):
     """Everything that decides the result of one run."""
 
@@ -222,6 +229,9 @@ class RunSpec(Strict):
     variant: str | None = None
     size: str
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
+    world: int = Field(
+        default=0, ge=0, le=LARGEST_WORLD, description="Which tiny world is meant, at size tiny."
+    )
     config: dict[str, Any] = Field(description="Values of the method's own configuration.")
     model: ModelSpec
     data: DataSpec
@@ -235,6 +245,11 @@ class RunSpec(Strict):
     def label(self) -> str:
         """Method with its variant, as shown in tables."""
         return f"{self.method} {self.variant}" if self.variant else self.method
+
+    @property
+    def drawn(self) -> str:
+        """What chance decided, as shown: the seed, and the tiny world if it is not the first."""
+        return drawn(self.world, self.seed)
 
     def as_file(self) -> dict[str, Any]:
         """Return the content of run.yaml: `method` holds the method's name and its values."""

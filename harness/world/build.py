@@ -1,9 +1,11 @@
-"""Build the tiny world, part by part, each once for all time in the user's cache folder."""
+"""Make a tiny world, part by part, each once for all time in the user's cache folder."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,84 +14,162 @@ from harness.files.atomic import written
 from harness.files.cache import cache_dir
 from harness.files.digests import text_digest
 from harness.files.locks import FileLock
+from harness.files.python_code import stripped
 from harness.world.config import HELD_OUT_FIRST, WorldConfig
+from harness.world.shipped import PARTS as SHIPPED
+from harness.world.shipped import sums_of, take
 
 if TYPE_CHECKING:
     from harness.world.scenes import Scene
 
-NOT_DATA = {"oracle.py", "claims.py", "build.py", "places.py"}
+NOT_DATA = frozenset({"oracle.py", "claims.py", "build.py", "places.py", "shipped.py"})
 """Files of this folder that do not change what is built."""
+DRAWN = frozenset({"preferences.py", "questions"})
+"""Files and folders of this folder that change only what is drawn from the trained parts."""
+STAGES = (("base",), ("clip", "responses"), ("preferences", "benchmarks"))
+"""The parts; those of one stage do not need each other."""
 
 
-def digest(config: WorldConfig) -> str:
-    """Return 12 hex digits over the configuration and the code that builds from it."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    code = (
-        part
-        for file in files
-        if file.name not in NOT_DATA
-        for part in (f"{file.name}\0", file.read_bytes())
-    )
-    return text_digest(config.model_dump_json(), *code, digits=12)
+def trained_digest(config: WorldConfig) -> str:
+    """Return 12 hex digits over the configuration and the code that trains; comments aside."""
+    return text_digest(config.model_dump_json(), *_code(NOT_DATA | DRAWN), digits=12)
+
+
+def digest(config: WorldConfig, *, anew: bool = False) -> str:
+    """Return 12 hex digits over what decides a world: configuration, code, and parts as shipped.
+
+    Args:
+        config: The world.
+        anew: Whether its trained parts are trained here, shipped or not.
+    """
+    sums = {} if anew else _shipped(config)
+    files = (f"{name}\0{value}\0" for name, value in sums.items())
+    return text_digest(config.model_dump_json(), *_code(NOT_DATA), *files, digits=12)
+
+
+def _code(but: frozenset[str]) -> Iterator[str]:
+    room = Path(__file__).parent
+    for file in sorted(room.rglob("*.py")):
+        if file.relative_to(room).parts[0] not in but:
+            yield f"{file.name}\0{stripped(file.read_text('utf-8'))}"
+
+
+def _shipped(config: WorldConfig) -> Mapping[str, str]:
+    return sums_of(config.seed, trained_digest(config))
 
 
 @cache
-def ensure_world(config: WorldConfig = WorldConfig()) -> Path:  # noqa: B008 (frozen)
-    """Return the folder of the world, building the parts that are missing.
+def ensure_world(config: WorldConfig = WorldConfig(), *, anew: bool = False) -> Path:  # noqa: B008 (frozen)
+    """Return the folder of the world, making the parts that are missing.
 
-    A part appears under its name only when it is whole, so a build that was killed goes on with
-    the part it was at.
+    Shipped parts are taken as they are, all others are built. A part appears under its name only
+    when it is whole, so a build that was killed goes on with the parts it was at.
+
+    Args:
+        config: The world.
+        anew: Whether to train its parts here, shipped or not.
+
+    Raises:
+        DataError: A shipped file is damaged.
+        TrainingError: The base model did not learn what it must.
     """
-    folder = cache_dir() / "worlds" / digest(config)
-    if world_is_built(config):  # no lock without need: the cache may be read-only
+    folder = cache_dir() / "worlds" / digest(config, anew=anew)
+    if _is_whole(folder):  # no lock without need: the cache may be read-only
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        for name, build in _parts(config, folder).items():
-            if not (folder / name).exists():
-                _build_part(folder / name, build)
+        if not anew and (sums := _shipped(config)):
+            _take(sums, folder, config)
+        for stage in STAGES:
+            _build([name for name in stage if not (folder / name).exists()], folder, config)
     return folder
+
+
+def _take(sums: Mapping[str, str], folder: Path, config: WorldConfig) -> None:
+    for part in SHIPPED:
+        if not (folder / part).exists():
+            with written(folder / part, one_writer=True) as scratch:
+                take(config.seed, sums, part, scratch)
 
 
 def world_is_built(config: WorldConfig = WorldConfig()) -> bool:  # noqa: B008 (frozen)
     """Say whether `ensure_world` would find every part; nothing is made."""
-    folder = cache_dir() / "worlds" / digest(config)
-    return all((folder / name).exists() for name in _parts(config, folder))
+    return _is_whole(cache_dir() / "worlds" / digest(config))
 
 
-def _build_part(target: Path, build: Callable[[Path], None]) -> None:
-    messages.print(f"building {target.name} of the tiny world in {target.parent}")
-    with written(target, one_writer=True) as scratch:
-        build(scratch)
+def _is_whole(folder: Path) -> bool:
+    return all((folder / name).exists() for stage in STAGES for name in stage)
 
 
-def _parts(config: WorldConfig, folder: Path) -> dict[str, Callable[[Path], None]]:
-    """Return the parts in the order in which they need each other."""
+def _build(names: Sequence[str], folder: Path, config: WorldConfig) -> None:
+    """Build parts that do not need each other, the trained ones of them at the same time."""
+    trained = [name for name in names if name in SHIPPED]
+    if len(trained) < 2 or (os.cpu_count() or 1) < 2:
+        for name in names:
+            build_part(name, folder, config)
+        return
+    here, *others = names
+    with ProcessPoolExecutor(len(others), get_context("spawn"), initializer=_silence) as processes:
+        waiting = [processes.submit(build_part, name, folder, config) for name in others]
+        build_part(here, folder, config)
+        for one in waiting:
+            one.result()
 
-    def base(target: Path) -> None:
-        from harness.world.base import build_base
 
-        with _one_thread():
-            build_base(target, _train(config), config)
+def _silence() -> None:
+    """Two bars would write over each other: the first part shows its progress for all."""
+    messages.quiet = True
 
-    def clip(target: Path) -> None:
-        from harness.world.clip import build_clip
 
-        with _one_thread():
-            build_clip(target, folder / "base", _train(config), config)
+def build_part(name: str, folder: Path, config: WorldConfig) -> None:
+    """Build one part, whose needs are there, into the folder of a world."""
+    messages.print(f"building {name} of tiny world {config.seed} in {folder}")
+    with written(folder / name, one_writer=True) as scratch:
+        if name in SHIPPED:
+            with _one_thread():
+                _BUILDERS[name](scratch, folder, config)
+        else:
+            _BUILDERS[name](scratch, folder, config)
 
-    def preferences(target: Path) -> None:
-        from harness.world.preferences import build_preferences
 
-        scenes = _train(config)[: config.pair_scenes]
-        build_preferences(target, folder / "base", scenes, config)
+def _base(target: Path, folder: Path, config: WorldConfig) -> None:
+    from harness.world.trained.base import build_base
 
-    def benchmarks(target: Path) -> None:
-        from harness.world.questions import write_benchmarks
+    build_base(target, _train(config), config)
 
-        write_benchmarks(target, _held_out(config), config.seed)
 
-    return {"base": base, "clip": clip, "preferences": preferences, "benchmarks": benchmarks}
+def _clip(target: Path, folder: Path, config: WorldConfig) -> None:
+    from harness.world.trained.clip import build_clip
+
+    build_clip(target, folder / "base", _train(config), config)
+
+
+def _responses(target: Path, folder: Path, config: WorldConfig) -> None:
+    from harness.world.trained.responses import build_responses
+
+    build_responses(target, folder / "base", _train(config)[: config.pair_scenes], config)
+
+
+def _preferences(target: Path, folder: Path, config: WorldConfig) -> None:
+    from harness.world.preferences import build_preferences
+
+    scenes = _train(config)[: config.pair_scenes]
+    build_preferences(target, folder / "responses", scenes, config)
+
+
+def _benchmarks(target: Path, folder: Path, config: WorldConfig) -> None:
+    from harness.world.questions import write_benchmarks
+
+    write_benchmarks(target, _held_out(config), config.seed)
+
+
+_BUILDERS: Mapping[str, Callable[[Path, Path, WorldConfig], None]] = {
+    "base": _base,
+    "clip": _clip,
+    "responses": _responses,
+    "preferences": _preferences,
+    "benchmarks": _benchmarks,
+}
 
 
 @contextmanager

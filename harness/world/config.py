@@ -54,11 +54,9 @@ class WorldConfig(BaseModel):
     batch: int = 32
     question_steps: int = Field(default=750, description="Steps on questions and captions.")
     question_batch: int = 48
-    drill_loss: float = Field(
-        default=0.18, description="Mean loss below which a drill on one kind of question ends."
-    )
-    drill_steps: int = Field(default=500, description="Steps in which it must be that low.")
-    drill_way_down: int = Field(default=60, description="Steps after that, to a rate of zero.")
+    drill_steps: int = Field(default=160, description="Steps of a round on one kind of question.")
+    drill_loss: float = Field(default=0.18, description="Mean loss at its end: then it is learnt.")
+    drill_rounds: int = Field(default=6, description="Rounds in which it must be learnt.")
     drill_batch: int = 96
     review_steps: int = Field(default=350, description="Last steps on questions and captions.")
     learning_rate: float = 3e-3

@@ -17,46 +17,27 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
-from harness.console import track
-from harness.data.templates import TEMPLATES
 from harness.world.config import WorldConfig
 from harness.world.draw import draw
-from harness.world.language import (
-    CAPTION_PROMPTS,
-    DESCRIBE,
-    adversarial,
-    aside,
-    attribute,
-    caption,
-    existence,
-    whereabouts,
-)
+from harness.world.language import aside, caption
 from harness.world.scenes import Scene
+from harness.world.trained.responses import Asked, asked_about, read_responses
 
-BATCH = 256
-MAX_TOKENS = 64
-SAMPLES = 4
-"""Responses sampled per question."""
-QUESTIONS = (existence, existence, adversarial, attribute, whereabouts)
 HARDNESS = ("obvious", "plain", "subtle")
 """Which response is rejected: the worst of those to another picture, the worst, the least wrong.
 
 The worst is it first by whether it mistakes the usual companion, then by its number of errors.
 """
 
-Asked = tuple[Scene, str, str | None]
-"""Scene, question and its true answer; no answer stands for a caption."""
-
 
 def build_preferences(
-    folder: Path, base: Path, scenes: Sequence[Scene], config: WorldConfig
+    folder: Path, responses: Path, scenes: Sequence[Scene], config: WorldConfig
 ) -> None:
-    """Sample the base model on the scenes and write the pairs as parquet."""
+    """Write the pairs that sampled responses make as parquet."""
     rng = np.random.default_rng([config.seed, 4])
-    asked = list(_asked(scenes, rng))
-    answers = _sample(base, asked, config.seed)
+    asked = list(asked_about(scenes, rng))
+    answers = read_responses(responses)
     captions = len(scenes)
     pairs = [
         *_described(asked[:captions], answers[:captions], config, rng),
@@ -70,53 +51,6 @@ def build_preferences(
     shuffled = [{**rows[i], "idx": str(number)} for number, i in enumerate(order)]
     folder.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(shuffled), folder / "train-00000-of-00001.parquet")
-
-
-def _asked(scenes: Sequence[Scene], rng: np.random.Generator) -> Iterator[Asked]:
-    """Yield the captions, then the questions: answers of one batch are of about one length."""
-    for scene in scenes:
-        yield scene, str(rng.choice([*CAPTION_PROMPTS, DESCRIBE])), None
-    for scene in scenes[::2]:
-        question = QUESTIONS[int(rng.integers(len(QUESTIONS)))](scene, rng)
-        if question is not None:
-            yield scene, question.text, question.answer
-
-
-def _sample(base: Path, asked: Sequence[Asked], seed: int) -> list[list[str]]:
-    """Return `SAMPLES` sampled responses for each question."""
-    from transformers import AutoProcessor, LlavaForConditionalGeneration
-
-    torch.manual_seed(seed)
-    model = LlavaForConditionalGeneration.from_pretrained(base, dtype=torch.float32).eval()
-    processor = AutoProcessor.from_pretrained(base)
-    answers: list[list[str]] = []
-    with track("preference pairs", len(asked)) as progress:
-        for start in range(0, len(asked), BATCH):
-            part = asked[start : start + BATCH]
-            answers += _sample_batch(model, processor, part)
-            progress.advance(len(part))
-    return answers
-
-
-@torch.no_grad()
-def _sample_batch(model: Any, processor: Any, asked: Sequence[Asked]) -> list[list[str]]:
-    template = TEMPLATES["vicuna_v1"]
-    inputs = processor(
-        images=[draw(scene) for scene, _, _ in asked],
-        text=[template.prompt(question) for _, question, _ in asked],
-        return_tensors="pt",
-        padding=True,
-    )
-    tokens = model.generate(
-        **inputs,
-        max_new_tokens=MAX_TOKENS,
-        do_sample=True,
-        temperature=1.0,
-        top_k=0,
-        num_return_sequences=SAMPLES,
-    )[:, inputs["input_ids"].shape[1] :]
-    texts = [text.strip() for text in processor.batch_decode(tokens, skip_special_tokens=True)]
-    return [texts[i : i + SAMPLES] for i in range(0, len(texts), SAMPLES)]
 
 
 def corrected(scene: Scene, response: str) -> str:

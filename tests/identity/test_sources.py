@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from harness.identity.sources import source_digest, stripped
+from harness.files.python_code import stripped
+from harness.identity.sources import source_digest
 
 CODE = '''"""What it is."""
 from pkg.helper import scale  # a remark

@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -296,3 +297,56 @@ def test_every_number_of_a_family_reaches_table_and_csv_of_the_method(tmp_path):
     assert found["1", "integration/ocr_rec"] == "30.0"
     assert found["0", "total_std"] == "0.5"
     assert ("0", "integration/ocr_rec") not in found
+
+
+def in_worlds(method, values, size="tiny", **options):
+    """One run per world and seed; `values` are a list for each world."""
+    return [
+        replace(
+            run(
+                method, seed, hal=card("object_halbench", value, data=f"sha256:{world}"), **options
+            ),
+            world=world,
+        )
+        for world, seeds in enumerate(values)
+        for seed, value in enumerate(seeds)
+    ]
+
+
+def test_a_row_is_the_mean_of_its_worlds_whose_data_are_all_named(write):
+    """dpo: the worlds' means are 20, 30 and 40, so 30 ± 4.30265 * 10 / sqrt(3) = 24.8."""
+    runs = [
+        *in_worlds("base", [[50.0], [60.0], [70.0]]),
+        *in_worlds("dpo", [[19.0, 21.0], [30.0, 30.0], [35.0, 45.0]]),
+    ]
+    text = write(runs)
+    header, rows = table_of(text)
+    assert header == ["Method", "Worlds x seeds", "ObjHal resp. ↓"]
+    assert rows == {"base": ["3 x 1", "60.0 ± 24.8"], "dpo": ["3 x 2", "**30.0 ± 24.8**"]}
+    assert "data `sha256:0 (world 0), sha256:1 (world 1), sha256:2 (world 2)`" in text
+    assert "Student's t over these means" in text
+
+
+def test_differences_are_of_the_same_world_and_seed(write):
+    """Against base: -30 in every run. Against dpo: 2, 1 and 3: 2 ± 2.48, not told apart."""
+    runs = [
+        *in_worlds("base", [[50.0], [60.0], [70.0]]),
+        *in_worlds("dpo", [[20.0], [30.0], [40.0]]),
+        *in_worlds("dama", [[22.0], [31.0], [43.0]]),
+    ]
+    section = write(runs).split("## Differences")[1].split("## Provenance")[0]
+    against_base, against_dpo = section.split("### Against dpo")
+    assert "| dpo | **-30.0 ± 0.0** |" in against_base
+    assert "| dama | **-28.0 ± 2.5** |" in against_base
+    assert "| dama | +2.0 ± 2.5 |" in against_dpo
+    assert "| dpo |" not in against_dpo
+
+
+def test_without_a_second_run_there_is_no_difference_to_speak_of(write):
+    assert "## Differences" not in write([run("base", hal=5.0), run("dpo", hal=3.0)])
+
+
+def test_two_runs_of_one_world_and_seed_are_refused():
+    runs = in_worlds("dpo", [[1.0], [2.0]])
+    with pytest.raises(ConfigError, match="have world 1 seed 0, so their mean would count"):
+        compare([*runs, runs[1]], "tiny", BENCHMARKS)

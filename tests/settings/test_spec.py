@@ -3,7 +3,8 @@
 import pytest
 
 from harness.errors import ConfigError
-from harness.settings.resolve import known_keys, resolve
+from harness.settings.request import Request
+from harness.settings.resolve import known_keys, resolve, specs_of
 from harness.settings.spec import ADDED, NAMED, UNNAMED, TrainingSpec
 from methods.dpo import DPOConfig
 
@@ -42,13 +43,29 @@ def test_the_digest_is_that_of_the_time_before_the_added_fields(method, digest):
     assert resolve(method, "tiny").spec.digest() == digest
 
 
-@pytest.mark.parametrize("key", ADDED)
+@pytest.mark.parametrize("key", sorted(ADDED.keys() - {"world"}))
 def test_an_added_field_keeps_its_default_and_another_value_is_another_run(key):
     """A changed default would give old runs, which do not name it, a meaning they never had."""
     assert known_keys(DPOConfig)[key].get_default(call_default_factory=True) == ADDED[key]
     plain = resolve("dpo", "tiny").spec
     other = resolve("dpo", "tiny", overrides=[f"{key}={CHANGED[key]}"]).spec
     assert other.digest() != plain.digest()
+
+
+def test_another_world_is_another_run_of_the_same_settings():
+    """What the world holds decides the training, and not its number."""
+    plain, other = resolve("dpo", "tiny").spec, resolve("dpo", "tiny", world=1).spec
+    assert other.digest() != plain.digest()
+    assert other.settings() == plain.settings()
+
+
+def test_worlds_are_for_those_who_read_one():
+    request = Request(method="dpo", size="tiny", worlds=(0, 2), seeds=(0, 1))
+    assert [one.drawn for one in specs_of(request)] == [
+        *("seed 0", "seed 1", "world 2 seed 0", "world 2 seed 1")
+    ]
+    with pytest.raises(ConfigError, match="--worlds: size '7b' reads nothing of a tiny world"):
+        specs_of(request.model_copy(update={"size": "7b"}))
 
 
 def test_the_identity_leaves_out_neutral_values_only():

@@ -15,15 +15,16 @@ from harness.data.pairs.opening import validate
 from harness.data.pairs.preferences import Preferences
 from harness.registry import load_benchmark
 from harness.upstream.reading import read_data
-from harness.world import base as base_part
-from harness.world import build, clip, preferences, questions
+from harness.world import build, preferences, questions
 from harness.world.build import digest, ensure_world
 from harness.world.config import WorldConfig
 from harness.world.draw import SIDE, draw, split_scans
 from harness.world.language import DESCRIBE, sentence
 from harness.world.scenes import draw_scenes
+from harness.world.trained import base as base_part
+from harness.world.trained import clip, responses
 
-PARTS = ["base", "clip", "preferences", "benchmarks"]
+PARTS = ["base", "clip", "responses", "preferences", "benchmarks"]
 MINIATURE = WorldConfig(
     train_scenes=60,
     pair_scenes=20,
@@ -32,7 +33,7 @@ MINIATURE = WorldConfig(
     caption_steps=3,
     batch=4,
     drill_loss=1e9,
-    drill_way_down=3,
+    drill_steps=3,
     drill_batch=4,
     question_steps=3,
     question_batch=4,
@@ -102,6 +103,8 @@ def built(monkeypatch):
 
     monkeypatch.setattr(base_part, "build_base", fake)
     monkeypatch.setattr(clip, "build_clip", fake)
+    monkeypatch.setattr(responses, "build_responses", fake)
+    monkeypatch.setattr(build.os, "cpu_count", lambda: 1)  # all in this process
     monkeypatch.setattr(preferences, "build_preferences", fake)
     monkeypatch.setattr(questions, "write_benchmarks", fake)
     return calls
@@ -140,7 +143,7 @@ def test_an_interrupted_part_is_never_taken_for_a_whole_one(cache, built, monkey
         with pytest.raises(KeyboardInterrupt):
             ensure_world(MINIATURE)
     folder = cache / "worlds" / digest(MINIATURE)
-    assert [name for name in PARTS if (folder / name).exists()] == ["base", "clip"]
+    assert [name for name in PARTS if (folder / name).exists()] == ["base", "clip", "responses"]
     ensure_world(MINIATURE)
     assert [part for part, _ in built] == PARTS
     assert [file.name for file in (folder / "preferences").iterdir()] == ["file"]
@@ -148,16 +151,20 @@ def test_an_interrupted_part_is_never_taken_for_a_whole_one(cache, built, monkey
 
 
 def test_a_missing_part_is_built_to_the_same_bytes_and_nothing_else(world, cache):
-    """Preferences are sampled from the base model: the seed decides them, not the moment."""
+    """Responses are sampled from the base model: the seed decides them, not the moment."""
     copy = cache / "worlds" / world.name
     shutil.copytree(world, copy)
     shutil.rmtree(copy / "preferences")
+    shutil.rmtree(copy / "responses")
     (copy / ".preferences.partial").mkdir()
     (copy / ".preferences.partial" / "half").touch()
     before = {part: (copy / part).stat().st_mtime_ns for part in PARTS if (copy / part).exists()}
     assert ensure_world(MINIATURE) == copy
     assert {part: (copy / part).stat().st_mtime_ns for part in before} == before
-    files = [sorted((one / "preferences").iterdir()) for one in (world, copy)]
+    files = [
+        sorted(file for part in ("responses", "preferences") for file in (one / part).iterdir())
+        for one in (world, copy)
+    ]
     assert [file.name for file in files[0]] == [file.name for file in files[1]]
     assert [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
     assert not (copy / ".preferences.partial").exists()
@@ -184,8 +191,8 @@ def test_another_seed_draws_other_scenes_to_learn_from_and_to_be_asked_about():
 def test_the_models_are_small_enough_to_be_shipped(world):
     """Their sizes follow from their shapes, however long they learn."""
     sizes = {part: sum(f.stat().st_size for f in (world / part).iterdir()) for part in PARTS[:2]}
-    assert sizes["base"] < 3.5e6
-    assert sizes["clip"] < 2.5e6
+    assert sizes["base"] < 1.8e6
+    assert sizes["clip"] < 1.0e6
 
 
 def test_code_that_draws_makes_another_world_and_code_that_judges_does_not(tmp_path, monkeypatch):
@@ -198,8 +205,16 @@ def test_code_that_draws_makes_another_world_and_code_that_judges_does_not(tmp_p
         file.write("# judge otherwise\n")
     assert digest(MINIATURE) == before
     with (sources / "draw.py").open("a") as file:
-        file.write("# draw otherwise\n")
+        file.write("# a remark\n")
+    assert digest(MINIATURE) == before
+    trained = build.trained_digest(MINIATURE)
+    with (sources / "preferences.py").open("a") as file:
+        file.write("OTHERWISE = 1\n")
     assert digest(MINIATURE) != before
+    assert build.trained_digest(MINIATURE) == trained  # what was trained can be kept
+    with (sources / "draw.py").open("a") as file:
+        file.write("OTHERWISE = 1\n")
+    assert build.trained_digest(MINIATURE) != trained
 
 
 def test_the_base_is_a_llava_that_plain_transformers_loads_and_runs(world):
@@ -207,7 +222,7 @@ def test_the_base_is_a_llava_that_plain_transformers_loads_and_runs(world):
     from transformers import AutoProcessor, LlavaForConditionalGeneration
 
     model, loading = LlavaForConditionalGeneration.from_pretrained(
-        world / "base", output_loading_info=True
+        world / "base", dtype=torch.float32, output_loading_info=True
     )
     assert not loading["missing_keys"]
     assert not loading["unexpected_keys"]

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.world import preferences
 from harness.world.claims import Context, claims_in, holds
-from harness.world.clip import true_and_false
 from harness.world.config import WorldConfig
 from harness.world.draw import split_scans
 from harness.world.language import caption
-from harness.world.preferences import HARDNESS, SAMPLES, build_preferences, errors
+from harness.world.preferences import HARDNESS, build_preferences, errors
 from harness.world.scenes import COLOURS, draw_scene, draw_scenes
+from harness.world.trained.clip import true_and_false
+from harness.world.trained.responses import SAMPLES, asked_about, write_responses
 
 SCENES = draw_scenes(0, 240, 0, split_scans(0.25)[0], 0.55)
 NOTHING_ASKED = Context()
@@ -33,23 +33,21 @@ def misread(scene, wrong):
 
 
 @pytest.fixture
-def rows_of(tmp_path, monkeypatch):
+def rows_of(tmp_path):
     """Write pairs of a model that is right, or wrong in one object or in two."""
-
-    def answers(_base, asked, _seed):
-        return [
-            ["Nothing."] * SAMPLES
-            if answer is not None
-            else [misread(scene, wrong) for wrong in (1, 0, 2, 1)]
-            for scene, _, answer in asked
-        ]
-
-    monkeypatch.setattr(preferences, "_sample", answers)
+    asked = asked_about(SCENES, np.random.default_rng([0, 4]))
+    answers = [
+        ["Nothing."] * SAMPLES
+        if answer is not None
+        else [misread(scene, wrong) for wrong in (1, 0, 2, 1)]
+        for scene, _, answer in asked
+    ]
+    write_responses(tmp_path / "responses", answers)
     folder = iter(range(9))
 
     def rows(**shares):
         target = tmp_path / str(next(folder))
-        build_preferences(target, tmp_path, SCENES, WorldConfig(**shares))
+        build_preferences(target, tmp_path / "responses", SCENES, WorldConfig(**shares))
         table = pq.read_table(target / "train-00000-of-00001.parquet").to_pylist()
         return [row | json.loads(row["origin_split"]) for row in table]
 

@@ -7,8 +7,8 @@ from typing import Any
 import typer
 
 from harness.commands.options.from_model import Flag, Options
+from harness.settings.places import in_world
 from harness.settings.spec import DataSpec, HardnessSpec
-from harness.world.places import in_world
 
 DEFAULT_CLIP = "ViT-L-14-336-quickgelu:openai"
 """As in the presets of size 7b and 13b."""

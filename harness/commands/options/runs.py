@@ -13,18 +13,18 @@ _DIGITS = len(str(LARGEST_SEED))
 _SHOWN = 80
 
 
-def seed_numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers of `--seeds`."""
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of `--seeds` or `--worlds`."""
     parts = [part.strip() for part in text.split(",")]
     # Digits are counted first: Python refuses to read thousands of them.
     are_numbers = all(part.isdecimal() and len(part) <= _DIGITS for part in parts)
-    numbers = tuple(map(int, parts)) if are_numbers else ()
-    if len(set(numbers)) < len(parts) or max(numbers) > LARGEST_SEED:
+    found = tuple(map(int, parts)) if are_numbers else ()
+    if len(set(found)) < len(parts) or max(found) > LARGEST_SEED:
         raise typer.BadParameter(
             f"{text[:_SHOWN]!r}: write different whole numbers with commas between, as in 0,1,2; "
             f"none above {LARGEST_SEED:,}."
         )
-    return numbers
+    return found
 
 
 REQUEST = Options(
@@ -33,7 +33,8 @@ REQUEST = Options(
         "method": Flag("--method", "-m"),
         "size": Flag("--size", "-s"),
         "variant": Flag("--variant"),
-        "seeds": Flag("--seeds", metavar="TEXT", parse=seed_numbers),
+        "seeds": Flag("--seeds", metavar="TEXT", parse=numbers),
+        "worlds": Flag("--worlds", metavar="TEXT", parse=numbers),
         "overrides": Flag("--set", metavar="KEY=VALUE"),
         "devices": Flag("--devices"),
         "launcher": Flag("--launcher", metavar="NAME"),

@@ -8,9 +8,11 @@ from benchmarks.types import Benchmark
 from harness.reporting.compare import Comparison, RunResult, compare
 from harness.reporting.folder import put, write_index
 from harness.reporting.words import escaped
+from harness.reporting.writers.differences_table import differences_section
 from harness.reporting.writers.markdown import legend, runs_table, settings, unreadable_replies
 from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.records import csv_text, run_records
+from harness.settings.spec import drawn
 
 Changes = Mapping[str, Sequence[str]]
 """By label of a row: what it has other than the method, a line each; none for the method itself."""
@@ -44,6 +46,8 @@ def ablation_markdown(
     if unreadable := unreadable_replies(comparison):
         parts.append("## Unreadable judge replies and empty answers")
         parts.append("\n".join(f"- {line}" for line in unreadable))
+    if apart := differences_section(comparison):
+        parts.append(apart)
     parts.append("## Rows")
     parts += [_row(row.label, row.runs, changes) for row in comparison.rows]
     parts.append(provenance_section([run for row in comparison.rows for run in row.runs]))
@@ -51,6 +55,8 @@ def ablation_markdown(
 
 
 def _row(label: str, runs: Sequence[RunResult], changes: Changes) -> str:
-    folders = [f"seed {run.seed}, run: {run.provenance.get('run', 'not recorded')}" for run in runs]
+    folders = [
+        f"{drawn(*run.draw)}, run: {run.provenance.get('run', 'not recorded')}" for run in runs
+    ]
     lines = [*changes.get(label, ()), *folders]
     return "\n".join([f"### {escaped(label)}", "", *(f"- {escaped(line)}" for line in lines)])

@@ -7,11 +7,12 @@ from benchmarks.types import Benchmark
 from harness.evaluation.crosscheck.crosscheck import CrossCheck
 from harness.reporting.compare import RunResult
 from harness.reporting.words import MISSING, benchmark_name, escaped, grid, metric_name, number
+from harness.settings.spec import drawn
 
 Checked = tuple[RunResult, Mapping[str, CrossCheck]]
 """A run, and its checks by benchmark."""
 
-HEADERS = ("Method", "Seed", "Metric", "ours", "lmms-eval", "lmms-eval's judge")
+HEADERS = ("Method", "Run", "Metric", "ours", "lmms-eval", "lmms-eval's judge")
 
 
 def crosscheck_section(checked: Sequence[Checked], benchmarks: Sequence[Benchmark[Any]]) -> str:
@@ -30,7 +31,7 @@ def crosscheck_section(checked: Sequence[Checked], benchmarks: Sequence[Benchmar
         grid(HEADERS, lines),
     ]
     reasons = [
-        f"- {escaped(run.label)}, seed {run.seed}, {escaped(benchmark_name(name))}: no number, "
+        f"- {escaped(run.label)}, {drawn(*run.draw)}, {escaped(benchmark_name(name))}: no number, "
         f"because {escaped(check.dropped)}"
         for run, checks in checked
         for name, check in checks.items()
@@ -54,7 +55,7 @@ def _lines(
             version = f"{check.judge}, lmms-eval {check.lmms_eval}"
             yield [
                 escaped(run.label),
-                str(run.seed),
+                drawn(*run.draw),
                 escaped(f"{benchmark_name(benchmark.name)} {metric_name(metric.name)}"),
                 *(
                     MISSING if value is None else number(value, metric.unit)

@@ -1,5 +1,6 @@
 """The comparison as Markdown: the table of runs, what its numbers mean, and published numbers."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -7,8 +8,16 @@ from benchmarks.types import Benchmark
 from harness.reporting.compare import MOST_UNREADABLE, Cell, Comparison, Row, settings_of
 from harness.reporting.judge_card.card import lines_of
 from harness.reporting.words import MISSING, benchmark_name, escaped, estimate, grid, header
+from harness.reporting.writers.differences_table import differences_section
 from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.published_table import published_section
+
+_INTERVAL = "±: half-width of the 95 % interval of the mean over seeds (Student's t)."
+_INTERVAL_OVER_WORLDS = (
+    "Mean of the worlds' means. ±: half-width of its 95 % interval, Student's t over these means, "
+    "which vary by world and by seed (seeds are nested in worlds); a row of one world has that of "
+    "its seeds."
+)
 
 
 def comparison_markdown(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> str:
@@ -22,6 +31,8 @@ def comparison_markdown(comparison: Comparison, benchmarks: Sequence[Benchmark[A
         parts.append("## Unreadable judge replies and empty answers")
         causes = [f"{name}: {cause}" for name, cause in _causes(comparison, benchmarks)]
         parts.append("\n".join(f"- {line}" for line in [*unreadable, *causes]))
+    if apart := differences_section(comparison):
+        parts.append(apart)
     parts.append(provenance_section([run for row in comparison.rows for run in row.runs]))
     parts.append("## Published numbers")
     parts.append(published_section(comparison, benchmarks))
@@ -30,7 +41,11 @@ def comparison_markdown(comparison: Comparison, benchmarks: Sequence[Benchmark[A
 
 def runs_table(comparison: Comparison) -> str:
     """Return one row per method; the best value of a column is bold."""
-    headers = ["Method", "Seeds", *(escaped(column.header) for column in comparison.columns)]
+    headers = [
+        "Method",
+        _of_runs(comparison),
+        *(escaped(column.header) for column in comparison.columns),
+    ]
     return grid(headers, [_run_row(comparison, row) for row in comparison.rows])
 
 
@@ -40,7 +55,22 @@ def _run_row(comparison: Comparison, row: Row) -> list[str]:
         cell = row.cells.get(column)
         text = MISSING if cell is None else cell_text(cell, column.metric.unit, len(row.runs))
         cells.append(f"**{text}**" if comparison.is_best(row, column) else text)
-    return [escaped(row.label), str(len(row.runs)), *cells]
+    return [escaped(row.label), runs_text(row), *cells]
+
+
+def _of_runs(comparison: Comparison) -> str:
+    return "Worlds x seeds" if comparison.worlds > 1 else "Seeds"
+
+
+def runs_text(row: Row) -> str:
+    """Return how many runs a row is the mean of, such as `3 x 2` for two seeds in three worlds."""
+    by_world = Counter(run.world for run in row.runs)
+    sizes = set(by_world.values())
+    if len(by_world) == 1:
+        return str(len(row.runs))
+    if len(sizes) == 1:
+        return f"{len(by_world)} x {sizes.pop()}"
+    return " + ".join(str(by_world[world]) for world in sorted(by_world))
 
 
 def cell_text(cell: Cell, unit: str, runs: int) -> str:
@@ -61,7 +91,7 @@ def legend(comparison: Comparison) -> list[str]:
     cells = [cell for row in comparison.rows for cell in row.cells.values()]
     notes = ["Numbers count as the published scripts count. Bold: best of the rows above."]
     if any(cell.official.half_width is not None for cell in cells):
-        notes.append("±: half-width of the 95 % interval of the mean over seeds (Student's t).")
+        notes.append(_INTERVAL_OVER_WORLDS if comparison.worlds > 1 else _INTERVAL)
     if any(cell.unscored for cell in cells):
         notes.append("†: holds unreadable judge replies, listed below.")
     if any(cell.is_withheld for cell in cells):

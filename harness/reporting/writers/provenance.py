@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from harness.reporting.compare import RunResult
 from harness.reporting.words import escaped
+from harness.settings.spec import drawn
 
 _OF_ONE_RUN = ("run", "checkpoint")
 """Facts that no two runs share."""
@@ -27,5 +28,7 @@ def provenance_section(runs: Sequence[RunResult]) -> str:
 
 
 def _name(run: RunResult) -> str:
-    """Return label and seed; a base model has none."""
-    return run.label if run.method == "base" else f"{run.label} seed {run.seed}"
+    """Return label, world and seed; a base model has no seed."""
+    if run.method == "base":
+        return f"{run.label} world {run.world}" if run.world else run.label
+    return f"{run.label} {drawn(*run.draw)}"

@@ -24,6 +24,7 @@ class Record:
     model: str
     size: str
     seed: str
+    world: str
     benchmark: str
     metric: str
     value: str
@@ -64,6 +65,7 @@ def _scorecard_records(run: RunResult, benchmark: Benchmark[Any]) -> Iterable[Re
                     model="",
                     size=run.size,
                     seed=str(run.seed),
+                    world=str(run.world),
                     benchmark=card.benchmark,
                     metric=metric.name,
                     value=repr(float(values[metric.name])),
@@ -84,6 +86,7 @@ def published_record(value: PublishedValue) -> Record:
         model=value.model,
         size="",
         seed="",
+        world="",
         benchmark=value.benchmark,
         metric=value.metric,
         value=repr(value.value),

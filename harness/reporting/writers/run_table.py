@@ -1,4 +1,4 @@
-"""The table of one method: every metric of every benchmark, seed by seed."""
+"""The table of one method: every metric of every benchmark, run by run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from benchmarks.types import Benchmark, LLMJudge, Metric, Scorecard
 from harness.reporting.compare import (
     Cell,
+    Draw,
     Row,
     RunResult,
     Setting,
@@ -23,6 +24,7 @@ from harness.reporting.words import (
     metric_name,
 )
 from harness.reporting.writers.remarks import remarks, warnings
+from harness.settings.spec import drawn
 
 
 def run_markdown(row: Row, size: str, benchmarks: Sequence[Benchmark[Any]]) -> str:
@@ -31,7 +33,7 @@ def run_markdown(row: Row, size: str, benchmarks: Sequence[Benchmark[Any]]) -> s
     for benchmark in benchmarks:
         for setting in settings_of(row.runs, benchmark.name):
             parts += _section(row.runs, benchmark, setting)
-    provenance = {f"seed {run.seed}": run.provenance for run in row.runs if run.provenance}
+    provenance = {drawn(*run.draw): run.provenance for run in row.runs if run.provenance}
     if provenance:
         parts += ["## Provenance", _provenance(provenance)]
     return "\n\n".join(parts) + "\n"
@@ -41,20 +43,17 @@ def _section(
     runs: Sequence[RunResult], benchmark: Benchmark[Any], setting: Setting
 ) -> tuple[str, str, str]:
     cards = {
-        run.seed: card
+        run.draw: card
         for run in runs
         if (card := run.scorecards.get(benchmark.name)) and Setting.of(card) == setting
     }
-    headers = ["Metric", *(f"seed {seed}" for seed in cards), "mean", "without unreadable"]
+    headers = ["Metric", *(drawn(*draw) for draw in cards), "mean", "without unreadable"]
     judged = isinstance(benchmark.annotator, LLMJudge)
-    lines = [
-        _line(metric, list(cards.values()), judged)
-        for metric in metrics_in(benchmark, cards.values())
-    ]
+    lines = [_line(metric, cards, judged) for metric in metrics_in(benchmark, cards.values())]
     counts = "; ".join(
-        f"seed {seed}: "
+        f"{drawn(*draw)}: "
         + ", ".join(f"{count} {escaped(name)}" for name, count in card.counts.items())
-        for seed, card in cards.items()
+        for draw, card in cards.items()
     )
     facts = [
         f"judge {escaped(setting.judge)}",
@@ -71,31 +70,31 @@ def _section(
     )
 
 
-def _remarks(benchmark: Benchmark[Any], cards: Mapping[int, Scorecard]) -> list[str]:
-    """Return every sentence once, with the seeds that it holds for."""
-    seeds: dict[str, list[str]] = {}
-    for seed, card in cards.items():
+def _remarks(benchmark: Benchmark[Any], cards: Mapping[Draw, Scorecard]) -> list[str]:
+    """Return every sentence once, with the runs that it holds for."""
+    draws: dict[str, list[str]] = {}
+    for draw, card in cards.items():
         for sentence in remarks(benchmark, card):
-            seeds.setdefault(sentence, []).append(str(seed))
+            draws.setdefault(sentence, []).append(drawn(*draw))
     loud = {sentence for card in cards.values() for sentence in warnings(card)}
     lines = []
-    for sentence, held in seeds.items():
+    for sentence, held in draws.items():
         text = f"**{escaped(sentence)}**" if sentence in loud else escaped(sentence)
-        lines.append(f"seed {', '.join(held)}: {text}" if len(held) < len(cards) else text)
+        lines.append(f"{', '.join(held)}: {text}" if len(held) < len(cards) else text)
     return lines
 
 
-def _line(metric: Metric, cards: Sequence[Scorecard], judged: bool) -> list[str]:
+def _line(metric: Metric, cards: Mapping[Draw, Scorecard], judged: bool) -> list[str]:
     arrow = "↑" if metric.higher_is_better else "↓"
     unit = metric.unit
-    seeds = [cell_of([card], metric.name, judged=judged) for card in cards]
+    own = [cell_of({draw: card}, metric.name, judged=judged) for draw, card in cards.items()]
     cell = cell_of(cards, metric.name, judged=judged)
     careful = (
         estimate(cell.careful, unit) if cell and cell.careful and not cell.is_withheld else MISSING
     )
     return [
         escaped(f"{metric_name(metric.name)} {arrow}"),
-        *(_shown(one, unit) for one in seeds),
+        *(_shown(one, unit) for one in own),
         _shown(cell, unit),
         careful,
     ]

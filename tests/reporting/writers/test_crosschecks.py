@@ -26,8 +26,8 @@ def test_headline_numbers_stand_side_by_side_and_a_dropped_one_has_its_reason():
         "mm_vet": checked("mm_vet", {}, "the judge | was away"),
     }
     text = crosscheck_section([(run, checks)], BENCHMARKS)
-    assert "| dama | 0 | LLaVA-W all | 65.4 | 64.2 | gpt-4o, lmms-eval 0.7.3 |" in text
-    assert "| dama | 0 | MM-Vet total | 31.0 | — |" in text
+    assert "| dama | seed 0 | LLaVA-W all | 65.4 | 64.2 | gpt-4o, lmms-eval 0.7.3 |" in text
+    assert "| dama | seed 0 | MM-Vet total | 31.0 | — |" in text
     assert "- dama, seed 0, MM-Vet: no number, because the judge \\| was away" in text
     assert "conv" not in text
 

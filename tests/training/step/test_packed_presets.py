@@ -21,9 +21,9 @@ from harness.data.templates import TEMPLATES
 from harness.data.transforms import ImageTransform
 from harness.settings.resolve import resolve
 from harness.training.step.policy import Policy, VisionTower
-from harness.world.base import new_model
 from harness.world.config import WorldConfig
-from harness.world.tokens import make_processor, make_tokenizer
+from harness.world.trained.base import new_model
+from harness.world.trained.tokens import make_processor, make_tokenizer
 
 PER_HEAD = 8
 

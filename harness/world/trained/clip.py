@@ -18,7 +18,7 @@ from harness.world.config import WorldConfig
 from harness.world.draw import CELL, SIDE, draw
 from harness.world.language import PLURALS, aside, sentence
 from harness.world.scenes import COLOURS, POSITIONS, Scene, Thing, absent
-from harness.world.tokens import make_clip_tokenizer
+from harness.world.trained.tokens import make_clip_tokenizer
 
 CONTEXT = 16
 """Tokens of one sentence."""

@@ -24,9 +24,9 @@ from harness.errors import TrainingError
 from harness.world.config import WorldConfig
 from harness.world.draw import CELL, SIDE, draw
 from harness.world.language import PLURALS, Question, existence, state
-from harness.world.lessons import Turn, caption_turn, corpus, question_turn
 from harness.world.scenes import CELLS, COLOURS, OBJECTS, POSES, POSITIONS, SIZES, Scene
-from harness.world.tokens import make_processor, make_tokenizer
+from harness.world.trained.lessons import Turn, caption_turn, corpus, question_turn
+from harness.world.trained.tokens import make_processor, make_tokenizer
 
 IGNORED = -100
 GRADIENT_NORM = 1.0
@@ -36,8 +36,8 @@ CAPTIONS = 0.25
 """Share of steps on captions among those on questions of all kinds."""
 BUCKETS = 4
 """Groups of turns of similar length."""
-DRILL_WINDOW = 20
-"""Steps over whose mean loss a drill ends."""
+LAST = 20
+"""Steps at the end of a stage whose mean loss says what is learnt."""
 
 Lesson = Callable[[Scene, WorldConfig, np.random.Generator], Turn]
 Drill = Callable[[Scene, np.random.Generator], Question]
@@ -61,11 +61,6 @@ def build_base(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> No
     model.eval().half()  # as LLaVA's published checkpoints are
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
-
-
-def warm_up(step: int) -> float:
-    """Return the share of the learning rate in the first steps of a stage."""
-    return min((step + 1) / 20, 1.0)
 
 
 def new_model(tokenizer: Any, config: WorldConfig) -> Any:
@@ -142,51 +137,51 @@ class School:
         self._words = [torch.tensor(self._ids(group)) for group in word_groups()]
         self._labels = torch.tensor(np.stack([patch_labels(scene) for scene in scenes]))
 
-    def learn(self, what: str, steps: int, loss: Loss, batch: int) -> None:
-        """Take `steps` AdamW steps of `batch` scenes: a short warm-up and a linear way down."""
-        optimizer = self._optimizer()
+    def learn(self, what: str, steps: int, loss: Loss, batch: int) -> float:
+        """Take `steps` AdamW steps of `batch` scenes: a short warm-up and a linear way down.
+
+        Returns:
+            The mean loss of the last `LAST` steps.
+        """
+        optimizer = torch.optim.AdamW(
+            self._model.parameters(),
+            lr=self._config.learning_rate,
+            betas=(0.9, 0.95),
+            weight_decay=0.01,
+            fused=True,
+        )
+        losses: deque[float] = deque(maxlen=LAST)
         with track(f"base model: {what}", steps) as progress:
             for step in range(steps):
-                value = self._step(optimizer, loss(batch), warm_up(step) * (1 - step / steps))
-                progress.advance(note=f"loss {value:.3f}")
+                rate = min((step + 1) / 20, 1.0) * (1 - step / steps)
+                optimizer.param_groups[0]["lr"] = self._config.learning_rate * rate
+                optimizer.zero_grad()
+                value = loss(batch)
+                value.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(self._model.parameters(), GRADIENT_NORM)
+                optimizer.step()
+                losses.append(value.item())
+                progress.advance(note=f"loss {losses[-1]:.3f}")
+        return sum(losses) / len(losses)
 
     def drill(self, what: str, loss: Loss) -> None:
-        """Learn at the full rate until the loss is low, and then for the way down.
+        """Learn in rounds, each as `learn` does, until the loss at the end of one is low.
 
         When a question of this kind is understood, within some thirty steps, hangs on chance.
 
         Raises:
-            TrainingError: The drill was not learnt in the steps that it may take.
+            TrainingError: The drill was not learnt in the rounds that it may take.
         """
-        config, optimizer = self._config, self._optimizer()
-        losses: deque[float] = deque(maxlen=DRILL_WINDOW)
-        with track(f"base model: {what}", None) as progress:
-            for step in range(config.drill_steps):
-                losses.append(self._step(optimizer, loss(config.drill_batch), warm_up(step)))
-                progress.advance(note=f"loss {losses[-1]:.3f}")
-                if len(losses) == DRILL_WINDOW and sum(losses) / DRILL_WINDOW < config.drill_loss:
-                    break
-            else:
-                raise TrainingError(
-                    f"The base model of world {config.seed} did not learn {what}: its loss is "
-                    f"{losses[-1]:.3f} after {config.drill_steps} steps. Take another world."
-                )
-            for step in range(config.drill_way_down):
-                rate = 1 - step / config.drill_way_down
-                self._step(optimizer, loss(config.drill_batch), rate)
-
-    def _optimizer(self) -> torch.optim.AdamW:
-        return torch.optim.AdamW(
-            self._model.parameters(), betas=(0.9, 0.95), weight_decay=0.01, fused=True
+        config = self._config
+        for place in range(1, config.drill_rounds + 1):
+            told = f"{what}, round {place}"
+            last = self.learn(told, config.drill_steps, loss, config.drill_batch)
+            if last < config.drill_loss:
+                return
+        raise TrainingError(
+            f"The base model of world {config.seed} did not learn {what}: its loss is {last:.3f} "
+            f"after {config.drill_rounds} rounds. Take another world."
         )
-
-    def _step(self, optimizer: torch.optim.AdamW, loss: Tensor, rate: float) -> float:
-        optimizer.param_groups[0]["lr"] = self._config.learning_rate * rate
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._model.parameters(), GRADIENT_NORM)
-        optimizer.step()
-        return loss.item()
 
     def patch_loss(self, count: int) -> Tensor:
         """Loss of the words of patches."""
