@@ -1,120 +1,66 @@
-"""Runs of every method and variant on the tiny world against the numbers in expected.csv.
+"""Runs on the tiny worlds against the committed comparison, which is of three of them.
 
-Those are the official numbers of the committed table, which every run here writes anew.
-
-On a CPU that adds in the order of the one that wrote them, the base model is the same to the last
-digit. There a new number must lie within the committed mean ± max(4 standard deviations over the
-seeds, a floor). Four, because the deviation of three seeds is itself uncertain by half; the floor
-is there for metrics on which three seeds happen to agree.
-
-On another CPU the base model, and with it the pairs, are drawn anew. There the base model's
-numbers, and what a method changes of them, may differ by what two draws differ by: 3 standard
-errors of the difference of two means over the benchmark's samples. That is much for a benchmark of
-60 questions, so a method must also do everywhere what it is for: cut the hallucinations of its own
-base model by a fifth at least, and keep most of the recall.
+On a shipped world a run gives the committed numbers, digit by digit, on any processor. A world that
+is built on the spot is another draw: there the base model must lie within the bounds that are
+stated in docs/tiny-world.md, and a method must do what it is for.
 """
 
 import csv
-import math
 import os
-import statistics
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
-from harness.registry import load_benchmark
-
 ROOT = Path(__file__).parents[2]
-EXPECTED = Path(__file__).with_name("expected.csv")
-BENCHMARKS = ("object_halbench", "amber", "mmhal", "llava_bench", "mm_vet")
+COMMITTED = ROOT / "results" / "tiny" / "comparison-tiny-worlds-0-1-2.csv"
 METHODS = (
     *(("dpo", ""), ("rlhf_v", ""), ("dama", "")),
     *(("rlhf_v", "released"), ("dama", "released")),
 )
-SEEDS = {"0", "1", "2"}
-DEVIATIONS = 4
-FLOOR = {"percent": 6.0, "points": 6.0, "score": 0.4}
-"""Smallest tolerance by unit of the metric."""
-DESCRIPTIONS = 150
-"""Samples of AMBER that its rates of hallucination are of; the others are yes-or-no questions."""
-DEVIATION = {"percent": 50.0, "points": 50.0, "score": 3.0}
-"""Most that the scores of single samples can deviate: half of the range of the unit."""
-ERRORS = 3
+WORLDS, SEEDS = ("0", "1", "2"), ("0", "1", "2")
 HALLUCINATION = ("object_halbench", "response_hallucination")
 RECALL = ("object_halbench", "recall")
+BOUNDS = {
+    HALLUCINATION: (35, 60),
+    RECALL: (70, 100),
+    ("amber", "existence/accuracy"): (75, 100),
+    ("amber", "attribute/accuracy"): (60, 100),
+}
+"""Of the base model of any world, in percent."""
 
-pytestmark = [pytest.mark.world, pytest.mark.processes, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.world, pytest.mark.processes, pytest.mark.timeout(3600)]
+
+Numbers = dict[tuple[str, str], float]
 
 
-def official(file):
-    """Method and variant -> (benchmark, metric) -> seed -> number."""
-    table = {}
+def official(file: Path) -> dict[tuple[str, str, str, str], Numbers]:
+    """Method, variant, world and seed -> benchmark and metric -> number."""
+    table: dict[tuple[str, str, str, str], Numbers] = {}
     with file.open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
-            if row.get("kind", "official") == "official":
-                numbers = table.setdefault((row["method"], row["variant"]), {})
-                seeds = numbers.setdefault((row["benchmark"], row["metric"]), {})
-                seeds[row["seed"]] = float(row["value"])
+            if row["kind"] == "official":
+                run = (row["method"], row["variant"], row["world"], row["seed"])
+                table.setdefault(run, {})[row["benchmark"], row["metric"]] = float(row["value"])
     return table
-
-
-def headline():
-    """(benchmark, metric) -> its unit, for all columns of the comparison."""
-    return {
-        (name, metric.name): metric.unit
-        for name in BENCHMARKS
-        for metric in load_benchmark(name).metrics
-        if metric.headline
-    }
-
-
-def tolerance(seeds, unit, samples, same_draw):
-    """Return how far a number may be from the mean over the committed seeds."""
-    if same_draw:
-        spread = statistics.stdev(seeds) if len(seeds) > 1 else 0.0
-        return max(DEVIATIONS * spread, FLOOR[unit])
-    return ERRORS * DEVIATION[unit] * math.sqrt(2 / samples)
-
-
-def far_off(found, expected, samples, same_draw):
-    """Describe each headline metric that lies outside its tolerance.
-
-    The committed numbers are those of one seed or several, the new ones of one.
-    """
-    for metric, unit in headline().items():
-        seeds = list(expected[metric].values())
-        mean = statistics.mean(seeds)
-        allowed = tolerance(seeds, unit, samples[metric[0]], same_draw)
-        (number,) = found[metric].values()
-        if not abs(number - mean) <= allowed:
-            yield f"{'/'.join(metric)}: {number:g}, expected {mean:.2f} ± {allowed:.2f}"
-
-
-def above(base, numbers):
-    """Return numbers less those of their base model."""
-    (seed,) = {seed for metric in headline() for seed in base[metric]}
-    return {
-        metric: {one: value - base[metric][seed] for one, value in numbers[metric].items()}
-        for metric in headline()
-    }
 
 
 @pytest.fixture(scope="module")
 def committed():
-    return official(EXPECTED)
+    return official(COMMITTED)
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    """One folder for all runs, so that the base model is evaluated once."""
+    """One folder for all runs, so that a base model is evaluated once."""
     return tmp_path_factory.mktemp("results")
 
 
-def reproduced(out, method, variant):
-    """Run one method with seed 0; return the file of all numbers of the comparison."""
-    arguments = ["--method", method, "--size", "tiny", "--out", str(out)]
+def reproduced(out, method, variant="", worlds="0"):
+    """Run one method with seed 0; return the numbers of its comparison."""
+    arguments = ["--method", method, "--worlds", worlds, "--out", str(out)]
     arguments += ["--variant", variant] if variant else []
     done = subprocess.run(
         [sys.executable, "-m", "harness", "reproduce", *arguments],
@@ -124,50 +70,47 @@ def reproduced(out, method, variant):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return out / "tables" / "comparison-tiny.csv"
+    name = "comparison-tiny" if worlds == "0" else f"comparison-tiny-worlds-{worlds}"
+    return official(out / "tables" / f"{name}.csv")
 
 
-def samples_of(file):
-    """Benchmark -> number of its samples."""
-    with file.open(encoding="utf-8") as lines:
-        samples = {row["benchmark"]: int(row["samples"]) for row in csv.DictReader(lines)}
-    return samples | {"amber": DESCRIPTIONS}
+def outside(base: Numbers):
+    """Describe the numbers of a base model that lie outside their bounds."""
+    for metric, (low, high) in BOUNDS.items():
+        if not low <= base[metric] <= high:
+            yield f"{'/'.join(metric)}: {base[metric]:g}, not from {low} to {high}"
 
 
 @pytest.mark.parametrize(("method", "variant"), METHODS)
 def test_a_new_run_gives_the_committed_numbers(out, committed, method, variant):
-    table = reproduced(out, method, variant)
-    found, samples = official(table), samples_of(table)
-    base, run = found["base", ""], found[method, variant]
-    base_then, runs_then = committed["base", ""], committed[method, variant]
-    same_draw = base == base_then
-    assert list(far_off(base, base_then, samples, same_draw)) == []
-    changed, changed_then = above(base, run), above(base_then, runs_then)
-    assert list(far_off(changed, changed_then, samples, same_draw)) == []
-    assert run[HALLUCINATION]["0"] <= 0.8 * base[HALLUCINATION]["0"]
-    assert run[RECALL]["0"] >= base[RECALL]["0"] - 10
+    found = reproduced(out, method, variant)
+    for run in (("base", "", "0", "0"), (method, variant, "0", "0")):
+        assert found[run] == committed[run]
 
 
-def test_the_committed_table_holds_all_methods_with_three_seeds(committed):
-    assert set(committed) == {("base", ""), *METHODS}
-    for name, numbers in committed.items():
-        assert headline().keys() <= numbers.keys()
-        wanted = {"0"} if name == ("base", "") else SEEDS
-        assert {frozenset(seeds) for seeds in numbers.values()} == {frozenset(wanted)}
+def test_a_world_built_on_the_spot_is_of_the_same_kind(out):
+    """Its base model within the bounds, and DPO cuts a fifth of what it hallucinates."""
+    found = reproduced(out, "dpo", worlds="3")
+    base, run = found["base", "", "3", "0"], found["dpo", "", "3", "0"]
+    assert list(outside(base)) == []
+    assert run[HALLUCINATION] <= 0.8 * base[HALLUCINATION]
+    assert run[RECALL] >= base[RECALL] - 10
 
 
-def mean(committed, method, metric):
-    return statistics.mean(committed[method, ""][metric].values())
+def test_the_committed_table_holds_all_methods_in_all_worlds(committed):
+    runs = {(*name, world, seed) for name in METHODS for world in WORLDS for seed in SEEDS}
+    assert set(committed) == runs | {("base", "", world, "0") for world in WORLDS}
 
 
-def test_the_base_model_hallucinates(committed):
-    """In at least 35 percent of its responses."""
-    assert mean(committed, "base", HALLUCINATION) >= 35
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_committed_base_models_see_and_hallucinate(committed, world):
+    assert list(outside(committed["base", "", world, "0"])) == []
 
 
 @pytest.mark.parametrize("method", ["dpo", "rlhf_v", "dama"])
-def test_a_method_cuts_hallucination_by_two_fifths_and_keeps_recall(committed, method):
-    """By 40 percent of the base model's rate, while recall falls by 5 points at most."""
-    before = mean(committed, "base", HALLUCINATION)
-    assert mean(committed, method, HALLUCINATION) <= 0.6 * before
-    assert mean(committed, method, RECALL) >= mean(committed, "base", RECALL) - 5
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_method_cuts_hallucination_by_a_fifth_and_keeps_recall(committed, method, world):
+    base = committed["base", "", world, "0"]
+    runs = [committed[method, "", world, seed] for seed in SEEDS]
+    assert fmean(run[HALLUCINATION] for run in runs) <= 0.8 * base[HALLUCINATION]
+    assert fmean(run[RECALL] for run in runs) >= base[RECALL] - 8
