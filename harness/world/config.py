@@ -10,7 +10,7 @@ class WorldConfig(BaseModel):
 
     seed: int = 0
     train_scenes: int = Field(default=4000, description="Scenes the models learn from.")
-    pair_scenes: int = Field(default=2400, description="Of these, scenes of preference pairs.")
+    pair_scenes: int = Field(default=1800, description="Of these, scenes of preference pairs.")
     held_out_scenes: int = Field(default=300, description="Scenes of the benchmarks.")
     held_out_digits: float = Field(default=0.25, description="Share of scans kept for these.")
     companion_share: float = Field(

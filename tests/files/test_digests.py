@@ -154,7 +154,7 @@ def test_folders_of_the_cache(tmp_path, model):
     assert reference.folder(tmp_path).name == "8f2189ab970dc846"
     features = VisionKey("m", "d", "pad", "float32", "cpu", "0")
     assert features.folder(tmp_path).name == "f0ec70348888c1f0"
-    assert digest(WorldConfig()) == "22724a8466fd"
+    assert digest(WorldConfig()) == "ff03dcf67343"
 
 
 def test_files_of_tokens(tmp_path, model, monkeypatch):
