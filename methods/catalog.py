@@ -13,5 +13,7 @@ BUILTIN: dict[str, str] = {
     "da_dpo": "methods.with_reference.da_dpo:METHOD",
     "mpo": "methods.with_reference.mpo:METHOD",
     "mm_dpo": "methods.with_reference.mm_dpo:METHOD",
+    "wpo": "methods.with_reference.wpo:METHOD",
+    "orpo": "methods.without_reference.orpo:METHOD",
     "simpo": "methods.without_reference.simpo:METHOD",
 }

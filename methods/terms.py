@@ -3,14 +3,29 @@
 from typing import Literal
 
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from methods.logps import sequence_sums
-from methods.types import PairBatch, ResponseLogps, StepContext
+from methods.types import MethodConfig, PairBatch, ResponseLogps, StepContext
 
 Average = Literal["global", "per_rank"]
 """A mean over all tokens or pairs, or the mean over ranks of their own means."""
+
+
+class AveragedConfig(MethodConfig):
+    """Hyper-parameters of a method with a mean that the released code takes rank by rank."""
+
+    average: Average = Field(
+        default="global",
+        description="Mean over all tokens (or kept pairs), or mean over ranks of their own means.",
+    )
+
+    @property
+    def per_device(self) -> bool:
+        """Whether every device averages its own share."""
+        return self.average == "per_rank"
 
 
 def log_ratios(response: ResponseLogps) -> Float[Tensor, " pairs"]:

@@ -9,25 +9,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from methods.selection import DrawingConfig, drawn_mask, too_small_to_draw
-from methods.terms import Average, kept_shares, log_ratios, reward_metrics
+from methods.terms import AveragedConfig, kept_shares, log_ratios, reward_metrics
 from methods.types import LossOutput, Method, PairBatch, StepContext
 
 
-class BetaDPOConfig(DrawingConfig):
+class BetaDPOConfig(DrawingConfig, AveragedConfig):
     """Hyper-parameters of beta-DPO."""
 
     beta: float = Field(default=0.1, gt=0, description="Beta of a batch at the running mean.")
     a: float = Field(default=0.6, ge=0, description="How much beta follows the reward gap.")
     momentum: float = Field(default=0.9, ge=0, le=1, description="Of running mean and deviation.")
     min_beta: float = Field(default=1e-3, ge=0, description="Lower bound of beta.")
-    average: Average = Field(
-        default="global", description="Mean over the kept pairs, or mean over ranks of their own."
-    )
-
-    @property
-    def per_device(self) -> bool:
-        """Whether every device averages its own share."""
-        return self.average == "per_rank"
 
 
 @dataclass(frozen=True)

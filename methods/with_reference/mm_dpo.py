@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from methods.logps import equal_shares
 from methods.selection import DrawingConfig, drawn_mask, too_small_to_draw
-from methods.terms import Average, chosen_nll, log_ratios, reward_metrics
+from methods.terms import AveragedConfig, chosen_nll, log_ratios, reward_metrics
 from methods.types import LossOutput, Method, NoState, PairBatch, StepContext
 
 
-class MMDPOConfig(DrawingConfig):
+class MMDPOConfig(DrawingConfig, AveragedConfig):
     """Hyper-parameters of MM-DPO; `beta_from` and `average` tell paper and released code apart."""
 
     beta: float = Field(default=0.1, gt=0, description="Strength of the pull to the reference.")
@@ -24,12 +24,6 @@ class MMDPOConfig(DrawingConfig):
         description="Beta of each pair by its margin_factor, or one by gaps drawn from the batch.",
     )
     min_beta: float = Field(default=1e-3, ge=0, description="Lower bound of beta.")
-    average: Average = Field(default="global", description="Scope of the mean over NLL tokens.")
-
-    @property
-    def per_device(self) -> bool:
-        """Whether every device averages its own tokens."""
-        return self.average == "per_rank"
 
 
 def growth(

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from methods.logps import equal_shares
-from methods.terms import Average, chosen_nll, log_ratios, reward_metrics
-from methods.types import LossOutput, Method, MethodConfig, PairBatch, StepContext
+from methods.terms import AveragedConfig, chosen_nll, log_ratios, reward_metrics
+from methods.types import LossOutput, Method, PairBatch, StepContext
 
 
-class MPOConfig(MethodConfig):
+class MPOConfig(AveragedConfig):
     """Hyper-parameters of MPO; `shift` is what InternVL has and TRL has dropped."""
 
     beta: float = Field(default=0.1, gt=0, description="Strength of the pull to the reference.")
@@ -24,12 +24,6 @@ class MPOConfig(MethodConfig):
     shift: Literal["running_mean", "none"] = Field(
         default="running_mean", description="Reward that counts as neither good nor bad."
     )
-    average: Average = Field(default="global", description="Scope of the mean over NLL tokens.")
-
-    @property
-    def per_device(self) -> bool:
-        """Whether every device averages its own tokens."""
-        return self.average == "per_rank"
 
 
 @dataclass(frozen=True)

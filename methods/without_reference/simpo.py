@@ -7,11 +7,11 @@ from pydantic import Field
 from torch import Tensor
 
 from methods.logps import equal_shares, sequence_means
-from methods.terms import Average, chosen_nll, reward_metrics, smoothed_loss
-from methods.types import LossOutput, Method, MethodConfig, NoState, PairBatch, StepContext
+from methods.terms import AveragedConfig, chosen_nll, reward_metrics, smoothed_loss
+from methods.types import LossOutput, Method, NoState, PairBatch, StepContext
 
 
-class SimPOConfig(MethodConfig):
+class SimPOConfig(AveragedConfig):
     """Hyper-parameters of SimPO; smoothing, hinge and NLL are the released code's alone."""
 
     beta: float = Field(default=2.0, gt=0, description="Scale of the average log-probabilities.")
@@ -25,7 +25,6 @@ class SimPOConfig(MethodConfig):
         default=0.0, ge=0, le=0.5, description="Share of labels taken to be wrong; not for hinge."
     )
     sft_weight: float = Field(default=0.0, ge=0, description="Weight of the chosen one's NLL.")
-    average: Average = Field(default="global", description="Scope of the mean over NLL tokens.")
 
     @property
     def per_device(self) -> bool:

@@ -1,6 +1,6 @@
 """Hold a method against a file of recorded cases: `python tests/parity/check.py METHOD FILE`.
 
-A file has the form of the records that `tests/parity/recorded_methods.py` reads: lists of cases
+A file has the form of the records that `tests/parity/recorded_kinds.py` reads: lists of cases
 with inputs and the outputs of a published implementation. What is printed first is the number of
 cases in which every number is equal, and the number of cases. The exit code is 1 if any differs.
 """
@@ -13,7 +13,9 @@ from pathlib import Path
 
 import torch
 from compare import Tolerance, Verdict
-from recorded_methods import KINDS
+from recorded_kinds import KINDS
+
+from methods.dama import SELECTIONS
 
 SHOWN = 5
 """Differences that are printed, and the cases that they are of."""
@@ -37,6 +39,7 @@ def checked(method, golden):
                 verdict.add(
                     recorded, ours, tolerance.float32 if single else tolerance.float64, where
                 )
+    SELECTIONS.pop("recorded", None)  # the rule that replayed recorded draws
     return verdicts, unread
 
 

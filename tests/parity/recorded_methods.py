@@ -6,7 +6,6 @@ in a function beside it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 import torch
 from compare import Between
@@ -35,6 +34,8 @@ class Adapter:
         config: More fields, from the inputs of a case.
         expected: What is compared, from what is recorded; as it is by default.
         state: The method's state before the step; the initial one by default.
+        extra: Names of the inputs that hold log-probabilities of further tokens, by mark.
+        statistics: Names of the inputs that hold statistics of the tokens.
     """
 
     settings: tuple[str, ...] = ("beta",)
@@ -43,6 +44,8 @@ class Adapter:
     config: Callable = lambda inputs: {}
     expected: Callable = lambda recorded: recorded
     state: Callable = lambda inputs: None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    statistics: Mapping[str, str] = field(default_factory=dict)
 
 
 def batch_of(adapter, inputs, needs_reference):
@@ -51,7 +54,11 @@ def batch_of(adapter, inputs, needs_reference):
     def response(side):
         policy, mask = _padded(inputs, "policy", side)
         reference = _padded(inputs, "reference", side)[0] if needs_reference else None
-        return Declared(policy.requires_grad_(), mask, reference, None)
+        policy, mask, marks = _with_marks(adapter.extra, inputs, side, policy, mask)
+        statistics = {
+            kind: _rows(inputs[f"{name}_{side}"])[0] for kind, name in adapter.statistics.items()
+        }
+        return Declared(policy.requires_grad_(), mask, reference, None, marks, statistics)
 
     return PairBatch(*map(response, SIDES), columns=adapter.columns(inputs))
 
@@ -62,12 +69,42 @@ def numbers(values):
 
 def _padded(inputs, model, side):
     rows = inputs.get(f"{model}_{side}") or [[x] for x in inputs[f"{model}_{side}_logps"]]
+    if isinstance(rows[0], float):  # a sum beside the policy's tokens
+        lengths = map(len, inputs[f"policy_{side}"])
+        rows = [[x] + [0.0] * (length - 1) for x, length in zip(rows, lengths, strict=True)]
+    return _rows(rows)
+
+
+def _rows(rows):
     values = numbers([[0.0] * max(map(len, rows)) for _ in rows])
     mask = torch.zeros(values.shape, dtype=torch.bool)
     for i, row in enumerate(rows):
         values[i, : len(row)] = numbers(row)
         mask[i, : len(row)] = True
     return values, mask
+
+
+def _with_marks(extra, inputs, side, policy, mask):
+    """Put the log-probabilities of further tokens behind those of the responses."""
+    marks = {}
+    if extra:
+        places = torch.arange(mask.shape[1])
+        marks["end"] = mask & (places == mask.sum(-1, keepdim=True) - 1)
+    for mark, name in extra.items():
+        rows = inputs[f"{name}_{side}"]
+        if mark == "end_again":  # there is none where a row fills its length
+            rows = [[x] if _has_room(inputs, side, i) else [] for i, x in enumerate(rows)]
+        more, there = _rows(rows)
+        policy = torch.cat([policy, more], dim=1)
+        marks = {k: torch.cat([v, there & False], dim=1) for k, v in marks.items()}
+        marks[mark] = torch.cat([mask & False, there], dim=1)
+        mask = torch.cat([mask, there & False], dim=1)
+    return policy, mask, marks
+
+
+def _has_room(inputs, side, i):
+    length = inputs["prompt_lengths"][i] + inputs[f"{side}_lengths"][i]
+    return length < inputs["padded_length"]
 
 
 def steps(name, adapter, case):
@@ -84,8 +121,14 @@ def steps(name, adapter, case):
             drawn = case.get("official", case)
             drawn = drawn.get(variant, {}) if variant else drawn
             values = {**{n: inputs[n] for n in adapter.settings}, **adapter.config(inputs)}
-            ours = run(name, adapter, inputs, {**values, **fields}, drawn.get("selected"))
+            ours = run(
+                name, adapter, inputs, {**values, **_chosen(fields, inputs)}, drawn.get("selected")
+            )
             yield f"{key} {variant}".strip(), adapter.expected(whole), ours
+
+
+def _chosen(fields, inputs):
+    return {name: of(inputs) if callable(of) else of for name, of in fields.items()}
 
 
 def run(name, adapter, inputs, values, selected=None, rank=None, state=None):
@@ -136,6 +179,12 @@ def names(batch, output, ranks=1):
     }
     if "losses/quality" in metrics:
         found["losses_bco_pair"] = metrics["losses/quality"].tolist()
+    if "log_odds" in metrics:
+        found |= _odds(total, preference, metrics["log_odds"])
+        found["metrics"]["log_odds_ratio"] = -preference.mean().item()
+        found["metrics"]["log_odds_chosen"] = metrics["log_odds"].mean().item()
+    if "weight" in metrics:
+        found["weight"] = found["trl_weight"] = metrics["weight"].tolist()
     if "clip_weight" in metrics:
         found["clip_weight"] = metrics["clip_weight"].tolist()
         found["metrics"]["clip_weight/delta"] = metrics["clip_weight"].mean().item()
@@ -154,8 +203,20 @@ def names(batch, output, ranks=1):
         for name in ("policy", "per_token", "tokens"):
             found[f"grad_{name}_{side}"] = rows
         found[f"grad_first_and_last_token_{side}"] = [[row[0], row[-1]] for row in rows]
+        found[f"grad_token_{side}_first"] = [row[0] for row in rows]
         found[f"grad_sum_{side}"] = sum(map(sum, rows))
     return found
+
+
+def _odds(total, preference, log_odds):
+    return {
+        "loss_bfloat16": total.bfloat16().item(),
+        "log_odds": log_odds.tolist(),
+        "logged": {
+            "Log Odds Ratio": -preference.mean().item(),
+            "Log Odds": log_odds.mean().item(),
+        },
+    }
 
 
 def _accurate(chosen, rejected):
@@ -187,6 +248,12 @@ def of_parts(recorded):
     return expected
 
 
+def of_weights(recorded):
+    """TRL's weight stands beside both codes."""
+    others = () if "grad_token_chosen_first" in recorded else ("trl_weight",)
+    return {name: value for name, value in recorded.items() if name not in others}
+
+
 def beta_dpo_state(inputs):
     return BetaDPOState(*(numbers(inputs[f"running_{of}_before"]) for of in ("mean", "std")))
 
@@ -201,59 +268,7 @@ def difference(first, second):
     return lambda inputs: {"clip_gap": numbers(inputs[first]) - numbers(inputs[second])}
 
 
-@dataclass
-class OneOf(Rank):
-    """A rank of several, which hold so many pairs together."""
-
-    pairs: int = 0
-
-
-def mpo_sequence(case):
-    """Steps of one rank of several, of which the others' mean rewards are recorded."""
-    settings = case["inputs"]
-    for key in ("official", "official_float64"):
-        state = None
-        for i, step in enumerate(case["steps"]):
-            inputs = step["inputs"]
-            others = numbers(inputs["mean_reward_of_other_ranks"])
-            pairs = len(inputs["policy_chosen"])
-            everyone = partial(_with_others, others.repeat_interleave(pairs))
-            rank = OneOf(0, everyone, pairs=pairs * settings["world_size"])
-            values = {"beta": settings["beta"], "average": "per_rank", **mpo_config(settings)}
-            ours = run("mpo", ADAPTERS["mpo"], inputs, values, rank=rank, state=state)
-            state = ours["state"]
-            yield f"{key} step {i}", step[key], ours
-
-
-def _with_others(others, values):
-    return torch.cat([values.detach(), others])
-
-
-def mm_dpo_ranks(case):
-    """One pair per rank; the gaps of all of them are gathered."""
-    inputs, official = case["inputs"], case["official"]
-    sums = {name: values for name, values in inputs.items() if name.endswith("_logps")}
-    gaps = numbers(
-        [
-            (pc - pr) - (rc - rr)
-            for pc, pr, rc, rr in zip(
-                *(sums[f"{m}_{s}_logps"] for m in ("policy", "reference") for s in SIDES),
-                strict=True,
-            )
-        ]
-    )
-    values = {"beta": inputs["beta"], "margin_weight": inputs["ls_factor_weight"], "gamma": 0.0}
-    values |= {"beta_from": "drawn_gaps", "average": "per_rank"}
-    losses, held = [], inputs["pairs_per_rank"]
-    for number in range(inputs["world_size"]):
-        own = {n: v[number * held : (number + 1) * held] for n, v in sums.items()}
-        rank = OneOf(number, lambda _: gaps, pairs=len(gaps))
-        ours = run("mm_dpo", ADAPTERS["mm_dpo"], own, values, official["selected"], rank)
-        losses.append(ours["losses"])
-    found = {"losses_by_rank": losses, "beta_used": ours["beta_used"]}
-    yield "official", of_parts(official), found
-
-
+NLL_OF = ("prompt_and_response", "response")
 MPO_WEIGHTS = ("preference_weight", "quality_weight", "generation_weight")
 
 
@@ -300,11 +315,21 @@ ADAPTERS = {
         columns=lambda inputs: {"margin_factor": numbers(inputs.get("ls_factor", []))},
         expected=of_parts,
     ),
+    "orpo": Adapter(
+        config=lambda inputs: {"average": "per_rank"},
+        variants={
+            "trl": {},
+            "xfactlab": {
+                "end_token": "twice_in_odds",
+                "nll_of": lambda inputs: NLL_OF[inputs["disable_prompt_loss"]],
+            },
+        },
+        extra={"end_again": "extra", "prompt": "prompt"},
+    ),
+    "wpo": Adapter(
+        variants={"wpo": {"clamp": True}, "trl": {"clamp": False}},
+        statistics={"log_sum_p2": "log_sum_squared_probs"},
+        expected=of_weights,
+    ),
     "mpo": Adapter(config=lambda inputs: {**mpo_config(inputs), "shift": "none"}),
 }
-
-KINDS = {
-    ("mpo", "sequence_cases"): mpo_sequence,
-    ("mm_dpo", "rank_cases"): mm_dpo_ranks,
-} | {(name, "cases"): partial(steps, name, adapter) for name, adapter in ADAPTERS.items()}
-"""What reads the cases of a list of a record, by method and name of the list."""

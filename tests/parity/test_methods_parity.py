@@ -13,7 +13,7 @@ def printed(capsys, method, file):
     return code, capsys.readouterr().out.splitlines()
 
 
-@pytest.mark.parametrize("method", ADAPTERS)
+@pytest.mark.parametrize("method", [*ADAPTERS, "dama", "rlhf_v"])
 def test_every_recorded_case_is_equal(capsys, method):
     code, lines = printed(capsys, method, DATA / f"{method}.json")
     equal, total = lines[0].split("/")
