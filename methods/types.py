@@ -5,8 +5,8 @@ in nats; a column is a number per pair that is computed before training.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -47,9 +47,18 @@ Config = TypeVar("Config", bound=MethodConfig)
 State = TypeVar("State")
 
 
+Mark = Literal["prompt", "end", "end_again"]
+"""Tokens that a loss tells apart: the prompt's that are text, but for its first one; the end of a
+response, where it was not cut off; and the end token once more, behind that end."""
+
+Statistic = Literal["log_sum_p2"]
+"""What the policy's distribution over all words says at a token, without gradient: the logarithm of
+the sum of squared probabilities, which is that of the probability expected of a drawn word."""
+
+
 @dataclass(frozen=True)
 class ResponseLogps:
-    """Per-token log-probabilities of one response per pair, in nats, zero outside `mask`."""
+    """Per-token log-probabilities of one response per pair, in nats, zero outside its masks."""
 
     policy: Float[Tensor, "pairs tokens"]
     reference: Float[Tensor, "pairs tokens"]
@@ -60,6 +69,13 @@ class ResponseLogps:
 
     Cannot be read by a method that declares no `segments`.
     """
+    marks: Mapping[Mark, Bool[Tensor, "pairs tokens"]] = field(default_factory=dict)
+    """Where the tokens stand that the method's `marks` name; prompt and end_again outside `mask`.
+
+    Cannot be read by a method that declares none.
+    """
+    statistics: Mapping[Statistic, Float[Tensor, "pairs tokens"]] = field(default_factory=dict)
+    """Zero where `policy` is; cannot be read by a method that declares none."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +143,11 @@ def unsegmented(config: MethodConfig) -> None:
     """Ask for no changed tokens: what most methods do."""
 
 
+def no_marks(config: MethodConfig) -> frozenset[Mark]:
+    """Ask for the responses alone: what most methods do."""
+    return frozenset()
+
+
 def any_batch(config: MethodConfig, pairs: int) -> None:
     """Accept batches of every size: what most methods do."""
 
@@ -149,5 +170,12 @@ class Method(Generic[Config, State]):
     """Whether the loss reads `ResponseLogps.reference`."""
     segments: Callable[[Config], Segments | None] = unsegmented
     """What `ResponseLogps.changed` marks; None where the loss does not read it."""
+    marks: Callable[[Config], frozenset[Mark]] = no_marks
+    """Further tokens in `ResponseLogps.policy`, each kind under its name in `ResponseLogps.marks`.
+
+    The reference has no values at those outside `mask`.
+    """
+    statistics: frozenset[Statistic] = frozenset()
+    """What is computed of the policy's distributions, beside the log-probabilities."""
     batch_problem: Callable[[Config, int], str | None] = any_batch
     """Say why batches of this many pairs over all ranks cannot be trained on, or None."""

@@ -53,6 +53,7 @@ from harness.training.step.protocols import Engine, Processes
 from harness.training.step.schedule import DataOrder, LearningRate
 from harness.training.step.wide_products import wide_products
 from harness.training.watch import Watch
+from methods.types import Mark, Statistic
 
 
 class Worker:
@@ -139,7 +140,12 @@ class Worker:
             reference=reference,
             batches=Batches(
                 order=self.order,
-                collate=self._collator(changed_by(segments, image_id), vision),
+                collate=self._collator(
+                    changed_by(segments, image_id),
+                    vision,
+                    self.method.marks(self.config),
+                    self.method.statistics,
+                ),
                 size=lambda row: self.pairs[row].positions,
                 pairs_per_pass=training.pairs_per_pass,
                 tokens_per_pass=training.tokens_per_pass,
@@ -204,7 +210,13 @@ class Worker:
         note_session(self.run, self.spec.training, self.processes, used, layers, self.source)
         return policy
 
-    def _collator(self, changed: Any, vision: VisionCache) -> Collator:
+    def _collator(
+        self,
+        changed: Any,
+        vision: VisionCache,
+        marks: frozenset[Mark] = frozenset(),
+        statistics: frozenset[Statistic] = frozenset(),
+    ) -> Collator:
         columns = ensure_columns(
             self.preferences, self.method.columns, self.spec.data.hardness, cache_dir()
         )
@@ -215,6 +227,8 @@ class Worker:
             columns=read_columns(columns, self.method.columns) if columns else {},
             image_id=int(self.base.processor.image_token_id),
             kept=vision.keeps,
+            marks=marks,
+            statistics=statistics,
         )
 
 

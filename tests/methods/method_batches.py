@@ -41,6 +41,25 @@ def sums(
     )
 
 
+def marked(one):
+    """With the end once more and a token of the prompt behind each response, and a statistic."""
+    count = one.mask.sum(-1, keepdim=True)
+    end = one.mask & (one.mask.cumsum(-1) == count)
+    none = torch.zeros(len(end), 2, dtype=torch.bool)
+    places = torch.arange(end.shape[1] + 2)
+
+    def wider(values):
+        return torch.cat([values, none.to(values.dtype)], dim=1)
+
+    marks = {
+        "end": wider(end),
+        "end_again": (places == end.shape[1]).expand(len(end), -1),
+        "prompt": (places == end.shape[1] + 1).expand(len(end), -1),
+    }
+    fields = map(wider, (one.policy, one.reference, one.mask, one.changed))
+    return ResponseLogps(*fields, marks, {"log_sum_p2": wider(one.reference / 2)})
+
+
 @st.composite
 def pair_batches(draw, min_pairs=1, max_pairs=8, dtype=torch.float64):
     pairs = draw(st.integers(min_pairs, max_pairs))
@@ -52,11 +71,12 @@ def pair_batches(draw, min_pairs=1, max_pairs=8, dtype=torch.float64):
 
     def side():
         mask = [[True, *row[1:]] for row in grid(st.booleans())]
-        return response(grid(LOGP), grid(LOGP), mask, grid(st.booleans()), dtype=dtype)
+        return marked(response(grid(LOGP), grid(LOGP), mask, grid(st.booleans()), dtype=dtype))
 
     clip = draw(st.lists(st.floats(-2, 2), min_size=pairs, max_size=pairs))
     clip_gap = torch.tensor(clip, dtype=dtype)
     columns = {"clip_gap": clip_gap, "clip_gap_mean": clip_gap.mean().expand(pairs)}
+    columns["margin_factor"] = clip_gap.sigmoid()
     return PairBatch(side(), side(), columns)
 
 
@@ -69,7 +89,12 @@ def rows(batch, index):
 
     def of(one):
         return ResponseLogps(
-            one.policy[index], one.reference[index], one.mask[index], one.changed[index]
+            one.policy[index],
+            one.reference[index],
+            one.mask[index],
+            one.changed[index],
+            {name: mark[index] for name, mark in one.marks.items()},
+            {name: values[index] for name, values in one.statistics.items()},
         )
 
     columns = {name: values[index] for name, values in batch.columns.items()}

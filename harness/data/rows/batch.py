@@ -1,7 +1,8 @@
 """Pairs as token ids: one by one, and as a rank's share of one batch."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from harness.data.images import ImageRef
 from harness.data.rows.packing import PackedRow
 from harness.data.templates import Template
 from harness.errors import ConfigError, DataError
+from methods.types import Mark, Statistic
 
 if TYPE_CHECKING:
     from harness.data.pairs.preferences import PreferencePair
@@ -54,7 +56,14 @@ class ResponseMasks:
     mask: Bool[Tensor, "pairs tokens"]
     changed: Bool[Tensor, "pairs tokens"]
     places: Int[Tensor, "pairs tokens"]
-    """Where a token's log-probability stands among those of the packed row; 0 outside the mask."""
+    """Where a token's log-probability stands among those of the packed row; 0 outside the masks."""
+    marks: Mapping[Mark, Bool[Tensor, "pairs tokens"]] = field(default_factory=dict)
+    """What else a method asked for, see `methods.types.Mark`."""
+
+    @property
+    def scored(self) -> Bool[Tensor, "pairs tokens"]:
+        """Where there is a log-probability."""
+        return reduce(torch.logical_or, self.marks.values(), self.mask)
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,8 @@ class PairTokens:
     chosen: ResponseMasks
     rejected: ResponseMasks
     columns: Mapping[str, Float[Tensor, " pairs"]]
+    statistics: frozenset[Statistic] = frozenset()
+    """What is asked of the distributions over all words."""
 
     def to(self, device: torch.device) -> "PairTokens":
         """Return the same batch on a device, without waiting for what that has still to do."""
@@ -92,6 +103,7 @@ def _moved(masks: ResponseMasks, device: torch.device) -> ResponseMasks:
         mask=masks.mask.to(device, non_blocking=True),
         changed=masks.changed.to(device, non_blocking=True),
         places=masks.places.to(device, non_blocking=True),
+        marks={name: one.to(device, non_blocking=True) for name, one in masks.marks.items()},
     )
 
 

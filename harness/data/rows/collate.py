@@ -14,7 +14,7 @@ from harness.data.rows.batch import PairTokens, ResponseMasks, TokenizedPair
 from harness.data.rows.packing import pack
 from harness.data.transforms import ImageTransform
 from methods.segments import changed_in_batch
-from methods.types import Segments
+from methods.types import Mark, Segments, Statistic
 
 if TYPE_CHECKING:
     from harness.data.pairs.preferences import Preferences
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Changed = tuple[Tensor, Tensor]
 """Masks over the response tokens of the chosen and of the rejected response."""
 
+_SIDES = ("chosen", "rejected")
 _KEPT_PAIRS = 32_768
 """Pairs whose segments are remembered, about a kilobyte each."""
 
@@ -110,10 +111,14 @@ class Collator:
         columns: Mapping[str, Float[Tensor, " all_rows"]],
         image_id: int,
         kept: Callable[[ImageRef], bool] = lambda image: False,
+        marks: frozenset[Mark] = frozenset(),
+        statistics: frozenset[Statistic] = frozenset(),
     ) -> None:
         """Say where the parts of a batch come from.
 
-        `kept` tells whether the features of an image are stored, so that it need not be decoded.
+        `kept` tells whether the features of an image are stored, so that it need not be decoded;
+        `marks` are the tokens that get a log-probability, or are told apart, besides responses, and
+        `statistics` what the head computes beside log-probabilities.
         """
         self._pairs = pairs
         self._image_id = image_id
@@ -121,6 +126,8 @@ class Collator:
         self._changed = changed
         self._kept = kept
         self._columns = columns
+        self._marks = marks
+        self._statistics = statistics
 
     def __call__(self, rows: Sequence[int]) -> PairTokens:
         """Return the batch of these rows, in this order."""
@@ -128,14 +135,14 @@ class Collator:
         images = distinct_images(pairs)
         numbers = {key: number for number, key in enumerate(images)}
         prompts = [self._with_slots(pair, numbers) for pair in pairs]
-        responses = [*(pair.chosen for pair in pairs), *(pair.rejected for pair in pairs)]
-        packed, places = pack(
-            [
-                prompt + response.tolist()
-                for prompt, response in zip(prompts * 2, responses, strict=True)
-            ],
-            [len(prompt) for prompt in prompts] * 2,
-        )
+        responses = [self._scored(pair, getattr(pair, side)) for side in _SIDES for pair in pairs]
+        sequences = [
+            prompt + response for prompt, response in zip(prompts * 2, responses, strict=True)
+        ]
+        starts = [len(prompt) for prompt in prompts] * 2
+        if "prompt" in self._marks:
+            sequences, starts = sequences + prompts, starts + [1] * len(prompts)
+        packed, places = pack(sequences, starts)
         chosen, rejected = self._masks(pairs, places)
         picked = torch.tensor(rows)
         return PairTokens(
@@ -146,6 +153,7 @@ class Collator:
             chosen=chosen,
             rejected=rejected,
             columns={name: values[picked] for name, values in self._columns.items()},
+            statistics=self._statistics,
         )
 
     def _with_slots(self, pair: TokenizedPair, numbers: Mapping[str, int]) -> list[int]:
@@ -160,23 +168,50 @@ class Collator:
         found = [self._images.tensor(image) for image in images if not self._kept(image)]
         return torch.stack(found) if found else torch.zeros(0, 3, 0, 0)
 
+    def _scored(self, pair: TokenizedPair, response: Tensor) -> list[int]:
+        """Return the tokens behind the prompt that get a log-probability."""
+        ids: list[int] = response.tolist()
+        return [*ids, ids[-1]] if "end_again" in self._marks and _ended(pair, response) else ids
+
     def _masks(
         self, pairs: Sequence[TokenizedPair], places: Sequence[Tensor]
     ) -> tuple[ResponseMasks, ResponseMasks]:
-        width = max(max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
+        """Say where the response stands, which comes first in a row, and then what is marked."""
+        count = len(pairs)
         changed = [self._changed(pair) for pair in pairs]
-        lengths = [(len(pair.chosen), len(pair.rejected)) for pair in pairs]
+        behind = places[2 * count :] or [torch.zeros(0, dtype=torch.long)] * count
+        width = max(len(places[i]) + len(behind[i % count]) for i in range(2 * count))
         sides = []
-        for side in (0, 1):
-            mask = torch.zeros(len(pairs), width, dtype=torch.bool)
-            marked = torch.zeros(len(pairs), width, dtype=torch.bool)
-            found = torch.zeros(len(pairs), width, dtype=torch.long)
-            for i, length in enumerate(lengths):
-                mask[i, : length[side]] = True
-                marked[i, : length[side]] = changed[i][side]
-                found[i, : length[side]] = places[side * len(pairs) + i]
-            sides.append(ResponseMasks(mask=mask, changed=marked, places=found))
+        for side, name in enumerate(_SIDES):
+            empty = torch.zeros(count, width, dtype=torch.bool)
+            mask, marked = empty.clone(), empty.clone()
+            marks = {mark: empty.clone() for mark in sorted(self._marks)}
+            found = torch.zeros(count, width, dtype=torch.long)
+            for i, pair in enumerate(pairs):
+                response, own = getattr(pair, name), places[side * count + i]
+                mask[i, : len(response)] = True
+                marked[i, : len(response)] = changed[i][side]
+                for mark, there in _marked(pair, response, len(own), len(behind[i])).items():
+                    if mark in marks:
+                        marks[mark][i, there] = True
+                found[i, : len(own) + len(behind[i])] = torch.cat([own, behind[i]])
+            sides.append(ResponseMasks(mask=mask, changed=marked, places=found, marks=marks))
         return sides[0], sides[1]
+
+
+def _ended(pair: TokenizedPair, response: Tensor) -> bool:
+    """Say whether a response has its end token; of a pair that was cut, the longest has not."""
+    return not pair.cut or len(response) < max(len(pair.chosen), len(pair.rejected))
+
+
+def _marked(pair: TokenizedPair, response: Tensor, scored: int, prompt: int) -> dict[Mark, slice]:
+    """Return where in a row of log-probabilities each kind of token stands."""
+    length = len(response)
+    return {
+        "end": slice(length - 1, length if _ended(pair, response) else length - 1),
+        "end_again": slice(length, scored),
+        "prompt": slice(scored, scored + prompt),
+    }
 
 
 def distinct_images(pairs: Iterable[TokenizedPair]) -> dict[str, ImageRef]:

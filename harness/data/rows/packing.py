@@ -79,13 +79,14 @@ def pack(
 
     Returns:
         The row, and for each sequence the indices of its response tokens among the row's `logps`.
+        Image features in it are no tokens that are predicted.
     """
     tree = _Tree([list(sequence[:-1]) for sequence in sequences])
     predicted: dict[tuple[int, int], int] = {}
     found = []
     for sequence, start, places in zip(sequences, starts, tree.places, strict=True):
         steps = zip(places[start - 1 :], sequence[start:], strict=True)
-        found.append([predicted.setdefault(step, len(predicted)) for step in steps])
+        found.append([predicted.setdefault(step, len(predicted)) for step in steps if step[1] >= 0])
     ids = torch.tensor(tree.ids)
     predicting = [place for place, _ in predicted]
     segments, needed = _with_needed(_segments(tree), predicting)

@@ -81,7 +81,8 @@ class ReferenceLogps:
 
     def of(self, rows: Sequence[int], width: int) -> TokenLogps:
         """Return both responses of these rows, padded with zeros to `width` tokens."""
-        return TokenLogps(*(self._padded(side, rows, width) for side in _SIDES))
+        chosen, rejected = (self._padded(side, rows, width) for side in _SIDES)
+        return TokenLogps(chosen, rejected)
 
     def _padded(self, side: str, rows: Sequence[int], width: int) -> Float[Tensor, "pairs tokens"]:
         values = torch.zeros(len(rows), width)

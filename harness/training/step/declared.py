@@ -1,17 +1,24 @@
 """The batch of a method, in which nothing can be read that the method did not ask for."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor
 
 from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.training.step.passes import Share
 from harness.training.step.policy import TokenLogps
-from methods.types import PairBatch, ResponseLogps
+from methods.types import Mark, PairBatch, ResponseLogps, Statistic
 
 _UNASKED = {
     "reference": "the method declares needs_reference=False, so no reference is computed; leave "
     "needs_reference out of its Method, or do not read it",
     "changed": "the method declares no segments for this configuration, so no changed tokens are "
     "looked for; give its Method `segments`, or do not read it",
+    "marks": "the method declares no marks for this configuration, so no tokens but those of the "
+    "responses are scored; give its Method `marks`, or do not read it",
+    "statistics": "the method declares no statistics, so none is computed; give its Method "
+    "`statistics`, or do not read it",
 }
 
 
@@ -23,14 +30,21 @@ class Declared(ResponseLogps):
     """
 
     def __init__(
-        self, policy: Tensor, mask: Tensor, reference: Tensor | None, changed: Tensor | None
+        self,
+        policy: Tensor,
+        mask: Tensor,
+        reference: Tensor | None,
+        changed: Tensor | None,
+        marks: Mapping[Mark, Tensor] | None = None,
+        statistics: Mapping[Statistic, Tensor] | None = None,
     ) -> None:
-        given = {"policy": policy, "reference": reference, "mask": mask, "changed": changed}
+        given: dict[str, Any] = {"policy": policy, "reference": reference, "mask": mask}
+        given |= {"changed": changed, "marks": marks, "statistics": statistics}
         for name, values in given.items():
             if values is not None:
                 object.__setattr__(self, name, values)
 
-    def __getattr__(self, name: str) -> Tensor:
+    def __getattr__(self, name: str) -> Any:
         """Say why a part is absent; Python asks here only for what is not there."""
         raise AttributeError(f"`{name}`: {_UNASKED.get(name, 'ResponseLogps has no such field')}")
 
@@ -55,11 +69,23 @@ def pair_batch(
         segmented: Whether the changed tokens were looked for.
     """
 
-    def response(masks: ResponseMasks, ours: Tensor, theirs: Tensor | None) -> ResponseLogps:
-        return Declared(ours, masks.mask, theirs, masks.changed if segmented else None)
+    def response(
+        masks: ResponseMasks, ours: Tensor, theirs: Tensor | None, squares: Tensor | None
+    ) -> ResponseLogps:
+        return Declared(
+            ours,
+            masks.mask,
+            theirs,
+            masks.changed if segmented else None,
+            masks.marks or None,
+            None if squares is None else {"log_sum_p2": squares},
+        )
 
+    squares = policy.statistics or (None, None)
     return PairBatch(
-        chosen=response(tokens.chosen, policy.chosen, reference and reference.chosen),
-        rejected=response(tokens.rejected, policy.rejected, reference and reference.rejected),
+        chosen=response(tokens.chosen, policy.chosen, reference and reference.chosen, squares[0]),
+        rejected=response(
+            tokens.rejected, policy.rejected, reference and reference.rejected, squares[1]
+        ),
         columns=tokens.columns,
     )

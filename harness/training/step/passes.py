@@ -71,7 +71,9 @@ class Passes:
         with torch.no_grad():
             parts = [self._run(i) for i in range(len(self._passes))]
         self._logps = TokenLogps(
-            *(_joined([part[side] for part in parts]).requires_grad_() for side in (0, 1))
+            _joined([part.chosen for part in parts]).requires_grad_(),
+            _joined([part.rejected for part in parts]).requires_grad_(),
+            tuple(map(_joined, zip(*(part.statistics for part in parts), strict=True))),
         )
         return self._logps
 
@@ -80,7 +82,7 @@ class Passes:
         if self._logps is None:
             self._engine.backward(loss, last=True)
             return
-        slopes = torch.autograd.grad(loss, self._logps)
+        slopes = torch.autograd.grad(loss, self._logps[:2])
         first = 0
         for i, tokens in enumerate(self._passes):
             logps = self._run(i)
@@ -88,7 +90,7 @@ class Passes:
             width = logps.chosen.shape[1]
             carried = [
                 (values * slope[pairs, :width]).sum()
-                for values, slope in zip(logps, slopes, strict=True)
+                for values, slope in zip(logps[:2], slopes, strict=True)
             ]
             self._engine.backward(carried[0] + carried[1], last=i + 1 == len(self._passes))
 
@@ -153,4 +155,5 @@ def _joined_masks(parts: Sequence[ResponseMasks]) -> ResponseMasks:
         mask=_joined([part.mask for part in parts]),
         changed=_joined([part.changed for part in parts]),
         places=_joined([part.places for part in parts]),
+        marks={name: _joined([part.marks[name] for part in parts]) for name in parts[0].marks},
     )

@@ -16,6 +16,8 @@ from harness.training.kernels.choose import EVERYWHERE, Kernels, fuse
 from harness.training.step.last_layer import shorten_last_layer
 
 _HEAD_ROWS = 2048
+_STATISTICS_ROWS = 128
+"""Tokens whose distributions over all words exist once more while their statistics are taken."""
 
 
 class TokenLogps(NamedTuple):
@@ -23,6 +25,8 @@ class TokenLogps(NamedTuple):
 
     chosen: Float[Tensor, "pairs tokens"]
     rejected: Float[Tensor, "pairs tokens"]
+    statistics: tuple[Tensor, ...] = ()
+    """log_sum_p2 of both sides where it is asked for, without gradient."""
 
 
 class VisionTower:
@@ -51,24 +55,31 @@ class LogpsHead(nn.Module):
         self.weight = linear.weight
 
     def forward(
-        self, hidden: Float[Tensor, "tokens d"], targets: Float[Tensor, " tokens"]
-    ) -> Float[Tensor, " tokens"]:
-        """Return log-probabilities, at least in float32.
+        self,
+        hidden: Float[Tensor, "tokens d"],
+        targets: Float[Tensor, " tokens"],
+        squares: bool = False,
+    ) -> Float[Tensor, "tokens ..."]:
+        """Return log-probabilities, at least in float32; with `squares`, log_sum_p2 beside each.
 
         The logits are float32 also in bfloat16 runs: their rounding alone would be as large as
         early reward gaps. They exist for one chunk of tokens at a time.
         """
         if hidden.shape[0] <= _HEAD_ROWS:
-            return self._logps(hidden, targets)
+            return self._logps(hidden, targets, squares)
         chunks = zip(torch.split(hidden, _HEAD_ROWS), torch.split(targets, _HEAD_ROWS), strict=True)
         return torch.cat(
-            [checkpoint(self._logps, rows, ids, use_reentrant=False) for rows, ids in chunks]
+            [
+                checkpoint(self._logps, rows, ids, squares, use_reentrant=False)
+                for rows, ids in chunks
+            ]
         )
 
-    def _logps(self, hidden: Tensor, targets: Tensor) -> Tensor:
+    def _logps(self, hidden: Tensor, targets: Tensor, squares: bool) -> Tensor:
         wide = torch.promote_types(hidden.dtype, torch.float32)
         logits = F.linear(hidden.to(wide), self.weight.to(wide))
-        return -F.cross_entropy(logits, targets, reduction="none")
+        logps = -F.cross_entropy(logits, targets, reduction="none")
+        return torch.stack([logps, _log_sum_p2(logits)], dim=-1) if squares else logps
 
 
 class Policy(nn.Module):
@@ -102,8 +113,11 @@ class Policy(nn.Module):
             use_cache=False,
             packed_row=row,
         ).last_hidden_state[0]
-        logps = self.head(hidden.index_select(0, row.needed_places), row.targets)
-        return TokenLogps(_placed(logps, batch.chosen), _placed(logps, batch.rejected))
+        squares = "log_sum_p2" in batch.statistics
+        found = self.head(hidden.index_select(0, row.needed_places), row.targets, squares)
+        sides, logps = (batch.chosen, batch.rejected), found[:, 0] if squares else found
+        statistics = tuple(_placed(found[:, 1].detach(), side) for side in sides if squares)
+        return TokenLogps(_placed(logps, sides[0]), _placed(logps, sides[1]), statistics)
 
     def _embedded(self, row: PackedRow, features: Tensor) -> Float[Tensor, "positions d"]:
         embedded = self.language_model.embed_tokens(row.input_ids.clamp(min=0))
@@ -117,6 +131,12 @@ class Policy(nn.Module):
         return whole
 
 
+@torch.no_grad()
+def _log_sum_p2(logits: Float[Tensor, "tokens words"]) -> Float[Tensor, " tokens"]:
+    parts = torch.split(logits, _STATISTICS_ROWS)
+    return torch.cat([(2 * part.log_softmax(dim=-1)).logsumexp(dim=-1) for part in parts])
+
+
 def _placed(logps: Tensor, side: ResponseMasks) -> Float[Tensor, "pairs tokens"]:
     found = logps.index_select(0, side.places.flatten()).view(side.places.shape)
-    return torch.where(side.mask, found, 0.0)
+    return torch.where(side.scored, found, 0.0)

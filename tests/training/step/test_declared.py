@@ -64,6 +64,16 @@ def test_without_segments_there_are_no_changed_tokens_to_read(read, tmp_path):
         seen(tmp_path, read)
 
 
+def test_without_marks_there_are_none_to_read(tmp_path):
+    with pytest.raises(TrainingError, match="`marks`: the method declares no marks"):
+        seen(tmp_path, lambda batch: batch.chosen.marks["prompt"], segments=segments)
+
+
+def test_without_statistics_there_are_none_to_read(tmp_path):
+    with pytest.raises(TrainingError, match="`statistics`: the method declares no statistics"):
+        seen(tmp_path, lambda batch: batch.chosen.statistics["log_sum_p2"], segments=segments)
+
+
 def test_what_is_declared_is_there(tmp_path):
     batch = seen(tmp_path, lambda batch: batch, segments=segments)
     assert batch.chosen.reference.shape == batch.chosen.changed.shape == batch.chosen.policy.shape
