@@ -7,10 +7,17 @@ from typing import Any
 from benchmarks.types import Benchmark
 from harness.reporting.compare import Comparison, RunResult, compare
 from harness.reporting.folder import put, write_index
+from harness.reporting.over_items.differences import (
+    NOTHING,
+    OverItems,
+    over_items,
+    with_intervals,
+)
 from harness.reporting.words import escaped
+from harness.reporting.writers.differences import differences_section
 from harness.reporting.writers.markdown import legend, runs_table, settings, unreadable_replies
 from harness.reporting.writers.provenance import provenance_section
-from harness.reporting.writers.records import csv_text, run_records
+from harness.reporting.writers.records import csv_text, difference_record, run_records
 
 Changes = Mapping[str, Sequence[str]]
 """By label of a row: what it has other than the method, a line each; none for the method itself."""
@@ -25,15 +32,22 @@ def write_ablation(
 ) -> None:
     """Write `<stem>.md` and `<stem>.csv`."""
     comparison = compare(runs, runs[0].size, benchmarks)
+    found = over_items(comparison)
+    comparison = with_intervals(comparison, found)
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
-    text = ablation_markdown(comparison, title, benchmarks, changes)
+    records += [difference_record(one, comparison) for one in found.differences]
+    text = ablation_markdown(comparison, title, benchmarks, changes, found)
     put(stem.with_name(f"{stem.name}.csv"), csv_text(records))
     put(stem.with_name(f"{stem.name}.md"), text)
     write_index(stem.parent)
 
 
 def ablation_markdown(
-    comparison: Comparison, title: str, benchmarks: Sequence[Benchmark[Any]], changes: Changes
+    comparison: Comparison,
+    title: str,
+    benchmarks: Sequence[Benchmark[Any]],
+    changes: Changes,
+    found: OverItems = NOTHING,
 ) -> str:
     """Return the document: the table, what its numbers mean, and what each row is."""
     parts = [
@@ -41,6 +55,8 @@ def ablation_markdown(
         runs_table(comparison),
         "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
     ]
+    if section := differences_section(found):
+        parts.append(section)
     if unreadable := unreadable_replies(comparison):
         parts.append("## Unreadable judge replies and empty answers")
         parts.append("\n".join(f"- {line}" for line in unreadable))
