@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks.amber_metrics import Answer, Description, Score, aggregate
+from benchmarks.amber_metrics import SUMS, Answer, Description, Score, aggregate
 from benchmarks.parsing import field, json_list, json_object, refuse_duplicates, required
 from benchmarks.types import Benchmark, Decoding, Metric, NounTagger, Response, Sample, Unscored
 
@@ -239,6 +239,7 @@ BENCHMARK: Benchmark[Score] = Benchmark(
     request=request,
     score=score,
     aggregate=aggregate,
+    sums=SUMS,
     fallback=Description(),
     files=(ANNOTATIONS, RELATION, SAFE_WORDS, METRICS, QUERIES, SIMILAR),
     read=read,

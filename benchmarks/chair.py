@@ -5,8 +5,10 @@ Source: arXiv:1809.02156; word rules as in RLAIF-V, eval/eval_gpt_obj_halbench.p
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.plurals import lemma, words_of
+from benchmarks.types import Rounding
 
 ANIMALS = (
     "bird",
@@ -107,9 +109,12 @@ def compare(words: Sequence[str], present: frozenset[str], vocabulary: Vocabular
     )
 
 
-def percent(part: float, whole: float) -> float | None:
-    """Return the percentage with two decimals as printed, or None of nothing."""
-    return float(f"{part / whole * 100:.2f}") if whole else None
+RATES = {
+    "response_hallucination": ("hallucinating", "mentioning"),
+    "mention_hallucination": ("hallucinations", "mentions"),
+    "recall": ("found", "present"),
+}
+"""What is divided by what."""
 
 
 def rates(scores: Sequence[Mentions]) -> dict[str, float]:
@@ -118,15 +123,28 @@ def rates(scores: Sequence[Mentions]) -> dict[str, float]:
     A rate without a denominator is absent: nothing was mentioned, or nothing was there.
     Source: CHAIRs_refine, CHAIRi and obj_rec of RLAIF-V, eval/eval_gpt_obj_halbench.py.
     """
-    mentioning = sum(bool(score.words) for score in scores)
-    hallucinating = sum(bool(score.hallucinated) for score in scores)
-    mentions = sum(len(score.words) for score in scores)
-    hallucinations = sum(len(score.hallucinated) for score in scores)
-    values = {
-        "response_hallucination": percent(hallucinating, mentioning),
-        "mention_hallucination": percent(hallucinations, mentions),
-        "recall": percent(
-            sum(len(score.found) for score in scores), sum(len(score.present) for score in scores)
-        ),
+    totals = {name: sum(column) for name, column in _columns(scores).items()}
+    return {name: rate(name, totals, round) for name, (_, whole) in RATES.items() if totals[whole]}
+
+
+def rate(name: str, totals: Mapping[str, Any], rounded: Rounding) -> Any:
+    """Return one rate in percent, with two decimals as printed."""
+    part, whole = RATES[name]
+    return rounded(totals[part] / totals[whole] * 100, 2)
+
+
+def counts(mentions: Mentions) -> dict[str, int]:
+    """Return what one response adds to the rates."""
+    return {
+        "hallucinating": int(bool(mentions.hallucinated)),
+        "mentioning": int(bool(mentions.words)),
+        "hallucinations": len(mentions.hallucinated),
+        "mentions": len(mentions.words),
+        "found": len(mentions.found),
+        "present": len(mentions.present),
     }
-    return {name: value for name, value in values.items() if value is not None}
+
+
+def _columns(scores: Sequence[Mentions]) -> dict[str, list[int]]:
+    rows = [counts(score) for score in scores]
+    return {name: [row[name] for row in rows] for pair in RATES.values() for name in pair}

@@ -24,7 +24,9 @@ from benchmarks.types import (
     LLMJudge,
     Metric,
     Response,
+    Rounding,
     Sample,
+    Sums,
     Unscored,
 )
 
@@ -146,7 +148,12 @@ def relative(scores: Sequence[Grades]) -> float | None:
     of unreadable replies stay in them: if all are unreadable the result is 100.
     """
     reference, model = means(scores)
-    return None if reference == 0 else round(model / reference * 100, 1)
+    return None if reference == 0 else share(model, reference, round)
+
+
+def share(model: Any, reference: Any, rounded: Rounding) -> Any:
+    """Return one mean grade in percent of the other."""
+    return rounded(model / reference * 100, 1)
 
 
 def means(scores: Sequence[Grades]) -> tuple[float, float]:
@@ -168,10 +175,15 @@ def aggregate(scores: Sequence[Score]) -> dict[str, float]:
         name: [relative(run) for run in by_run(group)] for name, group in groups(scores).items()
     }
     return {
-        name: printed[0] if len(printed) == 1 else round(sum(printed) / len(printed), 1)
+        name: mean_of_runs(printed, round)
         for name, found in values.items()
         if len(printed := [value for value in found if value is not None]) == len(found)
     }
+
+
+def mean_of_runs(values: Sequence[Any], rounded: Rounding) -> Any:
+    """Return the mean of the numbers of several runs; one number as it is."""
+    return values[0] if len(values) == 1 else rounded(sum(values) / len(values), 1)
 
 
 def groups(scores: Sequence[Score]) -> dict[str, list[Score]]:
@@ -207,6 +219,38 @@ def printed_runs(scores: Sequence[Score]) -> dict[str, list[float]]:
     return lines
 
 
+def stored(row: Mapping[str, Any]) -> Score:
+    """Read a score back."""
+    if "runs" in row:
+        return Reviews(tuple(Grades(**run) for run in row["runs"]))
+    return Grades(**row)
+
+
+def sums_of(score: Score) -> dict[str, float]:
+    """Return the grades of one question in each run, and that it is one; also by category."""
+    runs = score.runs if isinstance(score, Reviews) else (score,)
+    sums: dict[str, float] = {}
+    for group in ("all", score.category):
+        sums[f"{group}/questions"] = 1
+        for place, run in enumerate(runs):
+            sums[f"{group}/reference/{place}"] = run.reference
+            sums[f"{group}/model/{place}"] = run.model
+    return sums
+
+
+def metric(name: str, totals: Mapping[str, Any], rounded: Rounding) -> Any:
+    """Return the relative grade of a category, in percent; the mean over runs."""
+
+    def mean(whose: str, place: int) -> Any:
+        return rounded(totals[f"{name}/{whose}/{place}"] / totals[f"{name}/questions"], 3)
+
+    runs = sum(one.startswith(f"{name}/model/") for one in totals)
+    values = [
+        share(mean("model", place), mean("reference", place), rounded) for place in range(runs)
+    ]
+    return mean_of_runs(values, rounded)
+
+
 FALLBACK = Grades(-1, -1)
 
 
@@ -234,6 +278,7 @@ BENCHMARK: Benchmark[Score] = Benchmark(
     request=request,
     score=score,
     aggregate=aggregate,
+    sums=Sums(stored, sums_of, metric),
     fallback=FALLBACK,
     grades=model_grades,
     files=(QUESTIONS, CONTEXT, ANSWERS, RULE),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any
 
 from benchmarks.parsing import field, json_object, required
 from benchmarks.types import (
@@ -17,7 +18,9 @@ from benchmarks.types import (
     LLMJudge,
     Metric,
     Response,
+    Rounding,
     Sample,
+    Sums,
     Unscored,
 )
 
@@ -167,6 +170,30 @@ def printed_runs(scores: Sequence[Correctness]) -> dict[str, list[float]]:
     return {"total": [rounded(total) for total in totals]} if len(totals) > 1 else {}
 
 
+def stored(row: Mapping[str, Any]) -> Correctness:
+    """Read a score back."""
+    return Correctness(tuple(row["runs"]), tuple(row["capabilities"]))
+
+
+def sums_of(score: Correctness) -> dict[str, float]:
+    """Return the correctness of one answer in each run, for all groups that it belongs to."""
+    groups = ("total", *score.capabilities, f"integration/{'_'.join(score.capabilities)}")
+    sums: dict[str, float] = {f"{group}/answers": 1 for group in groups}
+    for place, value in enumerate(score.runs):
+        sums |= {f"{group}/run/{place}": value for group in groups}
+    return sums
+
+
+def metric(name: str, totals: Mapping[str, Any], rounding: Rounding) -> Any:
+    """Return the percentage of a group; the mean over runs."""
+    runs = sum(one.startswith(f"{name}/run/") for one in totals)
+    values = [
+        totals[f"{name}/run/{place}"] / totals[f"{name}/answers"] * 100 for place in range(runs)
+    ]
+    # As in `rounded`.
+    return rounding(mean(values) * 10, 0) / 10
+
+
 FALLBACK = Correctness((0.0,))
 
 BENCHMARK = Benchmark(
@@ -189,6 +216,12 @@ BENCHMARK = Benchmark(
     request=request,
     score=score,
     aggregate=aggregate,
+    sums=Sums(
+        stored,
+        sums_of,
+        metric,
+        without={"total_std": "it is the spread of runs of the judge, and not over samples"},
+    ),
     fallback=FALLBACK,
     grades=lambda score: score.runs,
     files=(QUESTIONS, PROMPT),

@@ -7,6 +7,7 @@ eval/summarize_gpt_mmhal_review.py at 8daac8a.
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.parsing import field, first_answer, json_list, required
 from benchmarks.types import (
@@ -16,7 +17,9 @@ from benchmarks.types import (
     LLMJudge,
     Metric,
     Response,
+    Rounding,
     Sample,
+    Sums,
     Unscored,
 )
 
@@ -105,23 +108,43 @@ def aggregate(scores: Sequence[Rating]) -> dict[str, float]:
     Faithful: the script prints the rate as a share with two digits, so that its percentage has
     no decimals.
     """
-    ratings = [score.rating for score in scores]
-    if not ratings:
+    totals = SUMS.added(scores)
+    if not totals:
         return {}
-    hallucinated = sum(rating < HALLUCINATED_BELOW for rating in ratings) / len(ratings)
-    informative = sum(rating - 3 if rating >= 3 else rating for rating in ratings)
-    metrics = {
-        "score": float(f"{sum(ratings) / len(ratings):.2f}"),
-        "hallucination_rate": round(100 * float(f"{hallucinated:.2f}"), 1),
-        "informativeness": float(f"{informative / len(ratings) / 3 * 100:.2f}"),
+    types = [f"score/{name}" for name in TYPES if f"answers/{name}" in totals]
+    names = ("score", "hallucination_rate", "informativeness", *types)
+    return {name: metric(name, totals, round) for name in names}
+
+
+def sums_of(score: Rating) -> dict[str, int]:
+    """Return what one answer adds, also by the type of its question."""
+    rating, question_type = score.rating, score.question_type
+    return {
+        "answers": 1,
+        "rating": rating,
+        "hallucinated": int(rating < HALLUCINATED_BELOW),
+        "informative": rating - 3 if rating >= 3 else rating,
+        f"answers/{question_type}": 1,
+        f"rating/{question_type}": rating,
     }
-    for question_type in TYPES:
-        chosen = [score.rating for score in scores if score.question_type == question_type]
-        if chosen:
-            metrics[f"score/{question_type}"] = round(sum(chosen) / len(chosen), 2)
-    return metrics
 
 
+def metric(name: str, totals: Mapping[str, Any], rounded: Rounding) -> Any:
+    """Return one number; rates in percent."""
+    if name == "hallucination_rate":
+        return rounded(100 * rounded(totals["hallucinated"] / totals["answers"], 2), 1)
+    if name == "informativeness":
+        return rounded(totals["informative"] / totals["answers"] / 3 * 100, 2)
+    of_type = name.removeprefix("score")
+    return rounded(totals[f"rating{of_type}"] / totals[f"answers{of_type}"], 2)
+
+
+def stored(row: Mapping[str, Any]) -> Rating:
+    """Read a score back."""
+    return Rating(row["rating"], row["question_type"])
+
+
+SUMS: Sums[Rating] = Sums(stored, sums_of, metric)
 FALLBACK = Rating(0)
 
 BENCHMARK = Benchmark(
@@ -148,6 +171,7 @@ BENCHMARK = Benchmark(
     request=request,
     score=score,
     aggregate=aggregate,
+    sums=SUMS,
     fallback=FALLBACK,
     grades=lambda score: (score.rating,),
     hallucinates=lambda grade: grade < HALLUCINATED_BELOW,

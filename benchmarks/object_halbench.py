@@ -16,7 +16,9 @@ from benchmarks.chair import (
     Mentions,
     Vocabulary,
     compare,
+    counts,
     known_words,
+    rate,
     rates,
     read_pairs,
     read_synonyms,
@@ -32,6 +34,7 @@ from benchmarks.types import (
     NounTagger,
     Response,
     Sample,
+    Sums,
     Unscored,
 )
 
@@ -182,6 +185,21 @@ def aggregate(scores: Sequence[Mentions | None]) -> dict[str, float]:
     return rates(readable)
 
 
+def stored(row: Mapping[str, Any]) -> Mentions:
+    """Read a score back."""
+    return Mentions(
+        tuple(row["words"]),
+        tuple(row["hallucinated"]),
+        frozenset(row["found"]),
+        frozenset(row["present"]),
+    )
+
+
+def sums_of(score: Mentions | None) -> dict[str, int]:
+    """Return what one response adds to the rates; an unreadable reply leaves no number at all."""
+    return {} if score is None else counts(score)
+
+
 WITH_JUDGE: Benchmark[Mentions | None] = Benchmark(
     name="object_halbench",
     samples=300,
@@ -217,6 +235,7 @@ WITH_JUDGE: Benchmark[Mentions | None] = Benchmark(
     request=request,
     score=score,
     aggregate=aggregate,
+    sums=Sums(stored, sums_of, rate),
     fallback=None,
     files=(QUESTIONS, SYNONYMS, PROMPT, *INSTANCES, *CAPTIONS),
     read=read,

@@ -157,6 +157,40 @@ class Scorecard:
     and missing (samples without an answer) where there are any."""
 
 
+Rounding = Callable[[Any, int], Any]
+"""Rounds a value to so many digits, as the published script does; or leaves it as it is."""
+
+
+def unrounded(value: Any, _digits: int) -> Any:
+    """Leave a value, or an array of values, as it is."""
+    return value
+
+
+@dataclass(frozen=True)
+class Sums(Generic[ScoreT]):
+    """How the metrics are made of sums over samples, so that samples can be drawn again."""
+
+    stored: Callable[[Mapping[str, Any]], ScoreT]
+    """Reads a score back from the JSON that is kept of it."""
+    of: Callable[[ScoreT], Mapping[str, float]]
+    """What one sample adds, by name."""
+    metric: Callable[[str, Mapping[str, Any], Rounding], Any]
+    """From name, sums and rounding to the number; of arrays of sums, an array."""
+    without: Mapping[str, str] = field(default_factory=dict)
+    """Metrics that are not made so, and why."""
+
+    def added(self, scores: Iterable[ScoreT]) -> dict[str, float]:
+        """Return the sums over samples, added one after the other as the scripts do.
+
+        Not with `sum()`: from Python 3.12 on it compensates rounding.
+        """
+        totals: dict[str, float] = {}
+        for score in scores:
+            for name, value in self.of(score).items():
+                totals[name] = totals.get(name, 0) + value
+        return totals
+
+
 @dataclass(frozen=True)
 class Benchmark(Generic[ScoreT]):
     """A registered benchmark: a value, not a class to inherit from."""
@@ -197,3 +231,5 @@ class Benchmark(Generic[ScoreT]):
     part: Callable[[Sample], str] = lambda _sample: ""
     """The task that a sample belongs to, where the published script scores tasks by themselves: a
     task without any answer lacks none."""
+    sums: Sums[ScoreT] | None = None
+    """Of which sums the metrics are made; without them a number has no interval over samples."""

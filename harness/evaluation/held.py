@@ -16,7 +16,7 @@ from harness.evaluation.generation.samples import decoding_of, protocol_of, ques
 from harness.evaluation.judging.annotators import LATER, asked_about, runs_of
 from harness.evaluation.judging.local.opening import identity
 from harness.evaluation.judging.replay import replay_files
-from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
+from harness.evaluation.scorecards import IDENTITY, ITEMS, SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
 from harness.identity.record import Record, name_of
 from harness.identity.run import Run
@@ -132,6 +132,11 @@ class Held:
         """
         files = {name: self.judged(name) / SCORECARD for name in self.asked.benchmarks}
         return {name: read_scorecard(file) for name, file in files.items() if file.exists()}
+
+    def items(self) -> dict[str, Path]:
+        """Return the files of judged items that are there, by benchmark."""
+        files = {name: self.judged(name) / ITEMS for name in self.asked.benchmarks}
+        return {name: file for name, file in files.items() if file.exists()}
 
     def _judge(self, name: str) -> dict[str, Any]:
         """Return who judges, as asked; how a judge is reached does not count."""

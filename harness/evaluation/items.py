@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.types import FAILED_CALL, Benchmark, LLMJudge, Response, Sample, Unscored
 from harness.evaluation.judging.replies import Replies
+from harness.files.digests import text_digest
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Item:
         row: dict[str, Any] = {"id": self.sample.id, "question": self.sample.question}
         if self.sample.category:
             row["category"] = self.sample.category
+        if self.sample.image:
+            row["picture"] = picture_of(self.sample)
         row |= {"response": self.response.text, "replies": self.replies.flat()}
         if not isinstance(self.score, Unscored):
             return row | {"score": plain(self.score)}
@@ -31,6 +34,12 @@ class Item:
         if self.score.counted_as is not None:
             row["counted_as"] = plain(self.score.counted_as)
         return row
+
+
+def picture_of(sample: Sample) -> str:
+    """Return what tells the picture of a sample from others: its path, or a hash of its bytes."""
+    image = sample.image
+    return image if isinstance(image, str) else text_digest(image, digits=16)
 
 
 def failed(benchmark: Benchmark[Any], item: Item) -> bool:

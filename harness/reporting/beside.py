@@ -43,15 +43,18 @@ def beside(
     Returns:
         The runs, those of the call not among them, and what is wrong with those that are left out.
     """
-    found, faults = neighbours(out)
+    there, faults = neighbours(out)
     wanted = {name: text_of(setting_of(held.judgement(name))) for name in held.asked.benchmarks}
-    trained = [one for one in found if one.record is not None and one.model_content == base]
+    trained = [one for one in there if one.record is not None and one.model_content == base]
     labels = dict(own)
     results: list[RunResult] = []
     for run, judged in readable(trained, faults):
-        if run.record is None or not (cards := _cards(judged, wanted)):
+        if run.record is None or not (found := _wanted(judged, wanted)):
             continue
-        identity, result = run.record.identity, _result(run, size, cards)
+        cards = {name: one.scorecard for name, one in found.items()}
+        items = {name: one.items for name, one in found.items()}
+        identity = run.record.identity
+        result = replace(_result(run, size, cards), items=items)
         same = labels.setdefault(result.label, identity)
         if rows_of(same) != rows_of(identity):
             mark = marks(identity, same)
@@ -97,10 +100,10 @@ def of_0_1(held: Held, model: Path, size: str, out: Path) -> tuple[list[RunResul
     return list(results.values()), faults
 
 
-def _cards(judged: Sequence[Judgement], wanted: Mapping[str, str]) -> dict[str, Scorecard]:
-    """Return the scorecards of the wanted settings."""
+def _wanted(judged: Sequence[Judgement], wanted: Mapping[str, str]) -> dict[str, Judgement]:
+    """Return the judgements of the wanted settings, by benchmark."""
     return {
-        name: one.scorecard
+        name: one
         for one in judged
         for name, setting in wanted.items()
         if text_of(setting_of(one.identity)) == setting

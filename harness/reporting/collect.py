@@ -15,12 +15,16 @@ from harness.identity.labels import changes_of, label_of, variant_of
 from harness.identity.run import Run
 from harness.registry import load_benchmark
 from harness.reporting.beside import beside, of_0_1
-from harness.reporting.compare import RunResult, compare
+from harness.reporting.claims.runs import claims_of
+from harness.reporting.claims.show import lines_of
+from harness.reporting.compare import Comparison, RunResult, compare
 from harness.reporting.naming import suffix_of
+from harness.reporting.over_items.differences import over_items, with_intervals
 from harness.reporting.provenance import provenance
 from harness.reporting.tables import write_tables
 from harness.reporting.writers.ablation_table import write_ablation
 from harness.reporting.writers.crosschecks import Checked
+from harness.reporting.writers.differences import EQUAL, differences_table, groups
 from harness.reporting.writers.terminal import rich_table
 from harness.settings.ablation import AblationRow
 from harness.settings.preset_files import read_preset
@@ -71,7 +75,27 @@ def print_joint_comparison(asked: Sequence[tuple[Request, Run]]) -> None:
             suffix=suffix,
             left_out=faults,
         )
-    results.print(rich_table(compare(found, request.size, benchmarks)))
+    _print_table(compare(found, request.size, benchmarks))
+    _print_claims(asked, found)
+
+
+def _print_claims(asked: Sequence[tuple[Request, Run]], found: Sequence[RunResult]) -> None:
+    """Print what the runs say of the claims of each method that was asked for."""
+    methods = {(request.method, request.variant): (request, run) for request, run in asked}
+    for request, run in methods.values():
+        judged = claims_of(request, run.spec.model.path, found)
+        for line in lines_of(judged) if judged.judged else ():
+            results.print(line, markup=False, highlight=False)
+
+
+def _print_table(comparison: Comparison, title: str = "Comparison") -> None:
+    """Print the rows, and how they differ from base and DPO."""
+    found = over_items(comparison)
+    results.print(rich_table(with_intervals(comparison, found), title))
+    for against, group in groups(found).items():
+        results.print(differences_table(against, group))
+    if found.differences:
+        results.print(f"{EQUAL} cannot be told apart; what the columns mean: the table's file.")
 
 
 def _by_world(runs: Sequence[Run]) -> dict[int, list[Run]]:
@@ -102,9 +126,10 @@ def print_judged(held: Held, spec: RunSpec, label: str, out: Path) -> None:
         size=spec.size,
         seed=spec.seed,
         scorecards=held.scorecards(),
+        items=held.items(),
     )
     benchmarks = [load_benchmark(name) for name in held.asked.benchmarks]
-    results.print(rich_table(compare([own], spec.size, benchmarks), label))
+    _print_table(compare([own], spec.size, benchmarks), label)
     messages.print(f"{held.folder.path}", markup=False)
 
 
@@ -138,7 +163,10 @@ def print_ablation(request: Request, rows: Sequence[AblationRow], runs: Sequence
     tables = request.out / "tables"
     with _writing(tables, stem):
         write_ablation(found, title, tables / stem, benchmarks, changes)
-    results.print(rich_table(compare(found, request.size, benchmarks), title))
+    _print_table(compare(found, request.size, benchmarks), title)
+    # Claims know the rows by what their runs are called elsewhere.
+    named = [found[0], *(_result(run, label_of(run.spec)) for run in runs)]
+    _print_claims([(request, runs[0])], named)
 
 
 @contextmanager
@@ -173,7 +201,9 @@ def _told(row: AblationRow, changed: Sequence[str]) -> list[str]:
 def _base_result(base: Held, spec: RunSpec) -> RunResult:
     cards = base.scorecards()
     facts = provenance(base.folder)
-    return RunResult("base", "base", None, spec.size, 0, cards, facts, world=spec.world)
+    return RunResult(
+        "base", "base", None, spec.size, 0, cards, facts, items=base.items(), world=spec.world
+    )
 
 
 def _result(run: Run, label: str) -> RunResult:
@@ -186,5 +216,6 @@ def _result(run: Run, label: str) -> RunResult:
         spec.seed,
         {} if held is None else held.scorecards(),
         provenance(folder),
+        items={} if held is None else held.items(),
         world=spec.world,
     )

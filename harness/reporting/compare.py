@@ -3,6 +3,7 @@
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark, LLMJudge, Metric, Scorecard
@@ -11,6 +12,7 @@ from harness.reporting.published import PublishedValue
 from harness.reporting.statistics import Estimate, estimate_of
 from harness.reporting.words import DIGITS, header
 from harness.settings.spec import drawn
+from harness.statistics.measure import Measured
 
 ORDER = ("base", "dpo", "rlhf_v", "dama")
 """Rows of these methods come first."""
@@ -36,6 +38,8 @@ class RunResult:
     """Shown below the table of the run: checkpoint, code, versions."""
     place: int = 0
     """Rows of a lower place come first; among equal ones the method decides."""
+    items: Mapping[str, Path] = field(default_factory=dict)
+    """By benchmark: the file of its judged items, its scorecard beside it."""
     world: int = 0
     """Which tiny world it was trained in, at size tiny."""
 
@@ -96,6 +100,8 @@ class Cell:
     """Like `unscored` and `empty`, summed over the runs."""
     judged: bool = False
     """Whether a language model judges; else what is unscored is the answer itself."""
+    over_items: Measured | None = None
+    """Of a single seed: what draws of its items say."""
 
     @property
     def is_withheld(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.types import Scorecard
 from harness.errors import ConfigError, DataError, HarnessError
-from harness.evaluation.scorecards import IDENTITY, SCORECARD, read_scorecard
+from harness.evaluation.scorecards import IDENTITY, ITEMS, SCORECARD, read_scorecard
 from harness.identity.record import Record
 from harness.models.sources import content_hash
 from harness.runs.manifest import Manifest
@@ -26,6 +26,8 @@ class Judgement:
 
     identity: Mapping[str, Any]
     scorecard: Scorecard
+    items: Path
+    """The file of its items."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def judgements_of(folder: RunDir) -> Iterator[Judgement]:
         identity = Record.read(file.with_name(IDENTITY)).identity
         if not _names_checkpoint(identity):
             raise ConfigError(f"{file.with_name(IDENTITY)} lacks what this version reads.")
-        yield Judgement(identity, read_scorecard(file))
+        yield Judgement(identity, read_scorecard(file), file.with_name(ITEMS))
 
 
 def _names_checkpoint(identity: Mapping[str, Any]) -> bool:

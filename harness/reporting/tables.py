@@ -7,11 +7,17 @@ from typing import Any
 from benchmarks.types import Benchmark
 from harness.reporting.compare import RunResult, compare
 from harness.reporting.folder import put, write_index
+from harness.reporting.over_items.differences import over_items, with_intervals
 from harness.reporting.published import FOLDER, read_published
 from harness.reporting.words import escaped
 from harness.reporting.writers.crosschecks import Checked, crosscheck_section
 from harness.reporting.writers.markdown import comparison_markdown
-from harness.reporting.writers.records import csv_text, published_record, run_records
+from harness.reporting.writers.records import (
+    csv_text,
+    difference_record,
+    published_record,
+    run_records,
+)
 from harness.reporting.writers.run_table import run_markdown
 
 
@@ -47,13 +53,16 @@ def write_tables(
     # The tiny world is not what papers evaluate on, so it needs none of their numbers.
     values = [] if size == "tiny" else read_published(published)
     comparison = compare(runs, size, benchmarks, values)
+    found = over_items(comparison)
+    comparison = with_intervals(comparison, found)
     for row in comparison.rows:
         stem = f"{file_stem(row.runs[0])}{suffix}"
         put(out / f"{stem}.md", run_markdown(row, size, benchmarks))
         put(out / f"{stem}.csv", csv_text(run_records(row, benchmarks)))
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
+    records += [difference_record(one, comparison) for one in found.differences]
     records += [published_record(value) for value in comparison.published]
-    text = comparison_markdown(comparison, benchmarks)
+    text = comparison_markdown(comparison, benchmarks, found)
     if section := crosscheck_section(checked, benchmarks):
         text += f"\n{section}\n"
     if left_out:

@@ -58,6 +58,17 @@ def estimate(value: Estimate, unit: str) -> str:
     return mean if value.half_width is None else f"{mean} ± {number(value.half_width, unit)}"
 
 
+def interval(low: float, high: float, unit: str) -> str:
+    """Return such as `39.0\u201350.3`."""
+    return f"{number(low, unit)}\u2013{number(high, unit)}"
+
+
+def signed(value: float, unit: str) -> str:
+    """Return the value with its sign, zero without one."""
+    text = number(value, unit)
+    return text.removeprefix("-") if float(text) == 0 else f"{value:+.{DIGITS[unit]}f}"
+
+
 def escaped(text: str) -> str:
     """Return text that Markdown shows as it is, also inside a table."""
     one_line = " ".join(text.split())

@@ -8,7 +8,8 @@ sections are those of `RunSpec`; `method` holds the method's own values. Beside 
   for what the preset is without any;
 - `ablations`: the rows of the method's ablation table in order, each with values that lie above the
   variant, or with a `method` that has a value itself: the one whose own preset is that row;
-- `open_questions`: what no source settles about these values.
+- `open_questions`: what no source settles about these values;
+- `claims`: what the paper says of the method, see `claims`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ import yaml
 
 from harness import registry
 from harness.errors import ConfigError
+from harness.settings.claims import Claim, read_claims
 
 BUILT_IN = "methods.presets"
 METHOD = "method"
@@ -52,6 +54,7 @@ class Preset:
     default_variant: str | None = None
     ablations: Mapping[str, Ablation] = field(default_factory=dict)
     open_questions: tuple[str, ...] = ()
+    claims: Mapping[str, Claim] = field(default_factory=dict)
 
     def above(self, lower: "Preset") -> "Preset":
         """Return both, where this one's values hide those of the lower one."""
@@ -65,6 +68,7 @@ class Preset:
             default_variant=self.default_variant or lower.default_variant,
             ablations={**lower.ablations, **self.ablations},
             open_questions=tuple(dict.fromkeys((*lower.open_questions, *self.open_questions))),
+            claims={**lower.claims, **self.claims},
         )
 
     def variant(self, name: str | None) -> tuple[str | None, Mapping[str, Origin]]:
@@ -138,6 +142,7 @@ def _own(tree: dict[str, Any], where: str) -> Preset:
     branches = tree.pop("variants", {})
     rows = tree.pop("ablations", {})
     named, questions = tree.pop("default_variant", None), tree.pop("open_questions", [])
+    claims = read_claims(tree.pop("claims", {}), where)
     if not all(isinstance(question, str) for question in questions):
         raise ConfigError(f"{where}: write open_questions as a list of texts.")
     return Preset(
@@ -148,6 +153,7 @@ def _own(tree: dict[str, Any], where: str) -> Preset:
             name: _ablation(part, f"{where}, ablation {name}") for name, part in rows.items()
         },
         open_questions=tuple(questions),
+        claims=claims,
     )
 
 

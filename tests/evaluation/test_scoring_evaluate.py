@@ -159,6 +159,7 @@ def test_a_run_gets_a_scorecard_and_its_items(data, tmp_path):
             "id": 0,
             "question": "How many?",
             "category": "counting",
+            "picture": "images/pic.jpg",
             "response": "Two",
             "replies": ["Rating: 5"],
             "score": {
@@ -171,6 +172,7 @@ def test_a_run_gets_a_scorecard_and_its_items(data, tmp_path):
             "id": 1,
             "question": "How many?",
             "category": "other",
+            "picture": "images/pic.jpg",
             "response": " ",
             "replies": ["cannot say"],
             "unscored": "no single rating in the judge's reply",

@@ -33,7 +33,7 @@ def config_of(method):
 @pytest.mark.parametrize("name", FILES)
 def test_every_value_names_its_source(name):
     tree = read(name)
-    for key in ("extends", "default_variant", "open_questions"):
+    for key in ("extends", "default_variant", "open_questions", "claims"):
         tree.pop(key, None)
     for leaf in leaves(tree):
         assert set(leaf) == {"value", "source"}

@@ -7,11 +7,18 @@ from typing import Any
 from benchmarks.types import Benchmark
 from harness.reporting.compare import Comparison, RunResult, compare
 from harness.reporting.folder import put, write_index
+from harness.reporting.over_items.differences import (
+    NOTHING,
+    OverItems,
+    over_items,
+    with_intervals,
+)
 from harness.reporting.words import escaped
-from harness.reporting.writers.differences_table import differences_section
+from harness.reporting.writers.differences import differences_section
 from harness.reporting.writers.markdown import legend, runs_table, settings, unreadable_replies
+from harness.reporting.writers.over_worlds import over_worlds_section
 from harness.reporting.writers.provenance import provenance_section
-from harness.reporting.writers.records import csv_text, run_records
+from harness.reporting.writers.records import csv_text, difference_record, run_records
 from harness.settings.spec import drawn
 
 Changes = Mapping[str, Sequence[str]]
@@ -27,15 +34,22 @@ def write_ablation(
 ) -> None:
     """Write `<stem>.md` and `<stem>.csv`."""
     comparison = compare(runs, runs[0].size, benchmarks)
+    found = over_items(comparison)
+    comparison = with_intervals(comparison, found)
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
-    text = ablation_markdown(comparison, title, benchmarks, changes)
+    records += [difference_record(one, comparison) for one in found.differences]
+    text = ablation_markdown(comparison, title, benchmarks, changes, found)
     put(stem.with_name(f"{stem.name}.csv"), csv_text(records))
     put(stem.with_name(f"{stem.name}.md"), text)
     write_index(stem.parent)
 
 
 def ablation_markdown(
-    comparison: Comparison, title: str, benchmarks: Sequence[Benchmark[Any]], changes: Changes
+    comparison: Comparison,
+    title: str,
+    benchmarks: Sequence[Benchmark[Any]],
+    changes: Changes,
+    found: OverItems = NOTHING,
 ) -> str:
     """Return the document: the table, what its numbers mean, and what each row is."""
     parts = [
@@ -43,11 +57,11 @@ def ablation_markdown(
         runs_table(comparison),
         "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
     ]
+    if section := over_worlds_section(comparison) or differences_section(found):
+        parts.append(section)
     if unreadable := unreadable_replies(comparison):
         parts.append("## Unreadable judge replies and empty answers")
         parts.append("\n".join(f"- {line}" for line in unreadable))
-    if apart := differences_section(comparison):
-        parts.append(apart)
     parts.append("## Rows")
     parts += [_row(row.label, row.runs, changes) for row in comparison.rows]
     parts.append(provenance_section([run for row in comparison.rows for run in row.runs]))

@@ -7,8 +7,18 @@ from typing import Any
 from benchmarks.types import Benchmark
 from harness.reporting.compare import MOST_UNREADABLE, Cell, Comparison, Row, settings_of
 from harness.reporting.judge_card.card import lines_of
-from harness.reporting.words import MISSING, benchmark_name, escaped, estimate, grid, header
-from harness.reporting.writers.differences_table import differences_section
+from harness.reporting.over_items.differences import NOTHING, OverItems
+from harness.reporting.words import (
+    MISSING,
+    benchmark_name,
+    escaped,
+    estimate,
+    grid,
+    header,
+    interval,
+)
+from harness.reporting.writers.differences import differences_section
+from harness.reporting.writers.over_worlds import over_worlds_section
 from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.published_table import published_section
 
@@ -20,19 +30,21 @@ _INTERVAL_OVER_WORLDS = (
 )
 
 
-def comparison_markdown(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> str:
-    """Return the whole document of one size."""
+def comparison_markdown(
+    comparison: Comparison, benchmarks: Sequence[Benchmark[Any]], found: OverItems = NOTHING
+) -> str:
+    """Return the whole document of one size; `found` is what its items say."""
     parts = [
         f"# Comparison, size {escaped(comparison.size)}",
         runs_table(comparison),
         "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
     ]
+    if section := over_worlds_section(comparison) or differences_section(found):
+        parts.append(section)
     if unreadable := unreadable_replies(comparison):
         parts.append("## Unreadable judge replies and empty answers")
         causes = [f"{name}: {cause}" for name, cause in _causes(comparison, benchmarks)]
         parts.append("\n".join(f"- {line}" for line in [*unreadable, *causes]))
-    if apart := differences_section(comparison):
-        parts.append(apart)
     parts.append(provenance_section([run for row in comparison.rows for run in row.runs]))
     parts.append("## Published numbers")
     parts.append(published_section(comparison, benchmarks))
@@ -76,11 +88,15 @@ def runs_text(row: Row) -> str:
 def cell_text(cell: Cell, unit: str, runs: int) -> str:
     """Return the mean with its interval, the number of seeds if some lack it, † if unreadable.
 
+    The interval is that over seeds; of a single seed that over its items, in brackets.
     Instead of a number that is withheld stands the share of the replies that cannot be read.
     """
     if cell.is_withheld:
         return f"{MISSING} ({cell.unscored / cell.samples:.0%} unreadable)"
     text = estimate(cell.official, unit)
+    measured = cell.over_items
+    if measured is not None and measured.low is not None and measured.high is not None:
+        text += f" ({interval(measured.low, measured.high, unit)})"
     if cell.official.count != runs:
         text += f" (n={cell.official.count})"
     return f"{text} †" if cell.unscored else text
@@ -92,6 +108,11 @@ def legend(comparison: Comparison) -> list[str]:
     notes = ["Numbers count as the published scripts count. Bold: best of the rows above."]
     if any(cell.official.half_width is not None for cell in cells):
         notes.append(_INTERVAL_OVER_WORLDS if comparison.worlds > 1 else _INTERVAL)
+    if any(cell.over_items and cell.over_items.low is not None for cell in cells):
+        notes.append(
+            "(low\u2013high): 95 % interval over the items of a single seed, all of a picture "
+            "drawn together. It says nothing about other trainings."
+        )
     if any(cell.unscored for cell in cells):
         notes.append("†: holds unreadable judge replies, listed below.")
     if any(cell.is_withheld for cell in cells):

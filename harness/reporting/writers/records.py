@@ -2,17 +2,19 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from benchmarks.types import Benchmark
-from harness.reporting.compare import Row, RunResult, metrics_in
+from harness.reporting.compare import Comparison, Row, RunResult, Setting, metrics_in
+from harness.reporting.over_items.differences import Difference
 from harness.reporting.published import PublishedValue
 
 COUNTS = ("samples", "scored", "unscored", "empty")
 PUBLISHED = "published"
 """Kind of a number that was not measured here."""
+DIFFERENCE = "difference"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Record:
     metric: str
     value: str
     kind: str
-    """official: as the published script counts; careful: without unreadable replies; published."""
+    """official: as the published script counts; careful: without unreadable replies; difference;
+    published."""
     unit: str
     judge: str
     protocol: str
@@ -40,6 +43,15 @@ class Record:
     empty: str = ""
     standing: str = ""
     source: str = ""
+    low: str = ""
+    """Of the 95 % interval: of a single seed over its items, of a difference over both."""
+    high: str = ""
+    against: str = ""
+    """The row that a difference is from."""
+    p: str = ""
+    """Holm's, over the table."""
+    smallest: str = ""
+    """The smallest true difference that would be shown in 80 of 100 cases."""
 
 
 def run_records(row: Row, benchmarks: Sequence[Benchmark[Any]]) -> list[Record]:
@@ -49,16 +61,35 @@ def run_records(row: Row, benchmarks: Sequence[Benchmark[Any]]) -> list[Record]:
         for run in row.runs
         for benchmark in benchmarks
         if benchmark.name in run.scorecards
-        for record in _scorecard_records(run, benchmark)
+        for record in _scorecard_records(run, benchmark, _intervals(row, run, benchmark))
     ]
 
 
-def _scorecard_records(run: RunResult, benchmark: Benchmark[Any]) -> Iterable[Record]:
+def _intervals(
+    row: Row, run: RunResult, benchmark: Benchmark[Any]
+) -> Mapping[str, tuple[float, float]]:
+    """Return the intervals over items of the run's own cells, by metric."""
+    setting = Setting.of(run.scorecards[benchmark.name])
+    return {
+        column.metric.name: (measured.low, measured.high)
+        for column, cell in row.cells.items()
+        if (column.benchmark, column.setting) == (benchmark.name, setting)
+        and (measured := cell.over_items) is not None
+        and measured.low is not None
+        and measured.high is not None
+    }
+
+
+def _scorecard_records(
+    run: RunResult, benchmark: Benchmark[Any], intervals: Mapping[str, tuple[float, float]]
+) -> Iterable[Record]:
     card = run.scorecards[benchmark.name]
     counts = {name: str(card.counts.get(name, "")) for name in COUNTS}
     for metric in metrics_in(benchmark, [card]):
         for kind, values in (("official", card.official), ("careful", card.careful)):
             if metric.name in values:
+                known = intervals.get(metric.name) if kind == "official" else None
+                low, high = map(_number, known or (None, None))
                 yield Record(
                     method=run.method,
                     variant=run.variant or "",
@@ -74,8 +105,42 @@ def _scorecard_records(run: RunResult, benchmark: Benchmark[Any]) -> Iterable[Re
                     judge=card.judge,
                     protocol=card.protocol,
                     data=card.data,
+                    low=low,
+                    high=high,
                     **counts,
                 )
+
+
+def difference_record(one: Difference, comparison: Comparison) -> Record:
+    """Return a difference between two rows as a line of the CSV."""
+    run = next(row.runs[0] for row in comparison.rows if row.label == one.row)
+    column, measured = one.column, one.measured
+    return Record(
+        method=run.method,
+        variant=run.variant or "",
+        model="",
+        size=run.size,
+        seed="",
+        world="",
+        benchmark=column.benchmark,
+        metric=column.metric.name,
+        value=_number(measured.value),
+        kind=DIFFERENCE,
+        unit=column.metric.unit,
+        judge=column.setting.judge,
+        protocol=column.setting.protocol,
+        data=column.setting.data,
+        low=_number(measured.low),
+        high=_number(measured.high),
+        against=one.against,
+        p=_number(one.adjusted),
+        smallest=_number(measured.smallest),
+    )
+
+
+def _number(value: float | None) -> str:
+    """Return a measured number; its last digits are those of chance."""
+    return "" if value is None else f"{value:.6g}"
 
 
 def published_record(value: PublishedValue) -> Record:

@@ -1,13 +1,13 @@
-"""How far one method is from another, run by run: same world, same seed, same questions."""
+"""Rows over several worlds, compared run by run: same world, same seed, same questions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.reporting.compare import Column, Comparison, Row, Setting, by_world
+from harness.reporting.over_items.differences import AGAINST
 from harness.reporting.statistics import CONFIDENCE, Estimate, estimate_of
 
-REFERENCES = ("base", "dpo")
-"""Rows that the others are compared with."""
+BASE = AGAINST[0]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Difference:
 
 
 def differences(comparison: Comparison, reference: str) -> Iterator[Difference]:
-    """Yield how the other rows differ from the row of that label, where two pairs or more say so.
+    """Yield how the other rows differ from the row of that label, where two worlds or more say so.
 
     What seed and world do to both cancels out. The base model has no seed: every run of a world is
     compared with it.
@@ -35,17 +35,17 @@ def differences(comparison: Comparison, reference: str) -> Iterator[Difference]:
     if other is None:
         return
     for row in comparison.rows:
-        if row.label in (reference, REFERENCES[0]):
+        if row.label in (reference, BASE):
             continue
         for column in comparison.columns:
             estimate = _paired(row, other, column)
-            if estimate is not None and estimate.half_width is not None:
+            if estimate is not None and estimate.worlds > 1:
                 yield Difference(row.label, column, estimate)
 
 
 def _paired(row: Row, other: Row, column: Column) -> Estimate | None:
     own, theirs = _values(row, column), _values(other, column)
-    if other.label == REFERENCES[0]:
+    if other.label == BASE:
         of_world = {world: value for (world, _), value in theirs.items()}
         theirs = {draw: of_world[draw[0]] for draw in own if draw[0] in of_world}
     paired = {draw: own[draw] - theirs[draw] for draw in own if draw in theirs}

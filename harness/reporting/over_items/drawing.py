@@ -1,0 +1,149 @@
+"""The items of runs, drawn again together."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.types import Benchmark
+from harness.errors import HarnessError
+from harness.evaluation.item_sums import ItemSums, read_item_sums, statistic
+from harness.evaluation.scorecards import SCORECARD, read_scorecard
+from harness.registry import load_benchmark
+from harness.statistics.bootstrap import bootstrap
+from harness.statistics.clusters import Clustered, Statistic
+from harness.statistics.measure import Sampled
+
+
+class File(NamedTuple):
+    """A file of items, its scorecard beside it, and when it was written."""
+
+    path: Path
+    stamp: int
+
+
+@dataclass(frozen=True, eq=False)
+class RunItems:
+    """The items of one run, and its metrics over draws of them."""
+
+    ids: frozenset[str]
+    table: Clustered
+    metrics: Mapping[str, Sampled]
+    """Those that the items give exactly; of one seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowItems:
+    """The same for a row of a table: its seeds together."""
+
+    runs: tuple[RunItems, ...]
+
+    @property
+    def clusters(self) -> int:
+        """How many pictures there are."""
+        return len(self.runs[0].table.clusters)
+
+    @property
+    def items(self) -> int:
+        """How many items there are."""
+        return len(self.runs[0].ids)
+
+    def metric(self, name: str) -> Sampled | None:
+        """Return a metric over the seeds; None where one of them does not have it."""
+        found = [run.metrics.get(name) for run in self.runs]
+        known = [one for one in found if one is not None]
+        if len(known) < len(found):
+            return None
+        values = np.concatenate([one.values for one in known])
+        return Sampled(values, np.concatenate([one.draws for one in known]))
+
+    def is_over_the_items_of(self, other: "RowItems") -> bool:
+        """Whether the same items were asked, of the same pictures."""
+        return _asked(self.runs[0]) == _asked(other.runs[0])
+
+
+def row_items(
+    benchmark: str, metrics: Sequence[str], rows: Mapping[str, Sequence[Path]]
+) -> tuple[dict[str, RowItems], list[str]]:
+    """Return the items of rows, and what is wrong with the files that have none.
+
+    Args:
+        benchmark: Its name.
+        metrics: Which of its metrics are asked for.
+        rows: By label, the files of items of the seeds.
+    """
+    files = tuple(_file(path) for paths in rows.values() for path in paths)
+    found, faults = _drawn(benchmark, tuple(metrics), files)
+    kept: dict[str, RowItems] = {}
+    for label, paths in rows.items():
+        runs = tuple(found[path] for path in paths if path in found)
+        if runs and len(runs) == len(paths) and len(set(map(_asked, runs))) == 1:
+            kept[label] = RowItems(runs)
+    return kept, list(faults)
+
+
+def statistics_of(benchmark: str, metrics: Iterable[str]) -> list[Statistic]:
+    """Return metrics of a benchmark as functions of sums."""
+    loaded = load_benchmark(benchmark)
+    return [statistic(loaded, name) for name in metrics]
+
+
+def _file(path: Path) -> File:
+    return File(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+def _asked(run: RunItems) -> tuple[frozenset[str], tuple[str, ...]]:
+    return run.ids, run.table.clusters
+
+
+@lru_cache(maxsize=16)
+def _drawn(
+    benchmark: str, metrics: tuple[str, ...], files: tuple[File, ...]
+) -> tuple[dict[Path, RunItems], tuple[str, ...]]:
+    """Read and draw files of items, once while none of them changes: a call asks twice."""
+    read: dict[Path, ItemSums] = {}
+    faults: list[str] = []
+    loaded = load_benchmark(benchmark)
+    for file in files:
+        try:
+            read[file.path] = _read(file.path, loaded)
+        except HarnessError as error:
+            faults.append(" ".join(str(error).split()))
+    together: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Path]] = {}
+    for path, sums in read.items():
+        named = tuple(name for name in metrics if name in sums.metrics)
+        together.setdefault((sums.table.clusters, named), []).append(path)
+    found: dict[Path, RunItems] = {}
+    for (_, named), paths in together.items():
+        found |= _draw(loaded, named, {path: read[path] for path in paths})
+    return found, tuple(dict.fromkeys(faults))
+
+
+def _read(path: Path, benchmark: Benchmark[Any]) -> ItemSums:
+    return read_item_sums(path, benchmark, read_scorecard(path.with_name(SCORECARD)))
+
+
+def _draw(
+    benchmark: Benchmark[Any], metrics: Sequence[str], read: Mapping[Path, ItemSums]
+) -> dict[Path, RunItems]:
+    """Draw runs over the same pictures, all with these metrics.
+
+    The seed is always the same, and so are the pictures drawn: draws of all runs can be compared.
+    """
+    formulas = [statistic(benchmark, name) for name in metrics]
+    tables = [sums.table for sums in read.values()]
+    draws = bootstrap(tables, formulas)
+    return {
+        path: RunItems(
+            sums.ids,
+            sums.table,
+            {
+                name: Sampled(np.array([sums.table.value(formula)]), draws[line, place][np.newaxis])
+                for line, (name, formula) in enumerate(zip(metrics, formulas, strict=True))
+            },
+        )
+        for place, (path, sums) in enumerate(read.items())
+    }

@@ -1,0 +1,90 @@
+"""Whether two rows differ: on the same items, and over a whole table."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+from scipy.special import stdtr
+
+from harness.statistics.bootstrap import BLOCK, DRAWS
+from harness.statistics.clusters import Clustered, Floats, Statistic
+from harness.statistics.measure import Measured
+
+LEVEL = 0.05
+"""A difference with a smaller p-value is shown."""
+_TIE = 1e-9
+"""Differences that rounding alone tells apart count as equal."""
+
+
+def permutation(
+    first: Clustered, second: Clustered, statistics: Sequence[Statistic], seed: int = 0
+) -> list[float]:
+    """Return the two-sided p-value of the difference of every statistic, paired by cluster.
+
+    Whatever the two rows said about a picture changes sides together. All ways to do so are tried
+    where there are no more than `DRAWS`; else so many by chance, and what was seen counts as one.
+
+    Raises:
+        ValueError: The two have other clusters or names.
+    """
+    if first.clusters != second.clusters:
+        raise ValueError("only rows of the same clusters can be paired")
+    names = tuple(dict.fromkeys((*first.names, *second.names)))
+    left, right = _named(first, names), _named(second, names)
+    table = Clustered(first.clusters, names, left)
+    count = len(first.clusters)
+    exact = 2**count <= DRAWS
+    moved = left - right
+    as_extreme = np.zeros(len(statistics))
+    tried = 0
+    seen = [_gap(table, left.sum(axis=0), right.sum(axis=0), one) for one in statistics]
+    for swapped in _swaps(count, exact, seed):
+        change = swapped @ moved
+        tried += len(swapped)
+        for place, statistic in enumerate(statistics):
+            gaps = _gap(table, left.sum(axis=0) - change, right.sum(axis=0) + change, statistic)
+            # A way without a number counts as one that differs as much: never in favour.
+            extreme = ~(np.abs(gaps) < np.abs(seen[place]) - _TIE)
+            as_extreme[place] += extreme.sum()
+    extra = 0 if exact else 1
+    return [float((hits + extra) / (tried + extra)) for hits in as_extreme]
+
+
+def _named(table: Clustered, names: Sequence[str]) -> Floats:
+    """Return sums with a column for each of the names."""
+    columns = table.columns(table.sums)
+    nothing = np.zeros(len(table.clusters))
+    return np.stack([columns.get(name, nothing) for name in names], axis=1)
+
+
+def _swaps(count: int, exact: bool, seed: int) -> Iterator[Floats]:
+    """Yield blocks of shape [ways, clusters]: 1 where a cluster changes sides."""
+    if exact:
+        yield np.array(list(product((0.0, 1.0), repeat=count)))
+        return
+    rng = np.random.default_rng(seed)
+    for _ in range(DRAWS // BLOCK):
+        yield rng.integers(0, 2, (BLOCK, count)).astype(np.float64)
+
+
+def _gap(table: Clustered, left: Floats, right: Floats, statistic: Statistic) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(statistic(table.columns(left)) - statistic(table.columns(right)))
+
+
+def student(measured: Measured) -> float:
+    """Return the two-sided p-value of a difference by its standard error over items and seeds."""
+    if not measured.error:
+        return 1.0 if measured.value == 0 else 0.0
+    return float(2 * stdtr(measured.degrees, -abs(measured.value) / measured.error))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Return p-values that hold for all of them together (Holm, 1979), in the same order."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    adjusted = [0.0] * len(values)
+    largest = 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - rank) * values[place]))
+        adjusted[place] = largest
+    return adjusted
