@@ -112,7 +112,8 @@ class Run:
 
 def _words(spec: RunSpec) -> tuple[str, ...]:
     data = spec.data
-    return spec.model.path, data.preferences.partition("@")[0], data.hardness.clip, str(data.where)
+    preferences = " ".join(place.partition("@")[0] for place in places_of(data.preferences))
+    return spec.model.path, preferences, data.hardness.clip, str(data.where)
 
 
 _SAID = {

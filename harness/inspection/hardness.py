@@ -32,7 +32,7 @@ def print_by_hardness(spec: DataSpec, top: int, hard_first: bool) -> None:
     rows = (order if hard_first else order[::-1])[:top].tolist()
     table = Table("row", "clip_gap", "alpha_D", "question", "chosen", "rejected", show_lines=True)
     for row in rows:
-        texts = (Text(shortened(text)) for text in pairs.texts(row))
+        texts = (Text(shortened(text)) for text in pairs.texts(row)[:3])
         table.add_row(str(row), f"{known.gaps[row]:+.4f}", f"{known.factor(row):.4f}", *texts)
     results.print(table)
     end = "hardest" if hard_first else "easiest"

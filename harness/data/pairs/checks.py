@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from harness.data.pairs.report import REPORT, SUMMARY, BadRow, CheckReport
+from harness.data.pairs.texts import Texts
 from harness.errors import DataError
 from harness.files.atomic import write_text, written
 from harness.files.cache import cache_dir
@@ -37,8 +38,6 @@ _MAX_THREADS = 8
 
 Advance = Callable[[int], object]
 """Told how many more pairs are done."""
-Texts = tuple[str, str, str]
-"""Question, chosen and rejected response."""
 
 
 class Reader(Protocol):
@@ -252,7 +251,9 @@ def _same_ids(pairs: "Preferences") -> tuple[dict[int, int], int]:
     repeated: dict[int, int] = {}
     ids: Counter[str] = Counter()
     for row in rows:
-        text = "\0".join([pairs.pair_id(row), *pairs.texts(row)])
+        question, chosen, rejected, history = pairs.texts(row)
+        before = [text for turn in history for text in turn]
+        text = "\0".join([pairs.pair_id(row), question, chosen, rejected, *before])
         earlier = first.setdefault(text_digest(text), row)
         if earlier != row:
             repeated[row] = earlier

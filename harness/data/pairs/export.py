@@ -8,12 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.pairs.formats import IMAGES, TEXTS
+from harness.data.formats.columns import TEXTS
+from harness.data.pairs.layout import IMAGES
 from harness.data.pairs.preferences import Preferences
 from harness.data.pairs.records import kind_of
 from harness.data.pairs.source import Source, locate
 from harness.errors import ConfigError
 from harness.files.atomic import written
+from harness.settings.mixing import places_of
 
 _BATCH_ROWS = 256
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -28,11 +30,11 @@ def write_with_column(pairs: Preferences, name: str, values: Sequence[float], ta
     Raises:
         ConfigError: `target` is one of the files that are read.
     """
-    source = locate(str(pairs.source))
-    if target.resolve() in {file.resolve() for file in source.files}:
+    sources = [locate(place) for place in places_of(str(pairs.source))]
+    if target.resolve() in {file.resolve() for source in sources for file in source.files}:
         raise ConfigError(f"--out {target}: this is the data itself. Name another file.")
-    parquet = kind_of(source.files[0]) == "parquet"
-    batches = _original(pairs, source) if parquet else _converted(pairs, name)
+    parquet = str(pairs.source) == sources[0].name and kind_of(sources[0].files[0]) == "parquet"
+    batches = _original(pairs, sources[0]) if parquet else _converted(pairs, name)
     with written(target, one_writer=True) as partial:
         _write(batches, name, values, partial)
 

@@ -15,7 +15,7 @@ def selected_pairs(spec: DataSpec, advance: Advance = lambda rows: None) -> Pref
         DataError: There is no such data, or not as many as expected.
         MissingColumn: It has another schema.
     """
-    pairs = Preferences(spec.preferences, spec.where, advance)
+    pairs = Preferences(spec.preferences, spec.where, advance, spec.format)
     check_count(spec.preferences, pairs.selection, spec.expected_pairs)
     return pairs
 
