@@ -22,6 +22,7 @@ COMMANDS = {
     "judge-card": ("judge_card", "Say how far a judge is from the published one."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute a column of preference data."),
+    "export": ("export", "Write preference pairs for TRL, LLaMA-Factory or as parquet."),
     "inspect": ("inspect", "Look at preference pairs."),
     "data": ("data", "Fetch, verify and list the benchmarks' published files."),
     "list": ("listing", "List the methods, benchmarks, sizes or runs there are."),

@@ -13,6 +13,7 @@ from harness.identity.record import Record, differences, name_of
 from harness.identity.training import inputs_are_here, pinned, training_identity
 from harness.models.sources import content_hash, located_model
 from harness.runs.rundir import RUNS, RunDir, run_name
+from harness.settings.mixing import places_of
 from harness.settings.spec import RunSpec
 from harness.world.places import locate_spec
 

@@ -18,7 +18,7 @@ def data_spec(
     preferences: str,
     where: Sequence[str] = (),
     max_bad_rows: int = 0,
-    format: str | None = None,  # noqa: A002  the field's name
+    format: str | None = None,
     **hardness: Any,
 ) -> DataSpec:
     """Return the specification that these words describe.

@@ -49,20 +49,20 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | None:
 
 
 def _record(row: int, key: str, parts: dict[str, bytes | None]) -> Record:
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"idx": Path(key).name}
     images = [content for ending, content in parts.items() if ending.split(".")[-1] in _IMAGES]
     if len(images) > 1:
-        return Record(row, fault=f"{len(images)} images, and a pair has one")
+        return Record(row, values, f"{len(images)} images, and a pair has one")
     for ending, content in parts.items():
         if content is None:
-            return Record(row, fault=f".{ending}: longer than {_MOST_BYTES:,} bytes")
+            return Record(row, values, f".{ending}: longer than {_MOST_BYTES:,} bytes")
         try:
             values |= _fields(ending, content)
         except (ValueError, RecursionError) as error:
-            return Record(row, fault=f".{ending}: cannot be read ({error})")
+            return Record(row, values, f".{ending}: cannot be read ({error})")
     if images:
         values["image"] = images[0]
-    return Record(row, {"idx": Path(key).name} | values)
+    return Record(row, values)
 
 
 def _fields(ending: str, content: bytes) -> dict[str, Any]:

@@ -17,16 +17,17 @@ def has_image(fields: Fields) -> bool:
 
 def pair_of_columns(values: Mapping[str, Any]) -> RawPair:
     """Return the pair of a row with `question`, `chosen`, `rejected`, `image` and `image_path`."""
-    texts = (values.get(name) for name in TEXTS)
-    image, path = values.get("image"), values.get("image_path")
+    image: Any = values.get("image")
+    path = values.get("image_path")
     if isinstance(image, Mapping):
         content = image.get("bytes")
         content = decoded(content) if isinstance(content, str) else content
-        return RawPair(*texts, content or None, image.get("path") or (None if content else path))
-    if isinstance(image, str):
-        content, named = picture(image)
-        return RawPair(*texts, content, path if content is not None else named)
-    return RawPair(*texts, image, path)
+        image, path = content or None, image.get("path") or (None if content else path)
+    elif isinstance(image, str):
+        image, named = picture(image)
+        path = path if image is not None else named
+    question, chosen, rejected = (values.get(name) for name in TEXTS)
+    return RawPair(question, chosen, rejected, image, path)
 
 
 def _pairs(values: Mapping[str, Any]) -> Iterator[RawPair]:

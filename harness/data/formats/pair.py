@@ -12,10 +12,8 @@ from harness.data.templates import IMAGE
 Mark = Literal["missing", "start", "end"]
 """Where the question had `<image>`."""
 
-_ADDRESSES = ("http://", "https://", "s3://", "gs://", "hf://")
 _INSIDE = ("path", "url", "image", "image_url", "value")
 """Names under which a part of a message, or a picture, holds its path."""
-_SHOWN = 80
 
 
 class RowFault(Exception):
@@ -81,7 +79,7 @@ def image_of(values: Mapping[str, Any], *names: str) -> tuple[Any, Any]:
         names: Fields that may hold it, the first that does counts.
 
     Raises:
-        RowFault: There is none, or there are several, or it is on the network.
+        RowFault: There is none, or there are several.
     """
     held = (values.get(name) for name in names)
     found = next((one for one in held if one is not None and one != []), None)
@@ -98,7 +96,7 @@ def picture(value: Any) -> tuple[Any, Any]:
     """Return the bytes of an image, or the path of its file, from what stands for it in a row.
 
     Raises:
-        RowFault: It is not base64, or on the network.
+        RowFault: It is not base64.
     """
     if isinstance(value, Mapping):
         content = value.get("bytes")
@@ -114,9 +112,6 @@ def picture(value: Any) -> tuple[Any, Any]:
         return value, None
     if value.startswith("data:"):
         return decoded(value), None
-    if value.startswith(_ADDRESSES):
-        shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
-        raise RowFault(f"the image is on the network: {shown}. Fetch it and name the file")
     return None, value.removeprefix("file://")
 
 

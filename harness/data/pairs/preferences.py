@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from harness.data.formats.columns import TEXTS
@@ -154,6 +155,12 @@ class Preferences:
             if not name.startswith("_") and all(name in others for others in names)
         )
 
+    def holds_numbers(self, name: str) -> bool:
+        """Say whether a column holds numbers, of several sources in all of them."""
+        return all(
+            pa.types.is_floating(part.stored.schema.field(name).type) for part in self._parts
+        )
+
     def said(self) -> list[str]:
         """Say of each source how its rows were read."""
         return [part.said() for part in self._parts]
@@ -182,8 +189,9 @@ class Preferences:
     def texts(self, row: int) -> Texts:
         """Return the texts of a pair without touching the image."""
         part, stored = self._at(row)
-        *texts, history = part.stored.row(stored, (*TEXTS, HISTORY)).values()
-        return Texts(*texts, read_history(history))
+        found = part.stored.row(stored, (*TEXTS, HISTORY))
+        history = read_history(found.pop(HISTORY))
+        return Texts(**found, history=history)
 
     def place(self, row: int) -> tuple[str, int]:
         """Return the file that a pair stands in, and its row there."""

@@ -70,8 +70,12 @@ def _head(file: Path) -> bytes:
         with opened(file) as stream:
             return stream.read(_HEAD)
     except DAMAGED as error:
-        told = getattr(error, "strerror", None) or error
-        raise DataError(f"{file}: cannot be read ({told}).") from error
+        if reason := getattr(error, "strerror", None):
+            raise DataError(f"{file}: cannot be read ({reason}).") from error
+        raise DataError(
+            f"{file}: cannot be read as preference data: it is compressed, and cut off or damaged "
+            f"({error}). Fetch or write it again."
+        ) from error
 
 
 def _names_fields(file: Path, head: bytes) -> bool:
@@ -113,7 +117,7 @@ def _json(file: Path) -> Iterator[Record]:
         opened(file) as unpacked,
         io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="surrogateescape") as stream,
     ):
-        text, wanted, row = stream.read(_CHUNK), _CHUNK, 0
+        text, wanted, row = _more(stream, _CHUNK), _CHUNK, 0
         at = text.index("[") + 1
         while True:
             at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
