@@ -56,7 +56,7 @@ def _source(text: str) -> MixedSource:
     if not mark or os.path.exists(text):
         return MixedSource(place=text)
     if _COUNT.fullmatch(told):
-        return MixedSource(place=place, pairs=int(told))
+        told = f"pairs={told}"
     try:
         words = [word.split("=") for word in told.split("&")]
         return MixedSource.model_validate({**dict(words), "place": place})
