@@ -19,7 +19,7 @@ def pair_of_columns(values: Mapping[str, Any]) -> RawPair:
     """Return the pair of a row with `question`, `chosen`, `rejected`, `image` and `image_path`."""
     image: Any = values.get("image")
     path = values.get("image_path")
-    if isinstance(image, Mapping):
+    if isinstance(image, dict):
         content = image.get("bytes")
         content = decoded(content) if isinstance(content, str) else content
         image, path = content or None, image.get("path") or (None if content else path)

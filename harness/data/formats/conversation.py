@@ -45,15 +45,15 @@ def turns_of(messages: Any, name: str, tags: Tags = TAGS) -> list[Turn]:
     Raises:
         RowFault: They are no list of messages, or have another role than system, user, assistant.
     """
-    if isinstance(messages, Mapping):
+    if isinstance(messages, dict):
         messages = [messages]
-    if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
+    if not isinstance(messages, list):
         raise RowFault(f"{name} is no list of messages")
     return [_turn(message, name, tags) for message in messages]
 
 
 def _turn(message: Any, name: str, tags: Tags) -> Turn:
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         raise RowFault(f"{name}: a message is {type(message).__name__}, not an object")
     role = next((message[key] for key in tags.role if key in message), None)
     content = next((message[key] for key in tags.content if key in message), None)
@@ -67,7 +67,7 @@ def _turn(message: Any, name: str, tags: Tags) -> Turn:
         raise RowFault(f"{name}: a message is of {role!r}, not of the user or the assistant")
     if isinstance(content, str):
         return Turn(role, content)
-    if not isinstance(content, Sequence) or isinstance(content, bytes):
+    if not isinstance(content, list):
         raise RowFault(f"{name}: a message has no text")
     texts, images = [], []
     for part in content:
@@ -79,7 +79,7 @@ def _turn(message: Any, name: str, tags: Tags) -> Turn:
 
 def _part(part: Any, name: str) -> tuple[str, list[Any]]:
     """Return the text of a part of a message, and the picture in it."""
-    kind = part.get("type") if isinstance(part, Mapping) else None
+    kind = part.get("type") if isinstance(part, dict) else None
     if kind == "text":
         text = part.get("text", part.get("value"))
         if not isinstance(text, str):

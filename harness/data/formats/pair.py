@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -83,7 +83,7 @@ def image_of(values: Mapping[str, Any], *names: str) -> tuple[Any, Any]:
     """
     held = (values.get(name) for name in names)
     found = next((one for one in held if one is not None and one != []), None)
-    if isinstance(found, Sequence) and not isinstance(found, str | bytes):
+    if isinstance(found, list):
         if len(found) > 1:
             raise RowFault(f"{len(found)} images, and a pair has one")
         found = found[0]
@@ -98,7 +98,7 @@ def picture(value: Any) -> tuple[Any, Any]:
     Raises:
         RowFault: It is not base64.
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         content = value.get("bytes")
         content = decoded(content) if isinstance(content, str) else content
         if content:

@@ -3,7 +3,7 @@
 Source: TRL:trl/data_utils.py (1.16.0). MM-RLHF, mDPO's successors and oumi use the same fields.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.data.formats.conversation import Turn, answer, apart, talk, turns_of
@@ -42,7 +42,7 @@ def _side(values: Mapping[str, Any], name: str) -> list[Turn]:
     value = values.get(name)
     if value is None:
         raise RowFault(f"no {name}")
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if isinstance(value, list):
         return turns_of(value, name)
     if not isinstance(value, str):
         raise RowFault(f"{name} is {type(value).__name__}, not text or messages")

@@ -31,10 +31,10 @@ def _pairs(values: Mapping[str, Any]) -> Iterator[RawPair]:
 
 def _completions(value: Any) -> list[tuple[Any, Any]]:
     """Return mean rating and text of each; as rows of `datasets` they are one object of lists."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         names = list(value)
         value = [dict(zip(names, one, strict=True)) for one in zip(*value.values(), strict=False)]
-    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise RowFault("completions: not a list of completions")
     return [(_mean(one.get("annotations")), one.get("response")) for one in value]
 
