@@ -134,7 +134,7 @@ def main() -> None:
     sys.stdout.write("\n|---|---|" + "--:|" * len(given.counts) + "\n")
     for name in FORMATS:
         for kind in KINDS:
-            if kind == "csv" and name != "plain":
+            if kind in ("csv", "jsonl.gz") and name != "plain":
                 continue
             cells = []
             for count in given.counts:

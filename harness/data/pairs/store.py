@@ -28,7 +28,7 @@ from harness.files.arrow import ArrowFile
 from harness.files.atomic import written
 from harness.files.cache import cache_dir
 from harness.files.digests import content_digest, digest_of
-from harness.files.locks import FileLock
+from harness.files.locks import FileLock, in_use
 
 Advance = Callable[[int], object]
 """Told how many more rows are done."""
@@ -104,9 +104,18 @@ def store_pairs(
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock"):
             if not file.exists():
+                _sweep(file.parent)
                 with written(file, one_writer=True) as partial:
                     _convert(source, partial, advance, forced)
     return StoredPairs(file), digest
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed conversions of any data left."""
+    for part in folder.glob(".*.arrow.partial"):
+        target = part.with_name(part.name.removeprefix(".").removesuffix(".partial"))
+        if not in_use(Path(f"{target}.lock")):
+            part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
