@@ -1,12 +1,13 @@
 """Talks as lists of messages: `role` and `content`, or `from` and `value`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.data.formats.pair import RawPair, RowFault, image_of, picture
 from harness.data.templates import IMAGE, TEMPLATES
 
+_PAIR = ("user", "assistant")
 _USER = {"user", "human"}
 _ASSISTANT = {"assistant", "gpt", "model", "chatgpt", "bot"}
 _SYSTEMS = {"", *(template.system for template in TEMPLATES.values())}
@@ -93,6 +94,16 @@ def _part(part: Any, name: str) -> tuple[str, list[Any]]:
     raise RowFault(
         f"{name}: a part of a message is {kind or type(part).__name__}, not text or image"
     )
+
+
+def earlier(values: Mapping[str, Any]) -> Iterator[Turn]:
+    """Yield the turns in `history`, a list of questions with their answers."""
+    for turn in values.get("history") or ():
+        if not isinstance(turn, list) or not all(isinstance(text, str) for text in turn):
+            raise RowFault("history: not a list of questions with their answers")
+        if len(turn) != len(_PAIR):
+            raise RowFault("history: a turn is not a question with its answer")
+        yield from map(Turn, _PAIR, turn)
 
 
 def apart(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> list[Turn]:

@@ -9,7 +9,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from harness.data.formats.conversation import TAGS, Tags, Turn, answer, apart, talk, turns_of
+from harness.data.formats.conversation import (
+    TAGS,
+    Tags,
+    Turn,
+    answer,
+    apart,
+    earlier,
+    talk,
+    turns_of,
+)
 from harness.data.formats.format import Fields, Format
 from harness.data.formats.pair import RawPair, RowFault
 
@@ -63,10 +72,7 @@ def _prompt(values: Mapping[str, Any], tags: Tags) -> list[Turn]:
     messages = next((values[name] for name in _MESSAGES if values.get(name)), None)
     if messages is not None:
         return before + turns_of(messages, "conversations", tags)
-    for turn in values.get("history") or ():
-        if not isinstance(turn, list) or len(turn) != 2:
-            raise RowFault("history: not a list of questions with their answers")
-        before += [Turn("user", turn[0]), Turn("assistant", turn[1])]
+    before += earlier(values)
     asked = [values[name] for name in ("instruction", "input") if values.get(name)]
     if not all(isinstance(text, str) for text in asked):
         raise RowFault("instruction is no text")

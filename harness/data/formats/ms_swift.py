@@ -1,21 +1,25 @@
 """ms-swift: `messages` with the preferred answer, and `rejected_response` or `rejected_messages`.
 
+Or `query` and `response` in the place of messages, as MM-RLHF:scripts/convert_to_swift.py writes.
 Source: ms-swift:docs/source_en/Customization/Custom-dataset.md (4.6).
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.data.formats.conversation import Turn, answer, apart, talk, turns_of
+from harness.data.formats.conversation import Turn, answer, apart, earlier, talk, turns_of
 from harness.data.formats.format import Fields, Format
 from harness.data.formats.pair import RawPair, RowFault
 
 _REJECTED = ("rejected_response", "rejected_messages", "rejected_images")
-_MEDIA = ("videos", "audios")
+_MEDIA = ("videos", "audios", "video", "audio")
+_QUERY = ("query", "question", "prompt")
+_IMAGES = ("images", "image")
 
 
 def _fits(fields: Fields) -> bool:
-    return fields.have("messages") and fields.any(*_REJECTED)
+    asked = fields.any(*_QUERY) and fields.have("response", "rejected_response")
+    return asked or (fields.have("messages") and fields.any(*_REJECTED))
 
 
 def _pairs(values: Mapping[str, Any]) -> Iterator[RawPair]:
@@ -23,14 +27,27 @@ def _pairs(values: Mapping[str, Any]) -> Iterator[RawPair]:
         raise RowFault(f"{media}, and a pair has one image")
     if values.get("rejected_images") not in (None, [], values.get("images")):
         raise RowFault("rejected_images: the rejected response has another image than the chosen")
-    chosen = turns_of(values.get("messages"), "messages")
+    chosen = _chosen(values)
     rejected = _rejected(values, chosen)
     prompt = apart(chosen, rejected)
     texts = (
         answer(chosen[len(prompt) :], "messages"),
         answer(rejected[len(prompt) :], "rejected_response"),
     )
-    yield talk(prompt, *texts, values, "images")
+    yield talk(prompt, *texts, values, *_IMAGES)
+
+
+def _chosen(values: Mapping[str, Any]) -> list[Turn]:
+    """Return the whole talk with the preferred answer."""
+    query = next((values[name] for name in _QUERY if values.get(name)), None)
+    if not isinstance(query, str):
+        return turns_of(values.get("messages"), "messages")
+    response = values.get("response")
+    if not isinstance(response, str):
+        raise RowFault("no response")
+    system = values.get("system")
+    turns = [Turn("system", system)] if isinstance(system, str) and system else []
+    return [*turns, *earlier(values), Turn("user", query), Turn("assistant", response)]
 
 
 def _rejected(values: Mapping[str, Any], chosen: list[Turn]) -> list[Turn]:
@@ -51,8 +68,10 @@ def _rejected(values: Mapping[str, Any], chosen: list[Turn]) -> list[Turn]:
 
 FORMAT = Format(
     "ms_swift",
-    "`messages` with `rejected_response` or `rejected_messages`, `images`: ms-swift",
+    "`messages` or `query`, `response`; `rejected_response` or `rejected_messages`: ms-swift",
     _fits,
     _pairs,
-    frozenset({"messages", "images", *_REJECTED}),
+    frozenset(
+        {"messages", "images", "response", "system", "history", *_REJECTED, *_QUERY, *_MEDIA}
+    ),
 )

@@ -1,7 +1,7 @@
 """Which pairs are there twice, exactly or nearly, in one source or in several."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from harness.data.formats.columns import TEXTS
+from harness.errors import DataError
 from harness.files.digests import text_digest
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ class Counts(BaseModel):
     shared_ids: int = 0
     """Ids of several pairs: data sets that were put together number their parts anew."""
     across_sources: int = 0
-    """Pairs whose texts stand in an earlier source too."""
+    """Pairs whose texts and image stand in an earlier source too."""
     near: int = 0
-    """Pairs whose texts differ from an earlier one's only in space or a final full stop."""
+    """Pairs of the image of an earlier one whose texts differ only in space or a full stop."""
     hardly_different: int = 0
     """Pairs whose two responses differ only so."""
 
@@ -103,16 +104,36 @@ def _plain(text: str) -> str:
 
 def _across(pairs: "Preferences", hashes: NDArray[np.uint64]) -> int:
     """Count the pairs that an earlier source has too."""
-    return sum(
-        len({pairs.number(row) for row in group if pairs.source_number(row) > first})
-        for group in _groups(hashes)
-        for first in [min(map(pairs.source_number, group))]
-    )
+    found = 0
+    for group in _groups(hashes):
+        if len(set(map(pairs.source_number, group))) == 1:
+            continue
+        for rows in _by_image(pairs, group):
+            first = min(map(pairs.source_number, rows))
+            found += len({pairs.number(row) for row in rows if pairs.source_number(row) > first})
+    return found
 
 
 def _nearly(pairs: "Preferences", exact: NDArray[np.uint64], near: NDArray[np.uint64]) -> int:
     """Count the pairs that are nearly, but not exactly, an earlier one."""
-    return sum(len({int(exact[row]) for row in group}) - 1 for group in _groups(near))
+    return sum(
+        len({int(exact[row]) for row in rows}) - 1
+        for group in _groups(near)
+        if len({int(exact[row]) for row in group}) > 1
+        for rows in _by_image(pairs, group)
+    )
+
+
+def _by_image(pairs: "Preferences", rows: Iterable[int]) -> Iterable[list[int]]:
+    """Part rows by their images: many questions of yes or no have the same texts."""
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        try:
+            contents = pairs[row].contents
+        except DataError:  # it is told as a bad row
+            continue
+        found.setdefault(text_digest(*contents), []).append(row)
+    return found.values()
 
 
 def _groups(hashes: NDArray[np.uint64]) -> Iterator[list[int]]:

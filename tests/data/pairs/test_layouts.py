@@ -164,6 +164,24 @@ ONE_TURN = {
             "rejected_images": ["a.png"],
         },
     ),
+    "ms-swift query": (
+        "ms_swift",
+        {
+            "query": f"<image>{QUESTION}",
+            "response": CHOSEN,
+            "rejected_response": REJECTED,
+            "images": ["a.png"],
+        },
+    ),
+    "ms-swift of mm-rlhf": (
+        "ms_swift",
+        {
+            "question": QUESTION,
+            "response": CHOSEN,
+            "rejected_response": REJECTED,
+            "image": "a.png",
+        },
+    ),
     "mdpo": (
         "mdpo",
         {"prompt": f"{SYSTEM} USER: <image>\n{QUESTION} ASSISTANT:", "img_path": "a.png"},
@@ -268,6 +286,12 @@ TALKS = {
         "history": [["Who?", "Ann."]],
         "chosen": CHOSEN,
         "rejected": REJECTED,
+    },
+    "ms_swift query": {
+        "query": QUESTION,
+        "history": [["<image>Who?", "Ann."]],
+        "response": CHOSEN,
+        "rejected_response": REJECTED,
     },
     "ms_swift": {
         "messages": [user("Who?<image>"), assistant("Ann."), user(QUESTION), assistant(CHOSEN)],

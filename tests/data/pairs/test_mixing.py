@@ -125,3 +125,15 @@ def test_what_repeats_is_counted_and_a_pair_taken_twice_is_none(write, rows):
         "1 pairs differ from an earlier one only in space or a full stop",
         "1 pairs have responses that differ only so",
     ]
+
+
+def test_equal_texts_about_other_pictures_are_no_duplicates(write, tmp_path):
+    import io
+
+    from PIL import Image
+
+    one, other = write("one", 3, "What"), write("other", 3, "What")
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(stream, "PNG")
+    (other.parent / "a.png").write_bytes(stream.getvalue())
+    assert not check_pairs(Preferences(f"{one} + {other}")).notes()
