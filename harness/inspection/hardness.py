@@ -22,6 +22,8 @@ def print_by_hardness(spec: DataSpec, top: int, hard_first: bool) -> None:
         DataError: clip_gap is neither in the data nor computed.
     """
     pairs = open_preferences(spec, columns=frozenset({GAP}))
+    for said in pairs.said():
+        messages.print(said, markup=False)
     known = known_hardness(pairs, spec.hardness)
     if known is None:
         raise DataError(
