@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.data.pairs.export import write_pairs
 from harness.data.pairs.preferences import Preferences
 from harness.data.pairs.source import locate
 from harness.data.writers.columns import Columns
 from harness.data.writers.llama_factory import write_llama_factory
-from harness.data.writers.parquet import write_parquet
 from harness.data.writers.trl import write_trl
 from harness.errors import ConfigError
 from harness.registry import find
@@ -26,7 +26,7 @@ class Writer:
 WRITERS: Mapping[str, Writer] = {
     "trl": Writer(write_trl, is_folder=False),
     "llamafactory": Writer(write_llama_factory, is_folder=True),
-    "parquet": Writer(write_parquet, is_folder=False),
+    "parquet": Writer(write_pairs, is_folder=False),
 }
 """By the name that `export --to` takes."""
 
