@@ -61,14 +61,14 @@ def methods() -> Mapping[str, Entry]:
     """Return all methods by name, sorted, none of them imported."""
     from methods.catalog import BUILTIN
 
-    return _entries("method", BUILTIN, METHODS)
+    return entries("method", BUILTIN, METHODS)
 
 
 def benchmarks() -> Mapping[str, Entry]:
     """Return all benchmarks by name, sorted, none of them imported."""
     from benchmarks.catalog import BUILTIN
 
-    return _entries("benchmark", BUILTIN, BENCHMARKS)
+    return entries("benchmark", BUILTIN, BENCHMARKS)
 
 
 def method_names() -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def load_method(name: str) -> "Method[Any, Any]":
     entry = find(name, methods(), "method")
     from methods.types import Method
 
-    return _checked(entry, Method)
+    return checked(entry, Method)
 
 
 def method_module(name: str) -> str:
@@ -104,7 +104,7 @@ def load_benchmark(name: str) -> "Benchmark[Any]":
     entry = find(name, benchmarks(), "benchmark")
     from benchmarks.types import Benchmark
 
-    return _checked(entry, Benchmark)
+    return checked(entry, Benchmark)
 
 
 def find(name: str, known: Mapping[str, T], kind: str) -> T:
@@ -122,7 +122,8 @@ def hint(name: str, known: Iterable[str]) -> str:
     return f"{guess}Known: {', '.join(names) or 'none'}."
 
 
-def _entries(kind: str, built_in: Mapping[str, str], group: str) -> dict[str, Entry]:
+def entries(kind: str, built_in: Mapping[str, str], group: str) -> dict[str, Entry]:
+    """Return built-ins and what packages bring under an entry point, sorted, none imported."""
     found = {name: Entry(kind, name, target, BUILT_IN) for name, target in built_in.items()}
     for point in _points(group, tuple(sys.path)):
         owner = point.dist.name if point.dist else "unknown"
@@ -141,7 +142,8 @@ def _points(group: str, places: tuple[str, ...]) -> tuple[metadata.EntryPoint, .
     return tuple(metadata.entry_points(group=group))
 
 
-def _checked(entry: Entry, kind: type[T]) -> T:
+def checked(entry: Entry, kind: type[T]) -> T:
+    """Import an entry, which must be of a type and call itself by its name."""
     value = entry.load()
     where = f"{entry.target} of package {entry.distribution!r}"
     if not isinstance(value, kind):

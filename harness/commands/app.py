@@ -23,6 +23,7 @@ COMMANDS = {
     "claims": ("claims", "Say what of a paper's claims the runs support."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute a column of preference data."),
+    "export": ("export", "Write preference pairs for TRL, LLaMA-Factory or as parquet."),
     "inspect": ("inspect", "Look at preference pairs."),
     "data": ("data", "Fetch, verify and list the benchmarks' published files."),
     "world": ("world", "Build a tiny world from nothing."),

@@ -1,5 +1,6 @@
 """Conversation templates: how a question becomes the text that a model reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +27,20 @@ class Template:
     end: str | None = None
     """The token that ends a response; the tokenizer's end-of-sequence token where it is None."""
 
-    def prompt(self, question: str) -> str:
-        """Return the text that a model continues with `separator`, a response and the end."""
-        return self.layout.format(system=self.system, image=self.image, question=question)
+    def prompt(self, question: str, history: Sequence[tuple[str, str]] = ()) -> str:
+        """Return the text that a model continues with `separator`, a response and the end.
+
+        Args:
+            question: The last one.
+            history: Earlier questions with their answers; the image stands before the first.
+        """
+        after = self.layout.partition("{question}")[2]
+        before = (
+            f"{asked}{after}{self.separator}{answer}{_BETWEEN[self.name]}"
+            for asked, answer in history
+        )
+        talk = "".join((*before, question))
+        return self.layout.format(system=self.system, image=self.image, question=talk)
 
     def joined(self, prompt: str, response: str) -> str:
         """Return prompt and response as one text, without the end."""
@@ -54,6 +66,14 @@ class Template:
             )
         return int(found)
 
+
+_BETWEEN = {
+    "vicuna_v1": "</s>USER: ",
+    "llava_v1": "</s>USER: ",
+    "qwen2_5_vl": "<|im_end|>\n<|im_start|>user\n",
+}
+"""What stands between an answer and the next question. Source: LLaVA:llava/conversation.py, where
+the style TWO ends an answer with `</s>` and puts nothing after it, and Qwen2.5-VL's template."""
 
 _SYSTEM = (
     "A chat between a curious {who} and an artificial intelligence assistant. "

@@ -6,7 +6,12 @@ from pathlib import Path
 
 MIRROR = "HARNESS_MIRROR"
 """Environment variable: a folder that holds `<owner>/<name>/` for data sets of the hub."""
-SUFFIXES = (".parquet", ".jsonl", ".json")
+SUFFIXES = (
+    *(".parquet", ".jsonl", ".json"),
+    *(f".{name}.{packed}" for name in ("jsonl", "json") for packed in ("gz", "zst")),
+    *(".csv", ".tsv", ".csv.gz", ".tar", ".tar.gz", ".arrow"),
+)
+"""Of files that may hold pairs, in the order in which a folder is looked through."""
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?")
 
 

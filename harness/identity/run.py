@@ -13,6 +13,7 @@ from harness.identity.record import Record, differences, name_of
 from harness.identity.training import inputs_are_here, pinned, training_identity
 from harness.models.sources import content_hash, located_model
 from harness.runs.rundir import RUNS, RunDir, run_name
+from harness.settings.mixing import places_of
 from harness.settings.spec import RunSpec
 from harness.world.places import locate_spec
 
@@ -112,7 +113,8 @@ class Run:
 
 def _words(spec: RunSpec) -> tuple[str, ...]:
     data = spec.data
-    return spec.model.path, data.preferences.partition("@")[0], data.hardness.clip, str(data.where)
+    preferences = " ".join(place.partition("@")[0] for place in places_of(data.preferences))
+    return spec.model.path, preferences, data.hardness.clip, str(data.where)
 
 
 _SAID = {

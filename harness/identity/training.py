@@ -14,6 +14,7 @@ from harness.files.hub_names import cached_commit, is_here
 from harness.identity.sources import source_digest
 from harness.models.sources import content_hash, find
 from harness.registry import load_method, method_module
+from harness.settings.mixing import PLUS, MixedSource, places_of, sources_of
 from harness.settings.spec import DataSpec, RunSpec
 
 _LOCAL_CLIP = "local-dir:"
@@ -49,16 +50,22 @@ def pinned(spec: RunSpec) -> RunSpec:
     model, preferences = spec.model, spec.data.preferences
     if commit := cached_commit(model.path, "model", model.revision):
         model = model.model_copy(update={"revision": commit})
-    if "@" not in preferences and (commit := cached_commit(preferences, "dataset")):
-        preferences = f"{preferences}@{commit}"
+    preferences = PLUS.join(map(_with_commit, sources_of(preferences)))
     data = spec.data.model_copy(update={"preferences": preferences})
     return spec.model_copy(update={"model": model, "data": data})
+
+
+def _with_commit(source: MixedSource) -> str:
+    place = source.place
+    if "@" not in place and (commit := cached_commit(place, "dataset")):
+        place = f"{place}@{commit}"
+    return str(source.model_copy(update={"place": place}))
 
 
 def inputs_are_here(spec: RunSpec) -> bool:
     """Say whether model and pairs are here, so that nothing would be fetched to look at them."""
     model = is_here(spec.model.path, "model", spec.model.revision)
-    return model and is_here(spec.data.preferences, "dataset")
+    return model and all(is_here(place, "dataset") for place in places_of(spec.data.preferences))
 
 
 def _pairs(data: DataSpec) -> Preferences:

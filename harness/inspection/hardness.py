@@ -22,6 +22,8 @@ def print_by_hardness(spec: DataSpec, top: int, hard_first: bool) -> None:
         DataError: clip_gap is neither in the data nor computed.
     """
     pairs = open_preferences(spec, columns=frozenset({GAP}))
+    for said in pairs.said():
+        messages.print(said, markup=False)
     known = known_hardness(pairs, spec.hardness)
     if known is None:
         raise DataError(
@@ -32,7 +34,7 @@ def print_by_hardness(spec: DataSpec, top: int, hard_first: bool) -> None:
     rows = (order if hard_first else order[::-1])[:top].tolist()
     table = Table("row", "clip_gap", "alpha_D", "question", "chosen", "rejected", show_lines=True)
     for row in rows:
-        texts = (Text(shortened(text)) for text in pairs.texts(row))
+        texts = (Text(shortened(text)) for text in pairs.texts(row)[:3])
         table.add_row(str(row), f"{known.gaps[row]:+.4f}", f"{known.factor(row):.4f}", *texts)
     results.print(table)
     end = "hardest" if hard_first else "easiest"

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from rich.table import Table
 from rich.text import Text
 
-from harness.console import results, visible
+from harness.console import messages, results, visible
 from harness.data.columns.columns import GAP
 from harness.data.columns.score_shards import ScoredSide
 from harness.data.pairs.opening import open_preferences
@@ -89,6 +89,8 @@ def print_pair(
         DataError: There is no such pair.
     """
     pairs = open_preferences(spec, columns=frozenset({GAP}))
+    for said in pairs.said():
+        messages.print(said, markup=False)
     if index >= len(pairs):
         raise DataError(f"{pairs.source}: no pair {index}; there are {len(pairs)}, from 0.")
     told = find(template, TEMPLATES, "template")
@@ -96,6 +98,9 @@ def print_pair(
     pair = pairs[index]
     file, row = pairs.place(index)
     results.print(f"pair {index}, id {visible(pair.pair_id)}: {file}, row {row}", markup=False)
+    for asked, answer in pair.history:
+        results.print(Text("earlier   ", "bold").append(visible(asked), "not bold"))
+        results.print(Text("answer    ", "bold").append(visible(answer), "not bold"))
     results.print(Text("question  ", "bold").append(visible(pair.question), "not bold"))
     for rule in (name for name in get_args(SegmentRule) if name in rules):
         results.print(f"\nsegments by the rule {rule!r}, at least {min_match} equal tokens between")

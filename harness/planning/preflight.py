@@ -25,6 +25,7 @@ from harness.planning.local_judge import local_note, too_large
 from harness.planning.plan import Plan
 from harness.planning.scorers import scorer_problems
 from harness.settings.counts import bounds
+from harness.settings.mixing import places_of
 from harness.settings.places import in_world
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
 
@@ -148,11 +149,11 @@ def _costs(
 def _pairs_or_problem(
     specs: Sequence[RunSpec], problems: list[str], missing: list[str]
 ) -> int | None:
-    source = specs[0].data.preferences
+    places = places_of(specs[0].data.preferences)
     try:
         return _checked_pairs(specs[0], {one.method for one in specs})
     except HarnessError as error:
-        (problems if os.path.exists(source) else missing).append(str(error))
+        (problems if all(map(os.path.exists, places)) else missing).append(str(error))
         return None
 
 
@@ -168,7 +169,7 @@ def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
     from harness.files.hub_names import on_hub
 
     source = spec.data.preferences
-    if in_world(source) or on_hub(source):
+    if any(in_world(place) or on_hub(place) for place in places_of(source)):
         return None
     from harness.data.columns.catalog import COMPUTABLE
     from harness.data.pairs.opening import open_preferences, selected_pairs

@@ -14,6 +14,7 @@ ADDED: Mapping[str, Any] = {
     "data.where": {},
     "data.expected_pairs": None,
     "data.max_bad_rows": 0,
+    "data.format": None,
     "data.order": "method",
     "data.hardness.splitter_model": None,
     "data.hardness.unscored": "stop",
@@ -49,8 +50,11 @@ UNNAMED = frozenset(
 """Settings of the machine, in `training`, that are no part of a run's name."""
 
 
-_PLACES = ("model.path", "model.revision", "data.preferences", "data.where", "data.hardness.clip")
-"""What is there counts, and not its name; `where` is part of the content of the pairs."""
+_PLACES = (
+    *("model.path", "model.revision"),
+    *("data.preferences", "data.format", "data.where", "data.hardness.clip"),
+)
+"""What is there counts, and not its name; `format` and `where` are part of what the pairs are."""
 _WORDS = ("size", "variant", "world", "evaluation")
 _CHECKED = ("data.expected_pairs", "data.max_bad_rows")
 """These stop a run or do not."""
@@ -111,7 +115,11 @@ class DataSpec(Strict):
     """The preference pairs."""
 
     preferences: str = Field(
-        description="Hub id, parquet, JSON or JSONL file, folder of them, or world:preferences."
+        description="Hub id, file or folder of pairs, or world:preferences; several with + "
+        "between, each with #1000 or #weight=2&seed=1 after it if only a part is to be taken."
+    )
+    format: str | None = Field(
+        default=None, description="Format of the pairs; found by their contents if not given."
     )
     where: dict[str, str] = Field(
         default_factory=dict,

@@ -88,6 +88,8 @@ def prepare(run: RunDir, spec: RunSpec, chat: ChatSettings = ENVIRONMENT) -> Pre
     """Check every pair before the first step, and compute the columns that the method needs."""
     needed = load_method(spec.method).columns
     selected = selected_pairs(spec.data)
+    for said in selected.said():
+        messages.print(said, markup=False)
     if spec.data.where:
         messages.print(selected.selection.said, markup=False)
     reader = token_reader(spec)

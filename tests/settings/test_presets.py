@@ -49,6 +49,7 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
         "evaluation.judge_runs",
         "evaluation.judge_profile",
         "data.max_bad_rows",
+        "data.format",
         "data.order",
         "data.hardness.splitter_model",
         "data.hardness.unscored",

@@ -12,6 +12,7 @@ CHANGED = {
     "data.where": "{split: train}",
     "data.expected_pairs": "22000",
     "data.max_bad_rows": "3",
+    "data.format": "trl",
     "data.order": "by_image",
     "data.hardness.splitter_model": "a-model",
     "data.hardness.unscored": "sentences",

@@ -15,7 +15,11 @@ DEFAULT_CLIP = "ViT-L-14-336-quickgelu:openai"
 
 
 def data_spec(
-    preferences: str, where: Sequence[str] = (), max_bad_rows: int = 0, **hardness: Any
+    preferences: str,
+    where: Sequence[str] = (),
+    max_bad_rows: int = 0,
+    format: str | None = None,
+    **hardness: Any,
 ) -> DataSpec:
     """Return the specification that these words describe.
 
@@ -29,6 +33,7 @@ def data_spec(
         preferences=preferences,
         where=dict(_name_and_value(text) for text in where),
         max_bad_rows=max_bad_rows,
+        format=format,
         hardness=HardnessSpec(clip=clip, **hardness),
     )
 
@@ -44,6 +49,7 @@ DATA = Options(
     {**DataSpec.model_fields, **HardnessSpec.model_fields},
     {
         "preferences": Flag("--data", metavar="F"),
+        "format": Flag("--format", metavar="NAME"),
         "where": Flag("--where", metavar="NAME=VALUE"),
         "max_bad_rows": Flag("--max-bad-rows"),
         "clip": Flag("--clip", default=f"{DEFAULT_CLIP}; of the tiny world its own."),

@@ -89,7 +89,7 @@ class Scorer:
 
     def score(self, rows: Sequence[int], advance: Advance) -> list[ScoredPair]:
         """Return the scores of some rows; all of their responses are split first."""
-        responses = [text for row in rows for text in self._pairs.texts(row)[1:]]
+        responses = [text for row in rows for text in self._pairs.texts(row)[1:3]]
         pieces = self._splitter.split(responses)
         scored: list[ScoredPair] = []
         for start in range(0, len(rows), BATCH_PAIRS):

@@ -76,6 +76,8 @@ def prepare(spec: DataSpec, chat: ChatSettings, out: Path | None) -> Prepared:
     needed = frozenset({GAP})
     target = _target(out)
     selected = selected_pairs(spec)
+    for said in selected.said():
+        messages.print(said, markup=False)
     with track("check pairs", len(selected)) as tracker:
         pairs = open_preferences(spec, tracker.advance, needed)
     if left_out := len(selected) - len(pairs):

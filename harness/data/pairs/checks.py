@@ -20,25 +20,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from harness.data.pairs.repeats import Counts, find_repeats
 from harness.data.pairs.report import REPORT, SUMMARY, BadRow, CheckReport
+from harness.data.pairs.texts import Texts
 from harness.errors import DataError
 from harness.files.atomic import write_text, written
 from harness.files.cache import cache_dir
-from harness.files.digests import digest_of, text_digest
+from harness.files.digests import digest_of
 from harness.files.locks import FileLock
 
 if TYPE_CHECKING:
     from harness.data.pairs.preferences import Preferences
 
-_VERSION = 2
+_VERSION = 3
 """Raise it when the same pairs are to be judged otherwise."""
 _CHUNK_PAIRS = 256
 _MAX_THREADS = 8
 
 Advance = Callable[[int], object]
 """Told how many more pairs are done."""
-Texts = tuple[str, str, str]
-"""Question, chosen and rejected response."""
 
 
 class Reader(Protocol):
@@ -67,15 +67,15 @@ class _Fault(BaseModel):
 
 @dataclass(frozen=True)
 class _Found:
-    """A file of faults in row order, one JSON object per line after one that counts shared ids."""
+    """A file of faults in row order, one JSON object per line after one of counts."""
 
     file: Path
 
     @property
-    def shared_ids(self) -> int:
-        """How many ids stand for several pairs."""
+    def counts(self) -> Counts:
+        """What is only counted."""
         with self.file.open(encoding="utf-8") as lines:
-            return int(json.loads(next(lines)))
+            return Counts.model_validate_json(next(lines))
 
     def faults(self) -> Iterator[_Fault]:
         """Read them."""
@@ -152,7 +152,10 @@ def _report(pairs: "Preferences", found: Sequence[_Found], folder: Path) -> None
         "pairs": len(pairs),
         "bad": reasons.total(),
         "reasons": dict(reasons.most_common()),
-        "pair_ids_of_several_pairs": found[0].shared_ids,
+        "pair_ids_of_several_pairs": found[0].counts.shared_ids,
+        "pairs_of_several_sources": found[0].counts.across_sources,
+        "near_duplicates": found[0].counts.near,
+        "responses_that_hardly_differ": found[0].counts.hardly_different,
     }
     write_text(folder / SUMMARY, json.dumps(summary, indent=2))
 
@@ -167,16 +170,16 @@ def _bad_row(pairs: "Preferences", fault: _Fault) -> BadRow:
 
 
 def _look(pairs: "Preferences", columns: Sequence[str], advance: Advance, target: Path) -> None:
-    repeated, shared = _same_ids(pairs)
+    repeats = find_repeats(pairs)
     numbers = {name: _not_finite(pairs, name) for name in columns}
-    work = partial(_faults, pairs, numbers, repeated)
+    work = partial(_faults, pairs, numbers, repeats.of)
     starts = range(0, len(pairs), _CHUNK_PAIRS)
     threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
     # Images decode outside the interpreter's lock.
     pool = ThreadPoolExecutor(threads)
     try:
         with target.open("w", encoding="utf-8") as lines:
-            lines.write(f"{shared}\n")
+            lines.write(f"{repeats.counts.model_dump_json()}\n")
             for start, bad in zip(starts, pool.map(work, starts), strict=True):
                 lines.writelines(f"{fault.model_dump_json()}\n" for fault in bad)
                 advance(min(_CHUNK_PAIRS, len(pairs) - start))
@@ -193,7 +196,7 @@ def _read(
     rows = [row for row in range(len(pairs)) if row not in known]
     reasons = reader.faults(pairs.texts(row) for row in rows)
     with target.open("w", encoding="utf-8") as lines:
-        lines.write("0\n")
+        lines.write(f"{Counts().model_dump_json()}\n")
         for row, reason in zip(rows, reasons, strict=True):
             if reason:
                 lines.write(f"{_Fault(row=row, reason=reason).model_dump_json()}\n")
@@ -234,32 +237,3 @@ def _not_finite(pairs: "Preferences", name: str) -> "np.ndarray[Any, np.dtype[np
         except ValueError:
             bad[row] = True
     return bad
-
-
-def _same_ids(pairs: "Preferences") -> tuple[dict[int, int], int]:
-    """Return which rows repeat which earlier pair, and how many ids stand for several pairs.
-
-    An id alone says little: data sets that were put together number their parts anew. Ids are
-    compared by 8 bytes of their hash first, so that a million need little memory.
-    """
-    hashes = np.fromiter(
-        (_hash(identity) for identity in pairs.values("idx")), dtype=np.uint64, count=len(pairs)
-    )
-    order = np.argsort(hashes, kind="stable")
-    same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
-    rows = sorted({int(order[i]) for at in same for i in (at, at + 1)})
-    first: dict[str, int] = {}
-    repeated: dict[int, int] = {}
-    ids: Counter[str] = Counter()
-    for row in rows:
-        text = "\0".join([pairs.pair_id(row), *pairs.texts(row)])
-        earlier = first.setdefault(text_digest(text), row)
-        if earlier != row:
-            repeated[row] = earlier
-        else:
-            ids[pairs.pair_id(row)] += 1
-    return repeated, sum(count > 1 for count in ids.values())
-
-
-def _hash(identity: str) -> int:
-    return int(text_digest(identity, digits=16), 16)

@@ -1,19 +1,21 @@
 """Write preference data once more, with a column added, a batch of rows at a time."""
 
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice, repeat
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice, pairwise, repeat
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.pairs.formats import IMAGES, TEXTS
-from harness.data.pairs.preferences import Preferences
+from harness.data.formats.columns import TEXTS
+from harness.data.pairs.layout import IMAGES
+from harness.data.pairs.preferences import PreferencePair, Preferences
 from harness.data.pairs.records import kind_of
 from harness.data.pairs.source import Source, locate
-from harness.errors import ConfigError
+from harness.errors import ConfigError, DataError
 from harness.files.atomic import written
+from harness.settings.mixing import places_of
 
 _BATCH_ROWS = 256
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -27,27 +29,47 @@ def write_with_column(pairs: Preferences, name: str, values: Sequence[float], ta
 
     Raises:
         ConfigError: `target` is one of the files that are read.
+        DataError: A pair has earlier turns, for which that schema has no column.
     """
-    source = locate(str(pairs.source))
-    if target.resolve() in {file.resolve() for file in source.files}:
+    sources = [locate(place) for place in places_of(str(pairs.source))]
+    if target.resolve() in {file.resolve() for source in sources for file in source.files}:
         raise ConfigError(f"--out {target}: this is the data itself. Name another file.")
-    parquet = kind_of(source.files[0]) == "parquet"
-    batches = _original(pairs, source) if parquet else _converted(pairs, name)
+    columns = {name: values}
+    whole = str(pairs.source) == sources[0].name and kind_of(sources[0].files[0]) == "parquet"
+    if whole and _one_of_each_row(pairs):
+        with written(target, one_writer=True) as partial:
+            _write(_original(pairs, sources[0]), columns, partial)
+    else:
+        write_pairs(pairs, columns, target)
+
+
+def _one_of_each_row(pairs: Preferences) -> bool:
+    places = (pairs.place(row) for row in range(len(pairs)))
+    return all(one != other for one, other in pairwise(places))
+
+
+def write_pairs(pairs: Preferences, columns: Mapping[str, Sequence[float]], target: Path) -> None:
+    """Write the pairs in the RLAIF-V schema, with the images in the file, and with more columns.
+
+    Raises:
+        DataError: A pair has earlier turns, for which that schema has no column.
+    """
     with written(target, one_writer=True) as partial:
-        _write(batches, name, values, partial)
+        _write(_converted(pairs, columns), columns, partial)
 
 
-def _write(batches: Iterator[Any], name: str, values: Sequence[float], file: Path) -> None:
+def _write(batches: Iterator[Any], columns: Mapping[str, Sequence[float]], file: Path) -> None:
     writer: Any = None
     start = 0
     try:
         for batch in batches:
-            column = pa.array(values[start : start + batch.num_rows], pa.float64())
-            start += batch.num_rows
             table = pa.Table.from_batches([batch])
-            if name in table.column_names:
-                table = table.drop_columns([name])
-            table = table.append_column(name, column)
+            for name, values in columns.items():
+                column = pa.array(values[start : start + batch.num_rows], pa.float64())
+                if name in table.column_names:
+                    table = table.drop_columns([name])
+                table = table.append_column(name, column)
+            start += batch.num_rows
             if writer is None:
                 writer = pq.ParquetWriter(file, table.schema)
             writer.write_table(table)
@@ -72,8 +94,8 @@ def _original(pairs: Preferences, source: Source) -> Iterator[Any]:
                 yield batch.take(pa.array(kept))
 
 
-def _converted(pairs: Preferences, name: str) -> Iterator[Any]:
-    own = {"idx", *TEXTS, *chain(*IMAGES), name}
+def _converted(pairs: Preferences, columns: Mapping[str, Sequence[float]]) -> Iterator[Any]:
+    own = {"idx", *TEXTS, *chain(*IMAGES), *columns}
     others = [other for other in pairs.columns if other not in own]
     schema = pa.schema(
         [
@@ -91,10 +113,19 @@ def _converted(pairs: Preferences, name: str) -> Iterator[Any]:
             **{image: {"bytes": getattr(pair, image), "path": None} for image, _ in IMAGES},
             **dict(zip(others, values, strict=True)),
         }
-        for pair, values in zip(pairs, more, strict=False)
+        for pair, values in zip(map(_of_one_turn, pairs), more, strict=False)
     )
     while part := list(islice(rows, _BATCH_ROWS)):
         yield pa.RecordBatch.from_pylist(part, schema)
+
+
+def _of_one_turn(pair: PreferencePair) -> PreferencePair:
+    if pair.history:
+        raise DataError(
+            f"row {pair.row}: has {len(pair.history)} earlier turns, and parquet with a column for "
+            "each text has no place for them. Write it with export --to trl."
+        )
+    return pair
 
 
 def _type(pairs: Preferences, name: str) -> Any:

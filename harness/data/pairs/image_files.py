@@ -8,6 +8,7 @@ from harness.errors import DataError
 _DATA_URL = "data:image/png;base64,"
 _ENCODED = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")
 """How JPEG, PNG, GIF and WebP begin in base64."""
+_ADDRESSES = ("http://", "https://", "s3://", "gs://", "hf://")
 _SHOWN = 80
 
 
@@ -61,6 +62,8 @@ def _shown(path: str) -> str:
     told = repr(path if len(path) <= _SHOWN else f"{path[:_SHOWN]}...")
     if path.startswith(_ENCODED):
         told += f" (an image in base64 needs {_DATA_URL!r} before it)"
+    if path.startswith(_ADDRESSES):
+        told += " (on the network: fetch it and name the file)"
     return told
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from harness.console import messages
 from harness.data.pairs.checks import Reader, check_pairs
 from harness.data.pairs.preferences import Advance, Preferences
 from harness.data.pairs.subset import check_count
@@ -15,7 +16,7 @@ def selected_pairs(spec: DataSpec, advance: Advance = lambda rows: None) -> Pref
         DataError: There is no such data, or not as many as expected.
         MissingColumn: It has another schema.
     """
-    pairs = Preferences(spec.preferences, spec.where, advance)
+    pairs = Preferences(spec.preferences, spec.where, advance, spec.format)
     check_count(spec.preferences, pairs.selection, spec.expected_pairs)
     return pairs
 
@@ -32,13 +33,16 @@ def open_preferences(
     The check is done once and remembered, so that all processes of a run see the same pairs, if
     they name the same `columns` (those a method needs) and `reader` (the model's tokenizer).
     `report` is a folder that receives `bad-rows.jsonl` and `bad-rows-summary.json` where there are
-    bad rows.
+    bad rows; what is only counted is then told.
 
     Raises:
         DataError: There are more of them than `max_bad_rows`, or `selected_pairs` failed.
     """
     pairs = selected_pairs(spec)
     found = check_pairs(pairs, columns, advance, reader)
+    if report:
+        for note in found.notes():
+            messages.print(note, markup=False)
     if not found.bad:
         return pairs
     result = found.copy_to(report) if report else found

@@ -1,22 +1,22 @@
-"""Rows of parquet, JSONL and JSON files, one batch after another and never all at once."""
+"""Rows of files of any kind, one batch after another and never all at once."""
 
+import io
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from harness.data.containers.compressed import DAMAGED, opened
+from harness.data.containers.csv_rows import csv_rows, delimiter
+from harness.data.containers.record import Kind, Record
+from harness.data.containers.tables import ARROW_FILE, arrow_rows, parquet_rows
+from harness.data.containers.tar_rows import tar_rows
 from harness.errors import DataError
 
-BATCH_ROWS = 64
-"""Few, since a row holds an image."""
-
 _MAGIC = b"PAR1"
+_ARROW_STREAM = b"\xff\xff\xff\xff"
+_TAR, _TAR_AT = b"ustar", 257
 _BETWEEN = re.compile(r"[\s,]*")
 _HEAD = 4096
 _CHUNK = 1 << 20
@@ -24,44 +24,33 @@ _CHUNK = 1 << 20
 _MOST_BYTES = 1 << 28
 """Of a row of JSON, which is held in memory while it is read."""
 
-Kind = Literal["parquet", "jsonl", "json"]
-
-
-@dataclass(frozen=True)
-class Record:
-    """One row as it stands in its file."""
-
-    row: int
-    """In its file, from zero; of a JSONL file the line."""
-    values: dict[str, Any] = field(default_factory=dict)
-    fault: str | None = None
-    """Why it could not be read at all."""
-
 
 def kind_of(file: Path) -> Kind:
-    """Recognise a file by its content.
+    """Recognise a file by its content; one that is compressed by what is in it.
 
     Raises:
         DataError: It is empty or none of these kinds.
     """
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(_HEAD)
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
+    head = _head(file)
     if not head:
         raise DataError(f"{file}: the file is empty. Fetch or write it again.")
     if head.startswith(_MAGIC):
         return "parquet"
+    if head.startswith((ARROW_FILE, _ARROW_STREAM)):
+        return "arrow"
+    if head[_TAR_AT:].startswith(_TAR):
+        return "tar"
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if file.suffix == ".parquet" or start not in (b"[", b"{"):
+        if file.suffix != ".parquet" and _names_fields(file, head):
+            return "csv"
         raise DataError(
             f"{file}: cannot be read as preference data: it begins with {head[:8]!r}, which is "
-            "neither parquet (PAR1) nor JSON. Fetch or write it again."
+            "neither parquet (PAR1) nor JSON, and no Arrow, tar or CSV. Fetch or write it again."
         )
     if start == b"[":
         return "json"
-    if file.suffix == ".json" and not _is_object(head.partition(b"\n")[0]):
+    if ".json" in file.suffixes and not _is_object(head.partition(b"\n")[0]):
         raise DataError(f"{file}: holds one JSON object. Pairs are a list, or one object per line.")
     return "jsonl"
 
@@ -76,83 +65,42 @@ def records_of(file: Path, kind: Kind) -> Iterator[Record]:
     return _READERS[kind](file)
 
 
-def parquet_schema(file: Path) -> pa.Schema:
-    """Return names and types of the columns.
-
-    Raises:
-        DataError: The file is damaged, or two columns have one name.
-    """
-    with _opened(file) as parquet:
-        schema = parquet.schema_arrow
-    if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
-        raise DataError(f"{file}: the column {twice[0]!r} stands there twice. Remove one.")
-    return schema
-
-
-def _opened(file: Path) -> Any:
+def _head(file: Path) -> bytes:
     try:
-        # Read in small pieces: a row group may hold gigabytes of images.
-        return pq.ParquetFile(file, buffer_size=_CHUNK, pre_buffer=False)
-    except (OSError, pa.ArrowException) as error:
+        with opened(file) as stream:
+            return stream.read(_HEAD)
+    except DAMAGED as error:
+        if reason := getattr(error, "strerror", None):
+            raise DataError(f"{file}: cannot be read ({reason}).") from error
         raise DataError(
-            f"{file}: cannot be read as preference data: the parquet file is cut off or damaged "
+            f"{file}: cannot be read as preference data: it is compressed, and cut off or damaged "
             f"({error}). Fetch or write it again."
         ) from error
 
 
-def _parquet(file: Path) -> Iterator[Record]:
-    row = 0
-    with _opened(file) as parquet:
-        try:
-            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-                for values in _values(batch):
-                    yield Record(row, values)
-                    row += 1
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(
-                f"{file}: damaged after row {row} ({error}). Fetch or write it again."
-            ) from error
-
-
-def _values(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    try:
-        return batch.to_pylist()  # type: ignore[no-any-return]
-    except (ValueError, OverflowError):
-        columns = [[_value(value) for value in column] for column in batch.columns]
-        return [
-            dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)
-        ]
-
-
-def _value(cell: Any) -> Any:
-    """Return the value of a cell that may be none of Python's.
-
-    Bytes which are no UTF-8 are decoded so that they are found later, in their row; a time beyond
-    the calendar, which nothing here reads, is missing.
-    """
-    try:
-        return cell.as_py()
-    except UnicodeDecodeError:
-        if isinstance(cell, pa.StructScalar):
-            return {name: _value(cell[name]) for name in cell}
-        if isinstance(cell, pa.ListScalar):
-            return [_value(one) for one in cell]
-        return cell.as_buffer().to_pybytes().decode(errors="surrogateescape")
-    except (ValueError, OverflowError):
-        return None
+def _names_fields(file: Path, head: bytes) -> bool:
+    """Say whether a text file begins with a line that names several fields."""
+    if not {".csv", ".tsv"} & set(file.suffixes):
+        return False
+    return delimiter(file) in head.partition(b"\n")[0].decode(errors="replace")
 
 
 def _jsonl(file: Path) -> Iterator[Record]:
     row = 0
-    with file.open("rb") as stream:
-        while line := stream.readline(_MOST_BYTES):
-            if len(line) == _MOST_BYTES and not line.endswith(b"\n"):
-                while (rest := stream.readline(_CHUNK)) and not rest.endswith(b"\n"):
-                    pass
-                yield Record(row, fault=f"longer than {_MOST_BYTES:,} bytes")
-            elif line.strip():
-                yield _parsed(row, line)
-            row += 1
+    with opened(file) as stream:
+        try:
+            while line := stream.readline(_MOST_BYTES):
+                if len(line) == _MOST_BYTES and not line.endswith(b"\n"):
+                    while (rest := stream.readline(_CHUNK)) and not rest.endswith(b"\n"):
+                        pass
+                    yield Record(row, fault=f"longer than {_MOST_BYTES:,} bytes")
+                elif line.strip():
+                    yield _parsed(row, line)
+                row += 1
+        except DAMAGED as error:
+            raise DataError(
+                f"{file}: cut off or damaged after row {row} ({error}). Fetch or write it again."
+            ) from error
 
 
 def _parsed(row: int, line: bytes) -> Record:
@@ -165,8 +113,11 @@ def _parsed(row: int, line: bytes) -> Record:
 def _json(file: Path) -> Iterator[Record]:
     """Read one object after the other of a list that may be larger than the memory."""
     decoder = json.JSONDecoder()
-    with file.open(encoding="utf-8-sig", errors="surrogateescape") as stream:
-        text, wanted, row = stream.read(_CHUNK), _CHUNK, 0
+    with (
+        opened(file) as unpacked,
+        io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="surrogateescape") as stream,
+    ):
+        text, wanted, row = _more(stream, _CHUNK), _CHUNK, 0
         at = text.index("[") + 1
         while True:
             at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
@@ -182,7 +133,7 @@ def _json(file: Path) -> Iterator[Record]:
             except (ValueError, RecursionError) as error:
                 # Only what ends too soon gets better when more of it is there.
                 unfinished = isinstance(error, json.JSONDecodeError)
-                more = stream.read(wanted) if unfinished and len(text) < _MOST_BYTES else ""
+                more = _more(stream, wanted) if unfinished and len(text) < _MOST_BYTES else ""
                 if not more:
                     raise DataError(
                         f"{file}: the JSON list is cut off or damaged after {row} rows ({error}). "
@@ -192,6 +143,14 @@ def _json(file: Path) -> Iterator[Record]:
                 continue
             yield _record(row, values)
             wanted, row = _CHUNK, row + 1
+
+
+def _more(stream: io.TextIOWrapper, wanted: int) -> str:
+    """Read on; nothing where a compressed file is cut off."""
+    try:
+        return stream.read(wanted)
+    except DAMAGED:
+        return ""
 
 
 def _record(row: int, values: Any) -> Record:
@@ -207,4 +166,11 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-_READERS = {"parquet": _parquet, "jsonl": _jsonl, "json": _json}
+_READERS = {
+    "parquet": parquet_rows,
+    "arrow": arrow_rows,
+    "jsonl": _jsonl,
+    "json": _json,
+    "csv": csv_rows,
+    "tar": tar_rows,
+}

@@ -54,9 +54,19 @@ class CheckReport:
         return int(self.summary()["bad"])
 
     def summary(self) -> dict[str, Any]:
-        """Return the counts: of all rows, of bad ones, by reason, and of shared pair ids."""
+        """Return the counts: of all rows, of bad ones, by reason, and of what repeats."""
         found: dict[str, Any] = json.loads((self.folder / SUMMARY).read_text("utf-8"))
         return found
+
+    def notes(self) -> list[str]:
+        """Say what is counted and not refused."""
+        summary = self.summary()
+        told = {
+            "pairs_of_several_sources": "pairs stand in an earlier source too",
+            "near_duplicates": "pairs differ from an earlier one only in space or a full stop",
+            "responses_that_hardly_differ": "pairs have responses that differ only so",
+        }
+        return [f"{summary[name]:,} {words}" for name, words in told.items() if summary.get(name)]
 
     def bad_rows(self) -> Iterator[BadRow]:
         """Read the report."""

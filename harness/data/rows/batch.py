@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from harness.data.images import ImageRef
+from harness.data.pairs.texts import Texts
 from harness.data.rows.packing import PackedRow
 from harness.data.templates import Template
 from harness.errors import ConfigError, DataError
@@ -150,11 +151,13 @@ class PairTokenizer:
         """
         waiting = iter(pairs)
         while chunk := list(islice(waiting, _CHUNK)):
-            encoded = self._encoded([(one.question, one.chosen, one.rejected) for one in chunk])
+            encoded = self._encoded(
+                [Texts(one.question, one.chosen, one.rejected, one.history) for one in chunk]
+            )
             for pair, ids in zip(chunk, encoded, strict=True):
                 yield self._pair(pair, ids)
 
-    def faults(self, texts: Iterable[tuple[str, str, str]]) -> Iterator[str | None]:
+    def faults(self, texts: Iterable[Texts]) -> Iterator[str | None]:
         """Yield for each question and its responses why they cannot be trained on, or None.
 
         That is what `tokenize` refuses, and responses without any difference: equal ones have no
@@ -165,12 +168,14 @@ class PairTokenizer:
             for ids in self._encoded(chunk):
                 yield self._refusal(ids) or self._sameness(ids)
 
-    def _encoded(self, texts: Sequence[tuple[str, str, str]]) -> Iterator[_Ids]:
-        prompts = [self.template.prompt(question) for question, _, _ in texts]
+    def _encoded(self, texts: Sequence[Texts]) -> Iterator[_Ids]:
+        prompts = [self.template.prompt(one.question, one.history) for one in texts]
+        chosen = (one.chosen for one in texts)
+        rejected = (one.rejected for one in texts)
         sides = [
-            self.template.joined(prompt, responses[side])
-            for side in (0, 1)
-            for prompt, (_, *responses) in zip(prompts, texts, strict=True)
+            self.template.joined(prompt, response)
+            for responses in (chosen, rejected)
+            for prompt, response in zip(prompts, responses, strict=True)
         ]
         encoded = self._tokenizer(prompts + sides)["input_ids"]
         count = len(texts)

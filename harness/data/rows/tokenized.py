@@ -15,8 +15,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from harness.data.images import ImageRef
-from harness.data.pairs.checks import Texts
 from harness.data.pairs.preferences import Preferences
+from harness.data.pairs.texts import Texts
 from harness.data.rows.batch import PairTokenizer, TokenizedPair
 from harness.files.arrow import ArrowFile
 from harness.files.digests import digest_of, text_digest

@@ -7,9 +7,9 @@ from harness.reporting.words import MISSING, escaped, grid, number, signed
 from harness.reporting.writers.differences import EQUAL
 
 _NOTE = (
-    f"Run by run on the same world and seed, with the 95 % interval over worlds of the mean "
-    f"difference. {EQUAL}: cannot be told apart from zero by these runs; each comparison by itself, "
-    "so of twenty that are zero one is taken for more."
+    "Run by run on the same world and seed, with the 95 % interval over worlds of the mean "
+    f"difference. {EQUAL}: cannot be told apart from zero by these runs; each comparison by "
+    "itself, so of twenty that are zero one is taken for more."
 )
 
 

@@ -313,3 +313,18 @@ def test_a_killed_conversion_leaves_nothing_that_counts(write, cache, tmp_path):
     assert time.monotonic() - start < 60
     assert [pairs.pair_id(row) for row in (0, 3999)] == ["0", "3999"]
     assert not list((cache / "preferences").glob("*.partial"))
+
+
+def test_what_killed_conversions_of_other_data_left_is_removed(rows, write, cache):
+    """But not what another process is writing, which holds its lock."""
+    from harness.files.locks import FileLock
+
+    folder = cache / "preferences"
+    folder.mkdir(parents=True)
+    left, written = (folder / f".{name}-v2.arrow.partial" for name in ("left", "written"))
+    for part in (left, written):
+        part.write_bytes(b"half")
+    with FileLock(f"{folder / 'written-v2.arrow'}.lock"):
+        Preferences(write(rows))
+    assert not left.exists()
+    assert written.exists()

@@ -36,7 +36,7 @@ def test_all_faulty_rows_are_listed_with_their_reasons(rows, write):
     rows[1]["chosen"] = "  "
     rows[2]["rejected"] = rows[2]["chosen"] + " "
     rows[3]["image"] = {"bytes": rows[3]["image"]["bytes"][:200], "path": None}
-    rows[4]["question"] = "<image>\nWhat is it?"
+    rows[4]["question"] = "What is it, <image> or not?"
     with pytest.raises(DataError) as error:
         validate(Preferences(write(rows)))
     message = str(error.value)

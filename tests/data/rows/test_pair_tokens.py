@@ -194,3 +194,13 @@ def test_vision_tower_is_frozen_and_the_rest_is_trained(model):
     VisionTower(model.model, torch.device("cpu"))
     assert not any(weight.requires_grad for weight in model.model.model.vision_tower.parameters())
     assert all(weight.requires_grad for weight in Policy(model.model).parameters())
+
+
+def test_earlier_turns_stand_in_the_prompt(model):
+    history = (("Who?", "Ann."),)
+    tokens = next(tokenizer(model).tokenize([pair(history=history)]))
+    text = TEMPLATE.joined(TEMPLATE.prompt("Why?", history), "a dog")
+    image_id = model.processor.image_token_id
+    ids = [*tokens.unexpanded(image_id).tolist(), *tokens.chosen.tolist()]
+    assert ids[:-1] == model.processor.tokenizer(text)["input_ids"]
+    assert ids.count(model.processor.tokenizer.eos_token_id) == 2

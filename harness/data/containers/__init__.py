@@ -1,0 +1,1 @@
+"""Kinds of files that hold rows, each read one batch after another."""

@@ -1,0 +1,1 @@
+"""Pairs written in the layouts of other tools, one file for each."""
