@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from harness.errors import ConfigError
 from harness.registry import hint
+from harness.settings.mixing import PLUS, places_of, sources_of
 from harness.settings.places import WORLD, in_world, uses_world
 from harness.settings.spec import DataSpec, RunSpec
 from harness.world.config import WorldConfig
@@ -54,8 +55,19 @@ def locate_data(data: DataSpec, world: int = 0) -> DataSpec:
         clip = f"local-dir:{locate(clip, world)}"  # how open_clip is told to read a folder
     hardness = data.hardness.model_copy(update={"clip": clip})
     return data.model_copy(
-        update={"preferences": locate(data.preferences, world), "hardness": hardness}
+        update={"preferences": _located(data.preferences, world), "hardness": hardness}
     )
+
+
+def _located(preferences: str, world: int) -> str:
+    """Return the text of one source or several with every place located."""
+    if not any(map(in_world, places_of(preferences))):
+        return preferences
+    sources = (
+        source.model_copy(update={"place": locate(source.place, world)})
+        for source in sources_of(preferences)
+    )
+    return PLUS.join(map(str, sources))
 
 
 def locate_spec(spec: RunSpec) -> RunSpec:

@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.settings.resolve import resolve
-from harness.world.places import locate, locate_spec
+from harness.world.places import locate, locate_data, locate_spec
 
 
 @pytest.mark.parametrize("reference", ["llava-hf/llava-1.5-7b-hf", "/some/folder", "data/pairs"])
@@ -30,6 +30,9 @@ def test_a_part_of_another_world_can_be_named(monkeypatch, tmp_path):
     assert places.data.preferences == str(tmp_path / "4" / "preferences")
     assert places.evaluation.data == str(tmp_path / "4" / "benchmarks")
     assert places.data.hardness.clip == f"local-dir:{tmp_path / '4' / 'clip'}"
+    mixed = spec.data.model_copy(update={"preferences": "world:preferences#10 + own.jsonl"})
+    located = locate_data(mixed, world=4).preferences
+    assert located == f"{tmp_path / '4' / 'preferences'}#pairs=10 + own.jsonl"
     with pytest.raises(ConfigError, match="Unknown part"):
         locate("world:x/clip")
 
