@@ -114,10 +114,10 @@ def test_a_variant_of_an_installed_method_lies_above_its_preset(example: Path):
 
 def test_the_same_name_in_two_packages_is_an_error_naming_both(tmp_path: Path):
     for name in ("first-one", "second-one"):
-        installed(tmp_path, name, {"harness.methods": {"orpo": "nowhere:METHOD"}})
+        installed(tmp_path, name, {"harness.methods": {"shared": "nowhere:METHOD"}})
     result = harness("list", "methods", path=tmp_path)
     assert result.returncode == 1
-    assert "Two packages bring a method 'orpo'" in result.stderr
+    assert "Two packages bring a method 'shared'" in result.stderr
     assert "'first-one'" in result.stderr
     assert "'second-one'" in result.stderr
 
