@@ -17,6 +17,9 @@ from harness.statistics.bootstrap import bootstrap
 from harness.statistics.clusters import Clustered, Statistic
 from harness.statistics.measure import Sampled
 
+_SHOWN_PARTS = 4
+"""Of a file's path in a message: run, `judgements`, judgement and file."""
+
 
 class File(NamedTuple):
     """A file of items, its scorecard beside it, and when it was written."""
@@ -111,7 +114,8 @@ def _drawn(
         try:
             read[file.path] = _read(file.path, loaded)
         except HarnessError as error:
-            faults.append(" ".join(str(error).split()))
+            short = "/".join(file.path.parts[-_SHOWN_PARTS:])
+            faults.append(" ".join(str(error).split()).replace(str(file.path), short))
     together: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Path]] = {}
     for path, sums in read.items():
         named = tuple(name for name in metrics if name in sums.metrics)

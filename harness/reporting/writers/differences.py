@@ -63,6 +63,9 @@ def p_text(value: float) -> str:
 
 def notes_of(found: OverItems) -> list[str]:
     """Return what the columns mean, and which items say nothing."""
+    faults = [f"No interval over items: {fault}" for fault in found.faults]
+    if not found.differences:
+        return faults
     notes = [
         "The method's number less that of the row it is compared with, on the same items; all "
         "items of a picture are drawn and exchanged together.",
@@ -72,12 +75,12 @@ def notes_of(found: OverItems) -> list[str]:
         "would show: the smallest true difference that is found in 80 of 100 cases, before the "
         "correction.",
     ]
-    return notes + [f"No interval over items: {fault}" for fault in found.faults]
+    return notes + faults
 
 
 def differences_section(found: OverItems) -> str:
-    """Return the section in Markdown; empty if there is nothing to compare."""
-    if not found.differences:
+    """Return the section in Markdown; empty if there is nothing to say."""
+    if not found.differences and not found.faults:
         return ""
     parts = ["## Differences"]
     for against, group in groups(found).items():

@@ -90,7 +90,17 @@ def test_a_damaged_file_of_items_is_named_and_leaves_the_others(maker):
     runs[1].items["mmhal"].write_text("hm\n")
     found = found_in(runs)
     assert set(by_pair(found)) == {("dama", "base")}
-    assert "cannot be read as items" in found.faults[0]
+    (fault,) = found.faults
+    assert "/dpo-tiny-0-oracle/mmhal/items.jsonl cannot be read as items" in fault
+    assert str(runs[1].items["mmhal"]) not in fault
+
+
+def test_the_page_names_items_that_say_nothing(maker, tmp_path):
+    runs = [maker.run("base", ratings(40))]
+    runs[0].items["mmhal"].write_text('{"id": 0, "score": {"rating": 1, "question_type": ""}}\n')
+    text = write_tables(runs, "tiny", tmp_path, MMHAL)
+    assert "- No interval over items: " in text
+    assert "does not say which picture each item has" in text
 
 
 def test_every_kind_of_metric_is_measured(maker):
