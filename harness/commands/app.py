@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": ("evaluation", "Answer and judge with another judge, protocol or benchmarks."),
     "judge": ("evaluation", "Judge the answers of a run by somebody else."),
     "judge-card": ("judge_card", "Say how far a judge is from the published one."),
+    "report": ("report", "Write one HTML page with tables, charts and all answers."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute a column of preference data."),
     "inspect": ("inspect", "Look at preference pairs."),
