@@ -138,10 +138,11 @@ def lengths(items: Sequence[Item], labels: Mapping[int, str], series: Series) ->
 
 
 def _length(series: Series, label: str, counts: Sequence[int]) -> Dot:
-    low, _, high = quantiles(counts, n=4, method="inclusive") if len(counts) > 1 else counts * 3
+    several = counts if len(counts) > 1 else [*counts, *counts]
+    low, _, high = quantiles(several, n=4, method="inclusive")
     mean = fmean(counts)
     told = f"{label}: {mean:.1f} words, the middle half {low:.0f} to {high:.0f}"
-    return Dot(series[label], mean, float(low), float(high), told)
+    return Dot(series[label], mean, low, high, told)
 
 
 def training(found: Mapping[str, Sequence[Curve]], series: Series) -> Iterator[Chart]:

@@ -46,8 +46,12 @@ def curves(models: Iterable[Model], faults: list[str]) -> dict[str, list[Curve]]
             rows.setdefault(model.result.label, []).append(found)
     measured = {key for runs in rows.values() for run in runs for row in run for key in row}
     keys = [*FIRST, *sorted(measured - {*FIRST} - _NOT_DRAWN)]
-    drawn = {key: [_curve(label, runs, key) for label, runs in rows.items()] for key in keys}
-    return {key: found for key, all_ in drawn.items() if (found := [one for one in all_ if one])}
+    drawn: dict[str, list[Curve]] = {}
+    for key in keys:
+        for label, runs in rows.items():
+            if curve := _curve(label, runs, key):
+                drawn.setdefault(key, []).append(curve)
+    return drawn
 
 
 def _rows(folder: RunDir, faults: list[str]) -> list[Row]:

@@ -18,6 +18,7 @@ from harness.report.folders import Found, found_in
 from harness.reporting.compare import RunResult
 from harness.reporting.neighbours import Neighbour, left_out, text_of
 from harness.reporting.provenance import provenance
+from harness.reporting.words import BENCHMARKS
 from harness.runs.rundir import RunDir
 
 
@@ -69,9 +70,9 @@ class Gathered:
 
     @property
     def benchmarks(self) -> list[str]:
-        """Names of the benchmarks that were judged, in the order of the registry."""
+        """Names of the benchmarks that were judged, in the order of the tables."""
         judged = {name for model in self.models for name in model.judged}
-        return [name for name in benchmark_names() if name in judged]
+        return [name for name in dict.fromkeys((*BENCHMARKS, *benchmark_names())) if name in judged]
 
 
 def gather(folders: Iterable[Path], size: str | None = None) -> Gathered:

@@ -12,7 +12,9 @@ from markupsafe import Markup, escape
 
 COLOURS = 8
 WIDTH = 720
-_LEFT, _RIGHT, _TOP, _BOTTOM = 150, 20, 10, 42
+_RIGHT, _TOP, _BOTTOM = 20, 10, 42
+_LETTER, _LONGEST = 6.6, 44
+"""Width of a letter, and letters of a row's name that are shown; the chart's words hold all."""
 _ROW = 14
 _GAP = 12
 
@@ -86,19 +88,25 @@ def dots(rows: Sequence[DotRow], unit: str, title: str, zero: bool = False) -> M
     marks = ticks(min(values), max(values))
     heights = [max(1, len(row.dots)) * _ROW + _GAP for row in rows]
     bottom = _TOP + sum(heights)
-    x = _Axis(marks[0], marks[-1], _LEFT, WIDTH - _RIGHT)
+    names = [_cut(row.label) for row in rows]
+    left = round(max(map(len, names)) * _LETTER) + 16
+    x = _Axis(marks[0], marks[-1], left, WIDTH - _RIGHT)
     parts = [*_x_axis(x, marks, bottom, unit)]
     if zero:
         parts.append(f'<path class="zero" d="M{x(0)} {_TOP}V{bottom}"/>')
     top = _TOP
-    for row, height in zip(rows, heights, strict=True):
+    for row, name, height in zip(rows, names, heights, strict=True):
         y = _short(top + height / 2 + 4)
-        parts.append(f'<text class="name" x="{_LEFT - 8}" y="{y}">{escape(row.label)}</text>')
+        parts.append(f'<text class="name" x="{left - 8}" y="{y}">{escape(name)}</text>')
         for place, dot in enumerate(row.dots):
             parts.append(_dot(dot, x, top + _GAP / 2 + (place + 0.5) * _ROW))
         top += height
-        parts.append(f'<path class="rule" d="M{_LEFT} {top}H{WIDTH - _RIGHT}"/>')
+        parts.append(f'<path class="rule" d="M{left} {top}H{WIDTH - _RIGHT}"/>')
     return _svg(WIDTH, bottom + _BOTTOM, title, parts)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _values(rows: Sequence[DotRow]) -> list[float]:
