@@ -21,6 +21,9 @@ from harness.reporting.provenance import provenance
 from harness.reporting.words import BENCHMARKS
 from harness.runs.rundir import RunDir
 
+_DIGITS = 12
+"""Of the hash of a model's files, in the name of the folder of its evaluation."""
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -127,18 +130,30 @@ def _bases(
     found: Found, runs: Sequence[Neighbour], size: str, faults: list[str]
 ) -> Iterator[_Read]:
     """Yield the base models that runs start from; where nothing was trained, that of the size."""
-    starts = {run.model_content: run for run in runs}
+    starts = {(run.model_content or "")[:_DIGITS]: run for run in runs}
+    seen: set[int] = set()
     for folder in found.evaluated:
         judged = list(_judgements(folder, None, faults))
-        contents = {one.identity["answers"]["checkpoint"] for one in judged}
-        run = next((starts[one] for one in contents if one in starts), None)
+        run = starts.get(_content(folder, judged))
         if run is None and (runs or not folder.path.name.startswith(f"base-{size}-")):
             told = DataError("no run of this report starts from this model.")
             faults.append(left_out(folder, told))
             continue
         world, data = (run.spec.world, Path(run.spec.evaluation.data)) if run else (0, None)
+        if world in seen:
+            faults.append(left_out(folder, DataError("another folder holds this base model.")))
+            continue
+        seen.add(world)
         result = RunResult("base", "base", None, size, 0, {}, provenance(folder), world=world)
         yield _Read(result, folder, _latest(judged), data)
+
+
+def _content(folder: RunDir, judged: Sequence[Judged]) -> str:
+    """Return the first digits of the hash of a model that answered; its folder's name has them."""
+    for one in judged:
+        checkpoint: str = one.identity["answers"]["checkpoint"]
+        return checkpoint[:_DIGITS]
+    return folder.path.name.rpartition("-")[2]
 
 
 def _trained(runs: Sequence[Neighbour], faults: list[str]) -> Iterator[_Read]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ def make_report(
     benchmarks = [load_benchmark(name) for name in gathered.benchmarks]
     comparison = compare(results, gathered.size, benchmarks)
     series = {row.label: number for number, row in enumerate(comparison.rows)}
+    ordered = sorted(gathered.models, key=lambda one: (series[one.result.label], one.result.draw))
+    gathered = replace(gathered, models=tuple(ordered))
     models = shown_models(gathered, full)
     items = items_of(models, gathered.faults)
     pictures = Pictures(to.with_name(f"{to.stem}-pictures") if full else None)

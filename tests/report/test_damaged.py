@@ -1,11 +1,13 @@
 """A damaged run is named and left out, and the others are shown as if it were not there."""
 
 import json
+import shutil
 
 import pytest
 
 from harness.errors import ConfigError
 from harness.evaluation.scorecards import IDENTITY, ITEMS, SCORECARD
+from harness.runs.rundir import RunDir
 
 
 def judgement(folder, name="mm_vet"):
@@ -121,6 +123,41 @@ def test_judged_otherwise_than_most_is_left_out(made, page):
     found = page()
     assert any("judged otherwise" in fault for fault in found.faults)
     assert len(found.items["mm_vet/v1_0"][6]) == 2
+
+
+def test_a_second_folder_of_the_base_model_and_other_models_are_named(made, page):
+    base = made.base()
+    made.run()
+    shutil.copytree(base.path, base.path.with_name("base-tiny-copy"))
+    made.judge(RunDir(base.path.with_name("llava-0123")), "0123")
+    found = page()
+    assert [one["name"] for one in found.data["models"]] == ["base", "dpo"]
+    assert any("another folder holds" in fault for fault in found.faults)
+    assert any("no run of this report starts" in fault for fault in found.faults)
+
+
+def test_runs_without_their_base_model_are_shown(made, page):
+    made.run("dpo")
+    made.run("dama")
+    found = page()
+    assert [one["name"] for one in found.data["models"]] == ["dpo", "dama"]
+    assert 'id="differences"' not in found.html
+
+
+def test_a_base_model_alone_is_shown(made, page):
+    made.base()
+    assert [one["name"] for one in page().data["models"]] == ["base"]
+
+
+def test_sizes_are_not_mixed(made, page):
+    made.base()
+    made.run()
+    other = made.run("dama")
+    other.spec_file.write_text(other.spec_file.read_text().replace("size: tiny", "size: 7b"))
+    with pytest.raises(ConfigError, match="sizes 7b, tiny"):
+        page()
+    names = [one["name"] for one in page(size="tiny").data["models"]]
+    assert names == ["base", "dpo"]
 
 
 def test_no_run_at_all_is_an_error_that_says_so(made, page):
