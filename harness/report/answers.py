@@ -18,6 +18,7 @@ State = Literal["good", "bad", "part", "none"]
 """`part`: graded between the two; `none`: not scored, or scored in a way that has no better."""
 
 _WORD = re.compile(r"\w+")
+_MOST = 1e6
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def verdict_of(row: Row) -> Verdict:
 
 def _graded(runs: Sequence[Any]) -> Verdict:
     """Say what the judge gave, in the mean over its runs: from 0 to 1, or beside a reference."""
-    if runs and all(isinstance(one, int | float) for one in runs):
+    if runs and all(map(_is_grade, runs)):
         grade = fmean(runs)
         state: State = "good" if grade >= 1 else "part" if grade > 0 else "bad"
         return Verdict(state, f"graded {grade:.4g} of 1", grade)
@@ -159,14 +160,19 @@ def _graded(runs: Sequence[Any]) -> Verdict:
         (one["model"], one["reference"])
         for one in runs
         if isinstance(one, Mapping)
-        and isinstance(one.get("model"), int | float)
-        and isinstance(one.get("reference"), int | float)
+        and _is_grade(one.get("model"))
+        and _is_grade(one.get("reference"))
     ]
     if not pairs:
         return Verdict("none", "; ".join(map(str, runs)))
     ours, theirs = (fmean(side) for side in zip(*pairs, strict=True))
     state = "good" if ours >= theirs else "part" if ours > 1 else "bad"
     return Verdict(state, f"graded {ours:.4g}, the reference {theirs:.4g}", ours)
+
+
+def _is_grade(value: object) -> bool:
+    """Whether a value is a number of a size that a judge may give: not NaN, not of 400 digits."""
+    return isinstance(value, int | float) and abs(value) <= _MOST
 
 
 def marks(text: str, words: Sequence[str]) -> tuple[tuple[int, int], ...]:

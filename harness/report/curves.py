@@ -21,6 +21,8 @@ _NOT_DRAWN = frozenset(
         *("memory_peak_bytes", "learning_rate", "stop", "weights of the batch"),
     }
 )
+_MOST = 1e30
+"""What is greater, or no number, is not drawn."""
 POINTS = 120
 """Most points of a curve: each is the mean over as many steps."""
 
@@ -60,7 +62,7 @@ def _rows(folder: RunDir, faults: list[str]) -> list[Row]:
         rows = JsonLines(folder.metrics).read()
         for row in rows:
             int(row["step"])
-    except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError, LookupError, TypeError) as error:
         faults.append(f"{folder.path.name}: its curves are not drawn: {in_words(error)}.")
         return []
     return rows
@@ -88,6 +90,6 @@ def _binned(rows: Sequence[Row], key: str, width: int) -> Mapping[int, float]:
     bins: dict[int, list[float]] = {}
     for row in rows:
         value = row.get(key)
-        if isinstance(value, int | float) and math.isfinite(value):
+        if isinstance(value, int | float) and abs(value) <= _MOST:
             bins.setdefault((int(row["step"]) - 1) // width, []).append(value)
     return {place: fmean(values) for place, values in bins.items()}

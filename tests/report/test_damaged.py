@@ -45,6 +45,10 @@ def broken_metrics(folder):
     folder.metrics.write_text("[1]\n")
 
 
+def endless_metrics(folder):
+    folder.metrics.write_text('{"step": Infinity, "loss": 1}\n')
+
+
 def broken_identity(folder):
     folder.identity.write_text("{}")
 
@@ -59,7 +63,7 @@ def broken_spec(folder):
 
 DAMAGES = (
     *(cut_items, no_scorecard, broken_scorecard, unknown_version, other_benchmark, other_items),
-    *(broken_metrics, broken_identity, no_identity, broken_spec),
+    *(broken_metrics, endless_metrics, broken_identity, no_identity, broken_spec),
 )
 
 
@@ -85,6 +89,18 @@ def test_a_row_that_is_being_written_costs_no_curve(made, page):
     found = page()
     assert "loss by step" in found.html
     assert not [fault for fault in found.faults if "curves" in fault]
+
+
+def test_numbers_that_are_none_break_nothing(made, page):
+    made.base()
+    run = made.run()
+    file = judgement(run) / ITEMS
+    file.write_text(file.read_text().replace("[0.5]", "[NaN]"))
+    with run.metrics.open("a") as stream:
+        stream.write(f'{{"step": 301, "loss": NaN, "reward_gap": 1{"0" * 400}}}\n')
+    found = page()
+    assert found.items["mm_vet/v1_0"][6][1][2:5] == ["none", "nan", None]
+    assert "loss by step" in found.html
 
 
 def test_foreign_files_and_folders_are_named(made, page):

@@ -47,6 +47,7 @@ def test_a_name_in_a_chart_is_text():
             9.0,
         ),
         ({"unscored": "no rating", "score": None}, "none", "unscored: no rating", None),
+        ({"score": {"runs": [float("nan")]}}, "none", "nan", None),
         ({"score": {"other": 1}}, "none", "{'other': 1}", None),
         ({}, "none", "", None),
     ],

@@ -1,5 +1,7 @@
 """The page holds what the runs hold, and nothing that it could be made to do."""
 
+import base64
+import hashlib
 import html
 import re
 
@@ -190,3 +192,15 @@ def test_named_runs_stand_beside_their_base_model_alone(made, page):
     first = made.run("dpo")
     made.run("dama")
     assert [one["name"] for one in page(first.path.name).data["models"]] == ["base", "dpo"]
+
+
+def test_the_policy_names_the_style_and_script_that_the_page_holds(made, page):
+    """A browser hashes what stands between the tags."""
+    made.base()
+    made.run()
+    found = page().html
+    policy = html.unescape(re.search(r'Policy" content="([^"]*)"', found)[1])
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", found, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
