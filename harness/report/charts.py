@@ -1,0 +1,172 @@
+"""The charts of a report, each with the words that a reader without eyes needs."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, quantiles
+
+from markupsafe import Markup
+
+from harness.report.answers import Item
+from harness.report.apart import BASE, Apart, Differences
+from harness.report.curves import Curve
+from harness.report.svg import Dot, DotRow, Line, dots, lines
+from harness.reporting.compare import Cell, Column, Comparison, Row
+from harness.reporting.words import benchmark_name, metric_name, signed
+
+Series = Mapping[str, int]
+"""Label of a method -> number of its colour and mark."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture with a caption."""
+
+    title: str
+    svg: Markup
+    note: str = ""
+
+
+def forest(comparison: Comparison, found: Differences, series: Series) -> Iterator[Chart]:
+    """Yield for every benchmark how far the methods are from the base model.
+
+    The interval is that of the mean difference over seeds and worlds; where one run says nothing of
+    spread, there is the difference alone.
+    """
+    base = _row(comparison, BASE)
+    if base is None:
+        return
+    known = found[BASE]
+    for name in dict.fromkeys(column.benchmark for column in comparison.columns):
+        rows = []
+        for column in (one for one in comparison.columns if one.benchmark == name):
+            measured = [
+                _difference(row, base, column, series, known.get((row.label, column)))
+                for row in comparison.rows
+                if row.label != BASE
+            ]
+            if drawn := [one for one in measured if one is not None]:
+                rows.append(DotRow(_metric(column), drawn))
+        if rows:
+            title = f"{benchmark_name(name)}: difference from the base model"
+            yield Chart(title, dots(rows, "difference", _told(title, rows), zero=True))
+
+
+def _difference(
+    row: Row, base: Row, column: Column, series: Series, known: Apart | None
+) -> Dot | None:
+    ours, theirs = _shown(row, column), _shown(base, column)
+    if ours is None or theirs is None:
+        return None
+    value = known.value if known else ours.official.mean - theirs.official.mean
+    if not math.isfinite(value):
+        return None
+    unit, told = column.metric.unit, f"{row.label}: "
+    if known is None or known.low is None or known.high is None:
+        return Dot(series[row.label], value, told=told + signed(value, unit))
+    told += f"{signed(value, unit)} ({signed(known.low, unit)} to {signed(known.high, unit)})"
+    return Dot(series[row.label], value, known.low, known.high, told)
+
+
+def profile(comparison: Comparison, series: Series) -> Chart | None:
+    """Return all metrics relative to the base model, in percent of its value; right is better."""
+    base = _row(comparison, BASE)
+    if base is None:
+        return None
+    rows = []
+    for column in comparison.columns:
+        theirs = _shown(base, column)
+        if theirs is None or not theirs.official.mean:
+            continue
+        sign = 1 if column.metric.higher_is_better else -1
+        found = []
+        for row in comparison.rows:
+            ours = _shown(row, column) if row.label != BASE else None
+            if ours is not None:
+                change = sign * (ours.official.mean / theirs.official.mean - 1) * 100
+                told = f"{row.label}: {abs(change):.1f} % {'better' if change >= 0 else 'worse'}"
+                found.append(Dot(series[row.label], change, told=told))
+        if found:
+            rows.append(DotRow(f"{benchmark_name(column.benchmark)} {_metric(column)}", found))
+    if not rows:
+        return None
+    title = "All metrics relative to the base model"
+    unit = "percent of the base model's value; to the right is better"
+    return Chart(title, dots(rows, unit, _told(title, rows), zero=True))
+
+
+def breakdown(
+    benchmark: str, cells: Mapping[str, Mapping[str, Cell]], series: Series, unit: str
+) -> Chart:
+    """Return the parts of a benchmark: metric -> method -> number."""
+    rows = [
+        DotRow(
+            metric_name(name),
+            [
+                Dot(series[label], cell.official.mean, told=f"{label}: {cell.official.mean:.4g}")
+                for label, cell in of.items()
+                if math.isfinite(cell.official.mean)
+            ],
+        )
+        for name, of in cells.items()
+    ]
+    title = f"{benchmark_name(benchmark)}: by part"
+    return Chart(title, dots(rows, unit, _told(title, rows)))
+
+
+def lengths(items: Sequence[Item], labels: Mapping[int, str], series: Series) -> Chart | None:
+    """Return how many words an answer has, by benchmark and method; the line is the middle half."""
+    words: dict[str, dict[str, list[int]]] = {}
+    for item in items:
+        for model, answer in item.answers.items():
+            of = words.setdefault(item.benchmark, {})
+            of.setdefault(labels[model], []).append(len(answer.text.split()))
+    if not words:
+        return None
+    rows = []
+    for name, of in words.items():
+        ordered = sorted(of.items(), key=lambda pair: series[pair[0]])
+        rows.append(DotRow(benchmark_name(name), [_length(series, *one) for one in ordered]))
+    title = "Length of the answers"
+    note = "Mean number of words; the line spans the middle half of the answers. A method that "
+    note += "says less has less to be wrong about."
+    return Chart(title, dots(rows, "words", _told(title, rows), zero=True), note)
+
+
+def _length(series: Series, label: str, counts: Sequence[int]) -> Dot:
+    several = counts if len(counts) > 1 else [*counts, *counts]
+    low, _, high = quantiles(several, n=4, method="inclusive")
+    mean = fmean(counts)
+    told = f"{label}: {mean:.1f} words, the middle half {low:.0f} to {high:.0f}"
+    return Dot(series[label], mean, low, high, told)
+
+
+def training(found: Mapping[str, Sequence[Curve]], series: Series) -> Iterator[Chart]:
+    """Yield a chart for every quantity that was measured in training."""
+    for key, curves in found.items():
+        drawn = [Line(series[one.label], one.steps, one.mean, one.low, one.high) for one in curves]
+        ends = [f"{one.label} from {one.mean[0]:.4g} to {one.mean[-1]:.4g}" for one in curves]
+        title = key.replace("_", " ").replace("/", ", ")
+        yield Chart(title, lines(drawn, "step", f"{title} by step: {'; '.join(ends)}"))
+
+
+def _metric(column: Column) -> str:
+    arrow = "↑" if column.metric.higher_is_better else "↓"
+    return f"{metric_name(column.metric.name)} {arrow} {column.mark}".strip()
+
+
+def _row(comparison: Comparison, label: str) -> Row | None:
+    return next((row for row in comparison.rows if row.label == label), None)
+
+
+def _shown(row: Row, column: Column) -> Cell | None:
+    cell = row.cells.get(column)
+    if cell is None or cell.is_withheld or not math.isfinite(cell.official.mean):
+        return None
+    return cell
+
+
+def _told(title: str, rows: Sequence[DotRow]) -> str:
+    """Return the whole chart in words."""
+    told = (f"{row.label}: {'; '.join(dot.told for dot in row.dots)}" for row in rows)
+    return f"{title}. {'. '.join(told)}."
