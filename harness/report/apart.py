@@ -1,11 +1,11 @@
-"""Which rows can be told apart: over the items of one world, or over several worlds."""
+"""Which rows can be told apart: over their items, else run by run."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.reporting.compare import Column, Comparison
 from harness.reporting.over_items.differences import AGAINST, OverItems, over_items
-from harness.reporting.over_worlds import differences
+from harness.reporting.over_runs import differences
 
 BASE = AGAINST[0]
 
@@ -30,22 +30,20 @@ def differences_of(comparison: Comparison) -> tuple[Differences, OverItems]:
     """Return all differences, and what the items of the runs say besides."""
     items = over_items(comparison)
     found = {
-        against: dict(_over_worlds(comparison, against))
-        or {
+        against: {
             (one.row, one.column): Apart(
                 one.measured.value, one.measured.low, one.measured.high, one.is_shown
             )
             for one in items.differences
             if one.against == against
         }
+        or dict(_over_runs(comparison, against))
         for against in AGAINST
     }
     return found, items
 
 
-def _over_worlds(
-    comparison: Comparison, against: str
-) -> Iterator[tuple[tuple[str, Column], Apart]]:
+def _over_runs(comparison: Comparison, against: str) -> Iterator[tuple[tuple[str, Column], Apart]]:
     for one in differences(comparison, against):
         value, half = one.estimate.mean, one.estimate.half_width
         low, high = (None, None) if half is None else (value - half, value + half)

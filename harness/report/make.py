@@ -33,8 +33,8 @@ from harness.reporting.compare import Comparison, compare
 from harness.reporting.over_items.differences import with_intervals
 
 _INTERVALS = (
-    "A line is the 95 % interval of the difference: over the items of one world, all of a picture "
-    "together, and its seeds; or over several worlds. Of single runs it says nothing of how far "
+    "A line is the 95 % interval of the difference: over the items, all of a picture together, and "
+    "over seeds and worlds where there are several. Of single runs it says nothing of how far "
     "another training would be from it."
 )
 _TRAINING = "The mean over the runs of a method; the band spans from the least to the greatest run."

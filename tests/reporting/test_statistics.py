@@ -25,7 +25,7 @@ def test_interval_of_three_seeds_by_hand():
     assert estimate.half_width == pytest.approx(2.48414, abs=1e-5)
 
 
-def test_interval_over_worlds_is_that_of_their_means_by_hand():
+def test_interval_over_runs_is_that_of_their_means_by_hand():
     """Means 1, 2, 3 whatever the seeds within them: 2 ± 2.48414. Every world counts alike."""
     estimate = estimate_of({0: [0.0, 2.0], 1: [2.0], 2: [-7.0, 3.0, 13.0]})
     assert (estimate.mean, estimate.count, estimate.worlds) == (2.0, 6, 3)

@@ -65,7 +65,7 @@ def with_intervals(comparison: Comparison, found: OverItems) -> Comparison:
 def over_items(comparison: Comparison) -> OverItems:
     """Measure the rows of a comparison; a row without stored items has neither.
 
-    Rows over several worlds are of other items in each: how they differ, `over_worlds` says.
+    Rows over several worlds are of other items in each: how they differ, `over_runs` says.
     """
     if comparison.worlds > 1:
         return NOTHING

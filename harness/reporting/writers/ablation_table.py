@@ -16,7 +16,7 @@ from harness.reporting.over_items.differences import (
 from harness.reporting.words import escaped
 from harness.reporting.writers.differences import differences_section
 from harness.reporting.writers.markdown import legend, runs_table, settings, unreadable_replies
-from harness.reporting.writers.over_worlds import over_worlds_section
+from harness.reporting.writers.over_runs import over_runs_section
 from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.records import csv_text, difference_record, run_records
 from harness.settings.spec import drawn
@@ -57,7 +57,7 @@ def ablation_markdown(
         runs_table(comparison),
         "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
     ]
-    if section := over_worlds_section(comparison) or differences_section(found):
+    if section := differences_section(found) or over_runs_section(comparison):
         parts.append(section)
     if unreadable := unreadable_replies(comparison):
         parts.append("## Unreadable judge replies and empty answers")

@@ -18,7 +18,7 @@ from harness.reporting.words import (
     interval,
 )
 from harness.reporting.writers.differences import differences_section
-from harness.reporting.writers.over_worlds import over_worlds_section
+from harness.reporting.writers.over_runs import over_runs_section
 from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.published_table import published_section
 
@@ -39,7 +39,7 @@ def comparison_markdown(
         runs_table(comparison),
         "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
     ]
-    if section := over_worlds_section(comparison) or differences_section(found):
+    if section := differences_section(found) or over_runs_section(comparison):
         parts.append(section)
     if unreadable := unreadable_replies(comparison):
         parts.append("## Unreadable judge replies and empty answers")

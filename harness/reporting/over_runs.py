@@ -1,4 +1,4 @@
-"""Rows over several worlds, compared run by run: same world, same seed, same questions."""
+"""Rows compared run by run, same world and same seed, where their items cannot be."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Difference:
 
 
 def differences(comparison: Comparison, reference: str) -> Iterator[Difference]:
-    """Yield how the other rows differ from the row of that label, where two worlds or more say so.
+    """Yield how the other rows differ from the row of that label, where two runs or more say so.
 
     What seed and world do to both cancels out. The base model has no seed: every run of a world is
     compared with it.
@@ -39,7 +39,7 @@ def differences(comparison: Comparison, reference: str) -> Iterator[Difference]:
             continue
         for column in comparison.columns:
             estimate = _paired(row, other, column)
-            if estimate is not None and estimate.worlds > 1:
+            if estimate is not None and estimate.half_width is not None:
                 yield Difference(row.label, column, estimate)
 
 

@@ -1,20 +1,20 @@
-"""The section below a table over several worlds that says which rows can be told apart."""
+"""The section below a table that says which rows can be told apart, run by run."""
 
 from harness.reporting.compare import Comparison
 from harness.reporting.over_items.differences import AGAINST
-from harness.reporting.over_worlds import Difference, differences
+from harness.reporting.over_runs import Difference, differences
 from harness.reporting.words import MISSING, escaped, grid, number, signed
 from harness.reporting.writers.differences import EQUAL
 
 _NOTE = (
-    "Run by run on the same world and seed, with the 95 % interval over worlds of the mean "
-    f"difference. {EQUAL}: cannot be told apart from zero by these runs; each comparison by "
+    "Run by run on the same world and seed, with the 95 % interval of the mean difference, over "
+    f"worlds where there are several. {EQUAL}: cannot be told apart from zero by these runs; each comparison by "
     "itself, so of twenty that are zero one is taken for more."
 )
 
 
-def over_worlds_section(comparison: Comparison) -> str:
-    """Return the section in Markdown; empty where there are not two worlds to pair runs in."""
+def over_runs_section(comparison: Comparison) -> str:
+    """Return the section in Markdown; empty where no two pairs of runs are there."""
     parts = []
     for reference in AGAINST:
         if found := list(differences(comparison, reference)):
