@@ -8,8 +8,8 @@ from harness.reporting.writers.differences import EQUAL
 
 _NOTE = (
     "Run by run on the same world and seed, with the 95 % interval of the mean difference, over "
-    f"worlds where there are several. {EQUAL}: cannot be told apart from zero by these runs; each comparison by "
-    "itself, so of twenty that are zero one is taken for more."
+    f"worlds where there are several. {EQUAL}: cannot be told apart from zero by these runs; each "
+    "comparison by itself, so of twenty that are zero one is taken for more."
 )
 
 
