@@ -24,7 +24,7 @@ from harness.reporting.provenance import provenance
 from harness.reporting.tables import write_tables
 from harness.reporting.writers.ablation_table import write_ablation
 from harness.reporting.writers.crosschecks import Checked
-from harness.reporting.writers.differences import EQUAL, differences_table, groups
+from harness.reporting.writers.differences import differences_table, groups
 from harness.reporting.writers.terminal import rich_table
 from harness.settings.ablation import AblationRow
 from harness.settings.preset_files import read_preset
@@ -89,13 +89,19 @@ def _print_claims(asked: Sequence[tuple[Request, Run]], found: Sequence[RunResul
 
 
 def _print_table(comparison: Comparison, title: str = "Comparison") -> None:
-    """Print the rows, and how they differ from base and DPO."""
+    """Print the rows, and the differences from base and DPO that can be told; files hold all."""
     found = over_items(comparison)
     results.print(rich_table(with_intervals(comparison, found), title))
     for against, group in groups(found).items():
-        results.print(differences_table(against, group))
-    if found.differences:
-        results.print(f"{EQUAL} cannot be told apart; what the columns mean: the table's file.")
+        shown = [one for one in group if one.is_shown]
+        if shown:
+            results.print(differences_table(against, shown))
+        results.print(
+            f"{len(group) - len(shown)} of {len(group)} differences from {against} cannot be told "
+            "from chance; the table's file lists them.",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _by_world(runs: Sequence[Run]) -> dict[int, list[Run]]:
