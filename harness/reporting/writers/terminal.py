@@ -158,7 +158,7 @@ def _table(
     table = Table(title=title)
     table.add_column(corner)
     for head in heads:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", overflow="fold")
     for name, line in zip(names, cells, strict=True):
         table.add_row(name, *line)
     return table
