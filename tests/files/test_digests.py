@@ -173,7 +173,7 @@ def test_models(model):
 def test_pairs(pairs):
     assert pairs.digest == "b1774e9599d92a3f"
     assert pairs.without([1]).digest == "98f1447e50b5c44d"
-    assert check_pairs(pairs).folder.name == "38c54dcc2142e2ad69e02be0"
+    assert check_pairs(pairs).folder.name == "d9ec7334941de70ead7011c5"
     pair = PreferencePair(row=0, pair_id="", question="q", chosen="c", rejected="r", image=b"abc")
     assert [image.key for image in pair.images] == [ABC]
 
