@@ -38,6 +38,15 @@ def written(target: Path, one_writer: bool = False) -> Iterator[Path]:
         raise
 
 
+def left_behind(folder: Path, ending: str) -> Iterator[tuple[Path, Path]]:
+    """Yield what killed writers left of files with an ending: the part, and what it was to be.
+
+    Those of writers that had no rival, see `written`.
+    """
+    for part in folder.glob(f".*{ending}.partial"):
+        yield part, part.with_name(part.name.removeprefix(".").removesuffix(".partial"))
+
+
 @contextmanager
 def named(path: Path) -> Iterator[None]:
     """Give an error of the system in the block the name of a file: that of a write has none."""

@@ -1,7 +1,6 @@
 """Write the page: everything in one file, and a policy that lets it ask for nothing."""
 
 import base64
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from harness.files.digests import text_digest
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("logic.js", "report.js")
@@ -83,4 +84,4 @@ def _policy(style: str, script: str) -> str:
 
 
 def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return base64.b64encode(bytes.fromhex(text_digest(text))).decode()

@@ -55,7 +55,7 @@ def logps(folder, lora, weights=None):
     policy, tower = Policy(base.model, lora), VisionTower(base.model, torch.device("cpu"))
     policy.load_state_dict(weights or {}, strict=False)
     with torch.no_grad():
-        return torch.cat(policy(batch, tower.features(batch.images)))
+        return torch.cat(policy(batch, tower.features(batch.images))[:2])
 
 
 def changed_weights(folder):

@@ -25,7 +25,7 @@ from harness.data.pairs.records import kind_of, records_of
 from harness.data.pairs.source import Source
 from harness.errors import DataError
 from harness.files.arrow import ArrowFile
-from harness.files.atomic import written
+from harness.files.atomic import left_behind, written
 from harness.files.cache import cache_dir
 from harness.files.digests import content_digest, digest_of
 from harness.files.locks import FileLock, in_use
@@ -112,8 +112,7 @@ def store_pairs(
 
 def _sweep(folder: Path) -> None:
     """Remove what killed conversions of any data left."""
-    for part in folder.glob(".*.arrow.partial"):
-        target = part.with_name(part.name.removeprefix(".").removesuffix(".partial"))
+    for part, target in left_behind(folder, ".arrow"):
         if not in_use(Path(f"{target}.lock")):
             part.unlink(missing_ok=True)
 

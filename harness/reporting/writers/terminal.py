@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.types import Benchmark, Scorecard, Unscored
-from harness.console import HAS_WIDTH, print_table, results, visible
+from harness.console import print_table, results, visible
 from harness.evaluation.items import Item, plain
 from harness.reporting.compare import Column, Comparison, Row
 from harness.reporting.words import MISSING
@@ -136,7 +136,7 @@ def rich_table(
     ]
     full = escape(f"{title}, size {comparison.size}")
     wide = _table(full, "Method", metrics, runs, cells)
-    room = width or (results.width if HAS_WIDTH else _ANY)
+    room = width or results.width
     if results.measure(wide, options=results.options.update(max_width=_ANY)).maximum <= room:
         return wide
     return _table(full, "Metric", runs, metrics, list(zip(*cells, strict=True)))

@@ -64,7 +64,7 @@ def shard(folder, number):
 
 def assert_all_values(found, pairs):
     rows = [*range(0, pairs, 97), pairs - 1]
-    for row, chosen, rejected in zip(rows, *found.of(rows, 8), strict=True):
+    for row, chosen, rejected in zip(rows, *found.of(rows, 8)[:2], strict=True):
         (expected, other), *_ = made_logps([row])
         assert chosen.tolist() == expected.tolist() + [0.0] * (8 - len(expected))
         assert rejected.tolist() == other.tolist() + [0.0] * 7
