@@ -59,6 +59,12 @@ class WorldConfig(BaseModel):
     drill_rounds: int = Field(default=6, description="Rounds in which it must be learnt.")
     drill_batch: int = 96
     review_steps: int = Field(default=350, description="Last steps on questions and captions.")
+    sight: float = Field(
+        default=0.75,
+        description="Share of right answers on presence, of objects that are there and of others, "
+        "at which a model sees; below it drills and review are repeated.",
+    )
+    sight_rounds: int = Field(default=4, description="Rounds in which it must see.")
     learning_rate: float = 3e-3
     clip_steps: int = 300
     clip_batch: int = 128

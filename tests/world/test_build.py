@@ -38,6 +38,7 @@ MINIATURE = WorldConfig(
     question_steps=3,
     question_batch=4,
     review_steps=3,
+    sight=0.0,
     clip_steps=2,
     clip_batch=8,
 )

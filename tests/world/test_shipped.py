@@ -10,7 +10,7 @@ from harness.world import build, shipped
 from harness.world.build import digest, ensure_world, trained_digest
 from harness.world.config import WorldConfig
 
-WORLDS = (0,)
+WORLDS = (0, 1, 2)
 LIMIT = 8_000_000
 """Bytes of all that is shipped."""
 

@@ -3,9 +3,10 @@
 It learns in stages, as its large relatives do: the vision tower and the projector learn which words
 belong to a patch, the language model learns captions, and then captions and questions of all kinds.
 Two drills come late, each on one kind of question, which among others is not learnt in this time
-and is of use only to a model that can find what it is asked for; a review follows. The captions
-mention usual companions that are not there, and so do some of the answers outside the drills;
-nothing else makes it hallucinate.
+and is of use only to a model that can find what it is asked for; a review follows, and where it
+undid the drills, for it holds wrong answers too, all of this is repeated. The captions mention
+usual companions that are not there, and so do some of the answers outside the drills; nothing else
+makes it hallucinate.
 """
 
 from collections import deque
@@ -36,6 +37,8 @@ CAPTIONS = 0.25
 """Share of steps on captions among those on questions of all kinds."""
 BUCKETS = 4
 """Groups of turns of similar length."""
+EXAMINED = 1000
+"""Scenes of the training set that a model is asked about to know whether it sees."""
 LAST = 20
 """Steps at the end of a stage whose mean loss says what is learnt."""
 
@@ -55,9 +58,7 @@ def build_base(folder: Path, scenes: Sequence[Scene], config: WorldConfig) -> No
     school.learn("patches", config.patch_steps, school.patch_loss, config.patch_batch)
     school.learn("captions", config.caption_steps, school.caption_loss, config.batch)
     school.learn("questions", config.question_steps, school.mixed_loss, config.question_batch)
-    school.drill("presence", school.presence_loss)
-    school.drill("colours", school.colour_loss)
-    school.learn("review", config.review_steps, school.mixed_loss, config.question_batch)
+    school.learn_to_see()
     model.eval().half()  # as LLaVA's published checkpoints are
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -164,6 +165,24 @@ class School:
                 progress.advance(note=f"loss {losses[-1]:.3f}")
         return sum(losses) / len(losses)
 
+    def learn_to_see(self) -> None:
+        """Drill and review, again and again, until the model sees after the review.
+
+        Raises:
+            TrainingError: It does not see in the rounds that it may take.
+        """
+        config = self._config
+        for _ in range(config.sight_rounds):
+            self.drill("presence", self.presence_loss)
+            self.drill("colours", self.colour_loss)
+            self.learn("review", config.review_steps, self.mixed_loss, config.question_batch)
+            if (seen := self.sight()) >= config.sight:
+                return
+        raise TrainingError(
+            f"The base model of world {config.seed} does not see: it answers {seen:.0%} of the "
+            f"questions on presence after {config.sight_rounds} rounds. Take another world."
+        )
+
     def drill(self, what: str, loss: Loss) -> None:
         """Learn in rounds, each as `learn` does, until the loss at the end of one is low.
 
@@ -182,6 +201,29 @@ class School:
             f"The base model of world {config.seed} did not learn {what}: its loss is {last:.3f} "
             f"after {config.drill_rounds} rounds. Take another world."
         )
+
+    @torch.no_grad()
+    def sight(self) -> float:
+        """Return the share of right answers to whether an object is there.
+
+        The lower one of the shares of objects that are there and of objects that are not.
+        """
+        rng = np.random.default_rng([self._config.seed, 3])
+        rows = range(min(EXAMINED, len(self._scenes)))
+        questions = [existence(self._scenes[row], rng) for row in rows]
+        right: dict[str, list[bool]] = {"Yes": [], "No": []}
+        for row, question in zip(rows, questions, strict=True):
+            right[question.answer].append(self._answers_rightly(row, question))
+        return min(sum(answers) / len(answers) for answers in right.values())
+
+    def _answers_rightly(self, row: int, question: Question) -> bool:
+        """Say whether the first word of the most likely answer is the true one."""
+        ids, labels = self._encode((question.text, question.answer))
+        asked = labels.count(IGNORED)
+        logits = self._model(
+            input_ids=torch.tensor([ids[:asked]]), pixel_values=self._pixels[[row]]
+        ).logits
+        return bool(logits[0, -1].argmax() == ids[asked])
 
     def patch_loss(self, count: int) -> Tensor:
         """Loss of the words of patches."""
