@@ -1,4 +1,4 @@
-"""Runs on the tiny worlds against the committed comparison, which is of the shipped one.
+"""Runs on the tiny worlds against the committed comparison, which is of the shipped ones.
 
 On a shipped world a run gives the committed numbers, digit by digit, on any processor. A world that
 is built on the spot is another draw: there the base model must lie within the bounds that are
@@ -15,21 +15,21 @@ from statistics import fmean
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMITTED = ROOT / "results" / "tiny" / "comparison-tiny.csv"
+COMMITTED = ROOT / "results" / "tiny" / "comparison-tiny-worlds-0-1-2.csv"
 METHODS = (
     *(("dpo", ""), ("rlhf_v", ""), ("dama", "")),
     *(("rlhf_v", "released"), ("dama", "released")),
 )
-WORLDS, SEEDS = ("0",), ("0", "1", "2")
+WORLDS, SEEDS = ("0", "1", "2"), ("0", "1", "2")
 HALLUCINATION = ("object_halbench", "response_hallucination")
 RECALL = ("object_halbench", "recall")
 BOUNDS = {
     HALLUCINATION: (35, 60),
     RECALL: (70, 100),
     ("amber", "attribute/accuracy"): (60, 100),
+    ("amber", "existence/accuracy"): (75, 100),
 }
 """Of the base model of any world, in percent."""
-EXISTENCE = ("amber", "existence/accuracy")
 
 pytestmark = [pytest.mark.world, pytest.mark.processes, pytest.mark.timeout(3600)]
 
@@ -106,7 +106,6 @@ def test_the_committed_table_holds_all_methods_and_seeds(committed):
 def test_the_committed_base_models_see_and_hallucinate(committed, world):
     base = committed["base", "", world, "0"]
     assert list(outside(base)) == []
-    assert base[EXISTENCE] >= 75
 
 
 @pytest.mark.parametrize("method", ["dpo", "rlhf_v", "dama"])
