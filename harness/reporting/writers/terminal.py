@@ -55,8 +55,8 @@ def print_items(items: Iterable[Item]) -> None:
     """Print one row per item: question and reference, answer, what was found, and the replies."""
     rest = iter(items)
     while chunk := list(islice(rest, CHUNK)):
-        table = Table("id", "question", "answer", "found", "replies", show_lines=True, expand=True)
-        for column, ratio in zip(table.columns, (2, 6, 8, 6, 5), strict=True):
+        table = Table("id", "question, answer", "found", "replies", show_lines=True, expand=True)
+        for column, ratio in zip(table.columns, (2, 8, 6, 5), strict=True):
             column.ratio = ratio
             column.overflow = "fold"
         for item in chunk:
@@ -64,14 +64,15 @@ def print_items(items: Iterable[Item]) -> None:
         results.print(table)
 
 
-def _cells(item: Item) -> tuple[Text, ...]:
+def _cells(item: Item) -> tuple[Text, Text, Text, Text]:
     found, bad = _found(item.score)
     answer = Text(visible(_short(item.response.text, ANSWER)) or "(empty)")
     answer.highlight_words(bad, style=BAD, case_sensitive=False)
     name = "\n".join(filter(None, (str(item.sample.id), item.sample.category)))
     replies = "\n".join(_short(reply, REPLY) for reply in item.replies.judge)
-    asked = _question(item.sample)
-    return Text(visible(_short(name, REPLY))), asked, answer, found, Text(visible(replies))
+    # In one cell: a column more would leave the others too narrow for a terminal.
+    asked = _question(item.sample).append("\n\n").append_text(answer)
+    return Text(visible(_short(name, REPLY))), asked, found, Text(visible(replies))
 
 
 def _question(sample: Sample) -> Text:
