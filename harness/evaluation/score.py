@@ -93,4 +93,4 @@ def as_json(
 
 def item_json(item: Item) -> str:
     """Return what `score --per-item --json` prints about one item, in one line."""
-    return json.dumps(item.row())
+    return json.dumps(item.row() | {"reference": plain(item.sample.reference)})

@@ -123,6 +123,19 @@ def segment_lines(
             line.append(f"[{text}]" if changed else text, CHANGED[side] if changed else "not bold")
         line.append(f"  ({int(mask.sum())} of {len(ids)} tokens changed)", "dim not bold")
         yield line
+    if not any(mask.any() for mask in masks):
+        yield Text(_nothing_changed(tokens.chosen.tolist(), tokens.rejected.tolist(), min_match))
+
+
+def _nothing_changed(chosen: list[int], rejected: list[int], min_match: int) -> str:
+    """Say why no token of two responses is marked."""
+    if chosen == rejected:
+        return "Nothing is marked: both responses are the same tokens."
+    return (
+        "Nothing is marked though the responses differ: between two runs of at least "
+        f"{min_match} equal tokens, only ever one of them has tokens of its own. Such an insertion "
+        "or deletion replaces nothing, so by this rule it is no segment."
+    )
 
 
 def _runs(tokenizer: Any, ids: list[int], mask: list[bool]) -> Iterator[tuple[str, bool]]:

@@ -43,7 +43,7 @@ class Lora:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError as error:
             raise ConfigError(
-                f"model.lora_rank needs the package peft ({error}). Install it: pip install peft"
+                f"model.lora_rank needs the package peft ({error}). Install it: uv pip install peft"
             ) from error
         scale: Any = self.alpha  # peft takes fractions too, and says otherwise
         config = LoraConfig(

@@ -45,7 +45,7 @@ def stand_in_taggers(evaluation: EvaluationSpec) -> Iterator[str]:
         yield (
             f"benchmark '{name}': NLTK stands in for the tagger {tagger.name}, which is "
             "not installed, and the numbers will not be the official ones. Install it with: "
-            f"python -m pip install spacy && python -m spacy download {tagger.name}"
+            f"uv pip install spacy pip && python -m spacy download {tagger.name}"
         )
 
 

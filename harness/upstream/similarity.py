@@ -105,7 +105,7 @@ def _load(model: str) -> Any:
     if importlib.util.find_spec("spacy") is None:
         raise ConfigError(
             "spaCy is not installed, and the vectors are those of one of its models. Install it "
-            f"with `python -m pip install spacy` and then `python -m spacy download {model}`."
+            f"with `uv pip install spacy pip` and then `python -m spacy download {model}`."
         )
     import spacy
 

@@ -13,6 +13,8 @@ sys.path.append(str(Path(__file__).parents[1] / "training"))
 from harness.commands import inspect, prepare
 from harness.console import messages
 from harness.errors import ConfigError, DataError
+from harness.inspection.pair import _nothing_changed
+from methods.segments import changed_tokens
 
 RUN = CliRunner()
 
@@ -71,6 +73,15 @@ def test_a_pair_shows_its_changed_tokens_in_brackets(source, base, capsys):
     assert "segments by the rule 'released'" in told
     assert "tokens changed" in told
     assert "clip_gap -0.500000 (mean +0.100000)" in told
+
+
+def test_a_pair_of_which_nothing_is_marked_says_why():
+    """A deletion at one end and an insertion at the other replace nothing."""
+    assert "same tokens" in _nothing_changed([1, 2], [1, 2], 3)
+    assert changed_tokens([1, 2, 3, 4, 5], [2, 3, 4, 5, 6], "paper") == ([False] * 5, [False] * 5)
+    told = _nothing_changed([1, 2, 3, 4, 5], [2, 3, 4, 5, 6], 3)
+    assert "runs of at least 3 equal tokens" in told
+    assert "replaces nothing" in told
 
 
 def test_foreign_data_need_the_name_of_a_tokenizer(source):

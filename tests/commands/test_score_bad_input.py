@@ -109,6 +109,13 @@ def test_samples_without_an_answer_are_told_where_a_part_may_be_scored(score):
     assert "1 of the 2 samples of 'mm_vet' are not answered" in err
 
 
+def test_json_of_an_item_holds_question_and_reference(score):
+    _, out, _ = score(ROW, "--per-item", "--json")
+    row = json.loads(out)
+    assert row["question"] == "What?"
+    assert row["reference"]["answer"] == "A cat"
+
+
 def test_controls_in_an_answer_never_reach_the_terminal(score):
     """The escape would clear the screen; C1's 0x9b begins a command as well; U+202E reverses."""
     text = json.dumps("\x1b[2J\x9b31m \u202e [red]x[/red]")

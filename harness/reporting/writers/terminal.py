@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.types import Benchmark, Scorecard, Unscored
+from benchmarks.types import Benchmark, Sample, Scorecard, Unscored
 from harness.console import print_table, results, visible
 from harness.evaluation.items import Item, plain
 from harness.reporting.compare import Column, Comparison, Row
@@ -52,10 +52,10 @@ def print_scorecard(
 
 
 def print_items(items: Iterable[Item]) -> None:
-    """Print one row per item: the answer, what was found in it, and the judge's replies."""
+    """Print one row per item: question and reference, answer, what was found, and the replies."""
     rest = iter(items)
     while chunk := list(islice(rest, CHUNK)):
-        table = Table("id", "answer", "found", "replies", show_lines=True, expand=True)
+        table = Table("id", "question, answer", "found", "replies", show_lines=True, expand=True)
         for column, ratio in zip(table.columns, (2, 8, 6, 5), strict=True):
             column.ratio = ratio
             column.overflow = "fold"
@@ -70,7 +70,20 @@ def _cells(item: Item) -> tuple[Text, Text, Text, Text]:
     answer.highlight_words(bad, style=BAD, case_sensitive=False)
     name = "\n".join(filter(None, (str(item.sample.id), item.sample.category)))
     replies = "\n".join(_short(reply, REPLY) for reply in item.replies.judge)
-    return Text(visible(_short(name, REPLY))), answer, found, Text(visible(replies))
+    # In one cell: a column more would leave the others too narrow for a terminal.
+    asked = _question(item.sample).append("\n\n").append_text(answer)
+    return Text(visible(_short(name, REPLY))), asked, found, Text(visible(replies))
+
+
+def _question(sample: Sample) -> Text:
+    """Return the question, and below it the reference by the names that its benchmark gives it."""
+    text = Text(visible(_short(sample.question, REPLY)))
+    for name, value in plain(sample.reference).items():
+        values = value.values() if isinstance(value, dict) else [value]
+        if told := _words(values):
+            text.append(visible(f"\n{name}: "), style="bold")
+            text.append(visible(_short(told, REPLY)))
+    return text
 
 
 def _found(score: Any) -> tuple[Text, list[str]]:

@@ -46,6 +46,17 @@ def test_every_field_of_a_score_is_named(printed):
         assert line in text
 
 
+def test_question_and_reference_stand_beside_the_answer(printed):
+    """A reference may be text, lists or a mapping; what is empty is left out."""
+    reference = {"answer": "A tiger", "truth": ["cat", "dog"], "hint": ""}
+    sample = Sample(7, "Which animal?", "7.jpg", reference=reference)
+    text = printed(Item(sample, Response(7, "A cat"), Replies((), None), Rating(4)))
+    assert "Which animal?" in text
+    assert "answer: A tiger" in text
+    assert "truth: cat, dog" in text
+    assert "hint" not in text
+
+
 def test_what_could_not_be_judged_is_shown_with_its_reason_and_its_reply(printed):
     unscored = Unscored(7, "no rating", Rating(0, "counting"))
     text = printed(item(unscored, replies=["x" * 1000]))
