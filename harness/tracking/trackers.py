@@ -5,6 +5,7 @@ nothing stands twice after a resume.
 """
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ class WeightsAndBiases:
         import wandb
 
         name = run.path.name
-        offline = wandb.Settings().mode == "offline"
+        offline = os.environ.get("WANDB_MODE") == "offline"
         folder = _emptied(run, "wandb") if offline else run.path / FOLDER / "wandb"
         folder.mkdir(parents=True, exist_ok=True)
         self._run = wandb.init(
