@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": ("evaluation", "Answer and judge with another judge, protocol or benchmarks."),
     "judge": ("evaluation", "Judge the answers of a run by somebody else."),
     "judge-card": ("judge_card", "Say how far a judge is from the published one."),
+    "watch": ("report", "Show how runs go on: steps, curves, speed, time left, warnings."),
     "claims": ("claims", "Say what of a paper's claims the runs support."),
     "report": ("report", "Write one HTML page with tables, charts and all answers."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),

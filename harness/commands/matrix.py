@@ -22,7 +22,7 @@ Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells at the same time
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the cells and how they stand, then end.")
 ]
-PASSED_ON = REQUEST.only(("overrides", "devices", "launcher", "hostfile", "sbatch"))
+PASSED_ON = REQUEST.only(("overrides", "devices", "launcher", "hostfile", "sbatch", "track"))
 """What every cell's own `reproduce` is told as well."""
 
 
@@ -31,6 +31,7 @@ PASSED_ON = REQUEST.only(("overrides", "devices", "launcher", "hostfile", "sbatc
         "matrix --methods dpo,rlhf_v,dama --sizes 7b,13b --seeds 0,1,2",
         "matrix --methods dama,dama:released --sizes tiny --seeds 0,1 --worlds 0,1,2 --jobs 2",
         "matrix --methods dpo,dama --sizes 7b,13b --launcher slurm --sbatch gres=gpu:4",
+        "matrix --methods dpo,dama --sizes 7b --seeds 0,1,2 --track tensorboard",
         "matrix --methods dpo,dama --sizes 7b --seeds 0,1,2 --dry-run",
     )
 )

@@ -1,4 +1,4 @@
-"""`report`: one HTML page about runs."""
+"""`report` and `watch`: look at runs, when they are done and while they go on."""
 
 from pathlib import Path
 from typing import Annotated
@@ -50,3 +50,35 @@ def report(
     for fault in make_report(asked_for(runs or [], out), to, size, full):
         messages.print(fault, markup=False)
     messages.print(f"{to}", markup=False)
+
+
+@app.command(
+    "watch",
+    epilog=examples(
+        "watch dama-tiny-seed0-ae7bd8e7aaca",
+        "watch --out results",
+        "watch results/runs/dpo-7b-seed0-8eef962a3035 --once",
+    ),
+)
+def watch(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUNS]...",
+            help="Runs by name or folder. Default: all of --out, with cells of matrix and jobs.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder that holds runs/ and tables/.")] = Path(
+        "results"
+    ),
+    once: Annotated[bool, typer.Option("--once", help="Show how they stand now, and end.")] = False,
+) -> None:
+    """Show how runs go on: steps, curves, speed, time left and the last warnings.
+
+    Only files are read, so it works beside any launcher and on any machine that sees the folder. It
+    ends when nobody works on the runs any more; Ctrl-C ends it sooner and touches no run.
+    """
+    from harness.watching.follow import watch as follow
+    from harness.watching.several import places
+
+    follow(places(runs or [], out), out, once)

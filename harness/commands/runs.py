@@ -34,6 +34,7 @@ PlannedDevices = Annotated[
         "reproduce --method dpo --set method.beta=0.2 --devices 2",
         "reproduce --method dama --ablate --seeds 0,1,2",
         "reproduce --method dama --seeds 0,1,2 --worlds 0,1,2",
+        "reproduce --method dama --track tensorboard,wandb",
         "reproduce --method dama --again answers",
         "reproduce --method dama --size 7b --judge local:Qwen/Qwen2.5-32B-Instruct",
         "reproduce --method rlhf_v --size 7b --dry-run",

@@ -26,6 +26,7 @@ from harness.matrix.work import Work
 from harness.planning import preflight
 from harness.reporting.collect import print_joint_comparison
 from harness.settings.request import Request
+from harness.tracking.trackers import require_installed
 from harness.world.places import are_built
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -37,6 +38,7 @@ def run_matrix(request: MatrixRequest) -> None:
     Raises:
         HarnessError: Names or values are wrong, something would stop the cells, or cells failed.
     """
+    require_installed(request.shared.track)
     to_queue = submits(request.shared)
     launcher = launcher_of(request.shared)
     shared = with_devices(request.shared, launcher)

@@ -114,8 +114,17 @@ def breakdown(
     return Chart(title, dots(rows, unit, _told(title, rows)))
 
 
-def lengths(items: Sequence[Item], labels: Mapping[int, str], series: Series) -> Chart | None:
-    """Return how many words an answer has, by benchmark and method; the line is the middle half."""
+def lengths(
+    items: Sequence[Item], order: Mapping[str, int], labels: Mapping[int, str], series: Series
+) -> Chart | None:
+    """Return how many words an answer has, by benchmark and method; the line is the middle half.
+
+    Args:
+        items: All of them.
+        order: Place of every benchmark.
+        labels: Method of every model.
+        series: Colour and mark of every method.
+    """
     words: dict[str, dict[str, list[int]]] = {}
     for item in items:
         for model, answer in item.answers.items():
@@ -124,7 +133,8 @@ def lengths(items: Sequence[Item], labels: Mapping[int, str], series: Series) ->
     if not words:
         return None
     rows = []
-    for name, of in words.items():
+    for name in sorted(words, key=order.__getitem__):
+        of = words[name]
         ordered = sorted(of.items(), key=lambda pair: series[pair[0]])
         rows.append(DotRow(benchmark_name(name), [_length(series, *one) for one in ordered]))
     title = "Length of the answers"

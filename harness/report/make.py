@@ -29,6 +29,7 @@ from harness.report.tables import (
     provenance_lines,
     results_table,
 )
+from harness.report.verdicts import verdicts_of
 from harness.reporting.compare import Comparison, compare
 from harness.reporting.over_items.differences import with_intervals
 
@@ -72,7 +73,8 @@ def make_report(
     labels = {number: model.result.label for number, model in enumerate(models)}
     context = {
         **_shown(comparison, series),
-        "lengths": charts.lengths(items, labels, series),
+        "verdicts": list(verdicts_of(gathered)),
+        "lengths": charts.lengths(items, order, labels, series),
         "training": list(charts.training(curves(gathered.models, gathered.faults), series)),
         "training_note": _TRAINING,
         "items_note": _EVERY_RUN if full else _ONE_RUN,
@@ -108,6 +110,7 @@ def _headed(
     worlds = f" in {comparison.worlds} worlds" if comparison.worlds > 1 else ""
     parts = (
         ("results", "Results", True),
+        ("verdicts", "Claims", context["verdicts"]),
         ("differences", "Differences", context["forest"] or context["profile"]),
         ("breakdowns", "By type", context["breakdowns"]),
         ("lengths", "Length", context["lengths"]),

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 COLOURS = 8
-WIDTH = 720
+WIDTH = 560
 _RIGHT, _TOP, _BOTTOM = 20, 10, 42
-_LETTER, _LONGEST = 6.6, 44
+_LETTER, _LONGEST = 6.6, 36
 """Width of a letter, and letters of a row's name that are shown; the chart's words hold all."""
 _ROW = 14
 _GAP = 12

@@ -1,5 +1,6 @@
 """One run, or the base model of some: train, answer, judge; what is there already is kept."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.console import messages
@@ -12,10 +13,11 @@ from harness.launchers.launcher import Launcher
 from harness.llm.messages import ChatSettings
 from harness.runs.manifest import Manifest
 from harness.settings.spec import ModelSpec
+from harness.tracking.feed import tracked
 
 
-def run_one(run: Run, judging: ChatSettings, launcher: Launcher) -> None:
-    """Train and evaluate one seed."""
+def run_one(run: Run, judging: ChatSettings, launcher: Launcher, track: Sequence[str] = ()) -> None:
+    """Train and evaluate one seed; the trackers that are named get its steps."""
     folder, spec = run.folder, run.located
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
@@ -28,7 +30,8 @@ def run_one(run: Run, judging: ChatSettings, launcher: Launcher) -> None:
             manifest_of(run).write(folder.manifest)
             from harness.training.launch import train
 
-            train(folder, spec, launcher, judging)
+            with tracked(folder, track):
+                train(folder, spec, launcher, judging)
         held = of_run(run)
         if held is not None:
             evaluate(held, folder.model, judging, spec.training.devices)

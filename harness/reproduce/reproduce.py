@@ -20,6 +20,7 @@ from harness.settings.ablation import ablation_rows
 from harness.settings.request import Request
 from harness.settings.resolve import specs_of
 from harness.settings.spec import RunSpec
+from harness.tracking.trackers import require_installed
 from harness.world.places import are_built
 
 
@@ -32,6 +33,7 @@ def reproduce(request: Request) -> None:
         HarnessError: Something in the request, the data or a step needs the user.
     """
     require_folder(request.out, "--out")
+    require_installed(request.track)
     launcher = launcher_of(request)
     request = with_devices(request, launcher)
     if request.dry_run:
@@ -99,7 +101,7 @@ def _run_all(runs: Sequence[Run], request: Request, launcher: Launcher) -> None:
         evaluate_base(run, request.judging)
     for run in runs:
         if not is_finished(run):
-            run_one(run, request.judging, launcher)
+            run_one(run, request.judging, launcher, request.track)
 
 
 def _crosscheck(runs: Sequence[Run], request: Request) -> None:

@@ -51,6 +51,11 @@ class Request(Strict):
         default=False,
         description="Also score with lmms-eval's own tasks, where it has them.",
     )
+    track: tuple[str, ...] = Field(
+        default=(),
+        description="Send the steps to tensorboard, wandb or mlflow, with commas between; "
+        "decides nothing of a run.",
+    )
     again: Again | None = Field(
         default=None, description="Set aside what is finished of these, and make it anew."
     )

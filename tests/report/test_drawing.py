@@ -19,9 +19,9 @@ def test_ticks_are_round_and_enclose_the_values(low, high, expected):
 
 
 def test_a_dot_stands_where_its_value_is():
-    """Ticks at 0, 2, ..., 10; five letters make 49 pixels of margin, 651 remain."""
+    """Ticks at 0, 2, ..., 10; five letters make 49 pixels of margin, 491 remain."""
     drawn = dots([DotRow("abcde", [Dot(1, 5.0, 0.0, 10.0, "five")])], "words", "Length", zero=True)
-    assert 'd="M49 23H700"' in drawn
+    assert 'd="M49 23H540"' in drawn
     assert 'd="M371 19.5h7v7h-7z"' in drawn
 
 

@@ -78,6 +78,7 @@ class Options(Generic[Value]):
             given = getattr(value, name)
             if given != self.fields[name].get_default():
                 each = given if isinstance(given, tuple) else (given,)
+                each = (",".join(map(str, each)),) if flag.parse else each
                 words += [flag.name if one is True else f"{flag.name}={one}" for one in each]
         return tuple(words)
 

@@ -27,6 +27,11 @@ def numbers(text: str) -> tuple[int, ...]:
     return found
 
 
+def trackers(text: str) -> tuple[str, ...]:
+    """Return the names of `--track`."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+
+
 REQUEST = Options(
     Request.model_fields,
     {
@@ -42,6 +47,7 @@ REQUEST = Options(
         "sbatch": Flag("--sbatch", metavar="KEY=VALUE"),
         "ablate": Flag("--ablate"),
         "crosscheck": Flag("--crosscheck"),
+        "track": Flag("--track", metavar="NAMES", parse=trackers),
         "again": Flag("--again", metavar="training|answers|judgements"),
         "dry_run": Flag("--dry-run"),
         "out": Flag("--out"),

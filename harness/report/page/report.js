@@ -79,10 +79,10 @@
   function entry(item) {
     const states = Object.entries(item.answers).map(([place, one]) => badge(one, models[place].name));
     const link = element("a", "", { href: hashOf(item) }, [
+      element("span", "", { class: "states" }, states),
       element("span", `${benchmarks[item.benchmark]} ${visible(item.link.split("/").slice(1).join("/"))}`,
         { class: "id" }),
       element("bdi", visible(item.question.slice(0, 120))),
-      element("span", "", { class: "states" }, states),
     ]);
     if (item === current) link.setAttribute("aria-current", "true");
     return element("li", "", {}, [link]);

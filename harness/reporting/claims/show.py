@@ -22,14 +22,15 @@ def lines_of(found: Findings) -> Iterator[str]:
         yield ""
         yield f"{judged.verdict.upper()}: {claim.says}"
         yield f"  [{claim.standing.replace('_', ' ')}: {claim.source}]"
-        yield from (f"  {line}" for one in judged.findings for line in _finding(judged, one))
+        yield from (f"  {line}" for one in judged.findings for line in finding_lines(judged, one))
     yield ""
     if found.seeds == 1:
         yield "Intervals are over the items of one seed; they say nothing of other trainings."
     yield from found.faults
 
 
-def _finding(judged: Judged, one: Finding) -> Iterator[str]:
+def finding_lines(judged: Judged, one: Finding) -> Iterator[str]:
+    """Yield what one metric says of a claim; lines that explain begin with spaces."""
     benchmark, _, last = one.metric.partition("/")
     metric = next(each for each in load_benchmark(benchmark).metrics if each.name == last)
     parts = [f"{header(benchmark, metric)}: {one.verdict}"]
