@@ -7,7 +7,7 @@ import typer
 from harness.commands.options.common import commands, examples
 from harness.commands.options.from_model import given
 from harness.commands.options.judging import JUDGING
-from harness.commands.options.runs import REQUEST, MaxBadRows, RunJudge, completed
+from harness.commands.options.runs import REQUEST, ConfigFile, MaxBadRows, RunJudge, completed
 from harness.llm.messages import ChatSettings
 from harness.settings.request import Request
 
@@ -46,6 +46,7 @@ def matrix(
     jobs: Jobs = 1,
     max_bad_rows: MaxBadRows = None,
     judge: RunJudge = None,
+    config: ConfigFile = None,
     dry_run: DryRun = False,
 ) -> None:
     """Run or submit every method, size and seed, each as its own `reproduce`, and compare them.
@@ -57,7 +58,7 @@ def matrix(
     from harness.matrix.cells import MatrixRequest
     from harness.matrix.run import run_matrix
 
-    shared = completed(shared, max_bad_rows, judge, judging=judging, dry_run=dry_run)
+    shared = completed(shared, max_bad_rows, judge, config, judging=judging, dry_run=dry_run)
     run_matrix(
         MatrixRequest(
             methods=_names(methods, "--methods"),

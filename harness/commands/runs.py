@@ -11,7 +11,7 @@ import typer
 from harness.commands.options.common import AsJson, commands, examples, print_json
 from harness.commands.options.from_model import given
 from harness.commands.options.judging import JUDGING
-from harness.commands.options.runs import REQUEST, MaxBadRows, RunJudge, completed
+from harness.commands.options.runs import REQUEST, ConfigFile, MaxBadRows, RunJudge, completed
 from harness.llm.messages import ChatSettings
 from harness.settings.request import Request
 
@@ -32,6 +32,7 @@ PlannedDevices = Annotated[
         "reproduce --method dama --size tiny",
         "reproduce --method dama --variant released --seeds 0,1,2",
         "reproduce --method dpo --set method.beta=0.2 --devices 2",
+        "reproduce --method dpo --config paper.yaml",
         "reproduce --method dama --ablate --seeds 0,1,2",
         "reproduce --method dama --seeds 0,1,2 --worlds 0,1,2",
         "reproduce --method dama --track tensorboard,wandb",
@@ -48,6 +49,7 @@ def reproduce(
     judging: ChatSettings,
     max_bad_rows: MaxBadRows = None,
     judge: RunJudge = None,
+    config: ConfigFile = None,
 ) -> None:
     """Train, evaluate on all benchmarks and print the comparison table.
 
@@ -55,7 +57,8 @@ def reproduce(
     """
     from harness.reproduce.reproduce import reproduce as run
 
-    run(completed(request, max_bad_rows, judge, judging=judging, words=tuple(sys.argv[1:])))
+    words = tuple(sys.argv[1:])
+    run(completed(request, max_bad_rows, judge, config, judging=judging, words=words))
 
 
 @app.command(

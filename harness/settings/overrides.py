@@ -1,6 +1,8 @@
-"""`--set key=value`: what a call replaces of a preset."""
+"""`--set key=value` and `--config FILE`: what a call replaces of a preset."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -17,6 +19,24 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
         ConfigError: One of them is not `key=value`.
     """
     return dict(map(_parsed, texts))
+
+
+def read_config(file: Path) -> tuple[str, ...]:
+    """Return what a YAML file of dotted keys replaces, in the words of `--set`.
+
+    Raises:
+        ConfigError: The file cannot be read, or is not a mapping of keys to plain values.
+    """
+    try:
+        values = yaml.safe_load(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"--config {file}: cannot be read as YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"--config {file}: write lines of keys, as in training.epochs: 2")
+    try:
+        return tuple(f"{key}={json.dumps(value)}" for key, value in values.items())
+    except TypeError as error:
+        raise ConfigError(f"--config {file}: a value is not plain: {error}.") from error
 
 
 def _parsed(text: str) -> tuple[str, Any]:

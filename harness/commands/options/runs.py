@@ -1,11 +1,13 @@
 """Options of the commands that ask for runs."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.commands.options.from_model import Flag, Options
+from harness.settings.overrides import read_config
 from harness.settings.request import Request
 from harness.settings.spec import LARGEST_SEED
 
@@ -59,6 +61,13 @@ MaxBadRows = Annotated[
     typer.Option("--max-bad-rows", min=0, help="Unusable pairs to leave out; more stop the run."),
 ]
 
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="YAML of the keys of --set, which wins over the file."
+    ),
+]
+
 
 RunJudge = Annotated[
     str | None,
@@ -71,10 +80,15 @@ RunJudge = Annotated[
 
 
 def completed(
-    request: Request, max_bad_rows: int | None, judge: str | None, **values: object
+    request: Request,
+    max_bad_rows: int | None,
+    judge: str | None,
+    config: Path | None = None,
+    **values: object,
 ) -> Request:
-    """Return a request with other values; the number of unusable pairs and the judge override."""
+    """Return a request with other values; from low to high: file, `--set`, the other flags."""
     given = {"data.max_bad_rows": max_bad_rows, "evaluation.judge": judge}
     added = (f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None)
-    overrides = (*request.overrides, *added)
+    below = read_config(config) if config else ()
+    overrides = (*below, *request.overrides, *added)
     return request.model_copy(update={"overrides": overrides, **values})
