@@ -22,7 +22,7 @@ def test_a_dot_stands_where_its_value_is():
     """Ticks at 0, 2, ..., 10; five letters make 49 pixels of margin, 491 remain."""
     drawn = dots([DotRow("abcde", [Dot(1, 5.0, 0.0, 10.0, "five")])], "words", "Length", zero=True)
     assert 'd="M49 23H540"' in drawn
-    assert 'd="M371 19.5h7v7h-7z"' in drawn
+    assert 'd="M291 19.5h7v7h-7z"' in drawn
 
 
 def test_a_name_in_a_chart_is_text():
