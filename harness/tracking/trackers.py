@@ -39,8 +39,7 @@ class TensorBoard:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         self.sent = 0
-        # From nothing but torch's untyped writer.
-        self._writer: Any = SummaryWriter(str(_emptied(run, "tensorboard")))  # type: ignore[no-untyped-call]
+        self._writer: Any = SummaryWriter(str(_emptied(run, "tensorboard")))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Take one step."""

@@ -113,7 +113,8 @@ def _total(run: RunDir, rows: Sequence[Row]) -> int | None:
     last = rows[-1]
 
     def steps() -> int | None:
-        return max(1, round(run.read_spec().training.epochs * last["step"] / last["epoch"]))
+        epochs = float(last["epoch"]) / int(last["step"])
+        return max(1, round(run.read_spec().training.epochs / epochs))
 
     return _read(steps, None)
 
