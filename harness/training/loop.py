@@ -145,13 +145,14 @@ class Loop(Generic[Config, State]):
         found: list[Tensor | None] = []
         for view in views_of(self.method, self.config):
             mask = share.views[view.name].mask
-            if not view.reference:
-                found.append(None)
-            elif view.draw == "once" and self.fixed_views is not None:
+            # Where the reference is compared with the policy it runs the whole row.
+            if share.divergence or (view.reference and view.draw != "once"):
+                found.append(next(drawn))
+            elif view.reference and self.fixed_views is not None:
                 cached = self.fixed_views.side(view.name, share.rows, mask.shape[1])
                 found.append(cached.to(mask.device))
             else:
-                found.append(next(drawn))
+                found.append(None)
         return found
 
     def _row(

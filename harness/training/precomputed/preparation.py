@@ -119,9 +119,9 @@ class Preparation:
         runs = views is not None and bool(views.live or views.divergence)
         stage = self.spec.training.zero_stage
         live = LiveReference.of_start(policy, shares_frozen=stage < 3) if runs else None
-        if not needed or (views is not None and views.divergence):
-            return References(None, None, live)
         fixed = self.views_reference(policy, used, vision, collate, views) if views else None
+        if not needed or (views is not None and views.divergence):
+            return References(None, fixed, live)
         return References(self.reference(policy, used, vision, collate.pairs_alone), fixed, live)
 
     def reference(

@@ -1,11 +1,13 @@
 """Views: each as the plain step has it, in the row of its pairs, drawn anew only where said."""
 
+import threading
 from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known_loop import Threads, known_loop
 from test_packed_policy import IMAGE, TOLERANCE, Images, models, pairs
 from two_row_step import assert_equal_steps, error, plain_logps
 
@@ -17,7 +19,8 @@ from harness.errors import ConfigError, DataError
 from harness.training.step import policy as policy_module
 from harness.training.step.live_reference import LiveReference
 from harness.training.step.passes import Passes, Share
-from methods.views import View
+from methods.types import MethodConfig, NoState
+from methods.views import View, ViewMethod
 
 CROP = View("crop", "crop", "chosen")
 FRESH = View("fresh", "crop", "chosen", draw="forward")
@@ -201,3 +204,42 @@ def test_a_reference_beside_the_policy_does_not_move_with_it():
     assert not any(weight.requires_grad for weight in reference.model.parameters())
     with torch.no_grad():
         policy.head.weight.div_(2)
+
+
+class Kept:
+    """Log-probabilities of views of which each value is its row."""
+
+    def side(self, name, rows, width):
+        return torch.tensor(rows, dtype=torch.float64)[:, None].expand(-1, width)
+
+
+@pytest.mark.parametrize("divergence", [False, True])
+def test_each_view_has_the_reference_it_asked_for(divergence, tmp_path):
+    """Kept, of this step, or none; where it runs the whole row, all are of this step."""
+    declared = (CROP, View("alone", "blank", "chosen", reference=False), NOISE)
+    policy, tower, _ = models(torch.float64)
+    collate, _ = collator(FOUR, declared, divergence=divergence)
+    batch = collate([0, 2])
+    live = LiveReference.of_start(policy, shares_frozen=True)
+    encode = lambda tokens: tower.features(tokens.images)  # noqa: E731
+    method = ViewMethod(
+        name="mine",
+        config=MethodConfig,
+        loss=lambda *_: None,
+        init_state=lambda config: NoState(),
+        source="",
+        views=lambda config: declared,
+        divergence=divergence,
+    )
+    here = Threads(0, 1, threading.Barrier(1), {})
+    loop = replace(known_loop(tmp_path, method, here), fixed_views=Kept(), live=live)
+    run = Passes(policy, encode, [batch], live)
+    found = loop._views_reference(Share.of([batch]), run.live)
+    right = policy(batch, encode(batch)).views
+    assert error(found[2], right[2]) <= 1e-12
+    if divergence:
+        assert error(found[0], right[0]) <= 1e-12
+        assert error(found[1], right[1]) <= 1e-12
+    else:
+        assert found[0].tolist() == [[0, 0, 0], [2, 2, 2]]
+        assert found[1] is None
