@@ -16,6 +16,7 @@ BUILTIN: dict[str, str] = {
     "wpo": "methods.with_reference.wpo:METHOD",
     "mdpo": "methods.with_reference.mdpo:METHOD",
     "chip": "methods.with_reference.chip:METHOD",
+    "symmpo": "methods.with_reference.symmpo:METHOD",
     "orpo": "methods.without_reference.orpo:METHOD",
     "simpo": "methods.without_reference.simpo:METHOD",
 }

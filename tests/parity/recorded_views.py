@@ -70,6 +70,35 @@ def chip_inputs(inputs):
     return others | sums
 
 
+SYMMPO = {
+    "1_w": "chosen",
+    "1_l": "rejected",
+    "1_2": "second_answer",
+    "2_w": "chosen_on_second",
+    "2_2": "second_answer_on_second",
+}
+"""Picture and response of the record, and the views."""
+
+
+def symmpo_inputs(inputs):
+    sums = {
+        f"{model}_{name}_logps": inputs[model][key]
+        for model in MODELS
+        for key, name in SYMMPO.items()
+    }
+    return {name: v for name, v in inputs.items() if name not in MODELS} | sums
+
+
+def symmpo_expected(recorded):
+    others = {name: v for name, v in recorded.items() if name not in ("rewards", "grad")}
+    for key, name in SYMMPO.items():
+        if "rewards" in recorded:
+            others[f"{name}_rewards"] = recorded["rewards"][key]
+        if "grad" in recorded:
+            others[f"grad_policy_{name}"] = recorded["grad"][key]
+    return others
+
+
 def crops(case):
     """The box that a generator draws, and the pixels that come of it."""
     inputs, official = case["inputs"], case["official"]
@@ -96,5 +125,12 @@ def adapters(adapter):
             },
             renamed=chip_inputs,
             divergence=("chosen_kl", "rejected_kl"),
+        ),
+        "symmpo": adapter(
+            settings=("beta_1", "beta_2", "lamda"),
+            config=lambda inputs: {"consistency_of": "log_ratios"},
+            renamed=symmpo_inputs,
+            expected=symmpo_expected,
+            single=True,
         ),
     }
