@@ -14,6 +14,9 @@ BUILTIN: dict[str, str] = {
     "mpo": "methods.with_reference.mpo:METHOD",
     "mm_dpo": "methods.with_reference.mm_dpo:METHOD",
     "wpo": "methods.with_reference.wpo:METHOD",
+    "mdpo": "methods.with_reference.mdpo:METHOD",
+    "chip": "methods.with_reference.chip:METHOD",
+    "symmpo": "methods.with_reference.symmpo:METHOD",
     "orpo": "methods.without_reference.orpo:METHOD",
     "simpo": "methods.without_reference.simpo:METHOD",
 }

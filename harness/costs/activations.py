@@ -74,7 +74,7 @@ def vision_working(shape: Shape, load: Load, number: int) -> int:
     """Return what the tower holds while it runs without gradients: hidden states and an MLP."""
     vision = shape.vision
     states = vision.hidden * (vision.layers + 2) + 2 * vision.intermediate
-    images = load.pairs if load.packed else 2 * load.pairs
+    images = load.images
     return images * (vision.positions + 1) * number * states
 
 
@@ -129,7 +129,7 @@ def _mask_entries(load: Load) -> int:
 def _around(shape: Shape, load: Load, number: int, attention: str, fused: bool) -> int:
     h, positions = shape.hidden, load.positions
     rotary = 2 * positions * number * (h // shape.heads)
-    images = load.pairs if load.packed else 2 * load.pairs
+    images = load.images
     vision = shape.vision
     if isinstance(vision, MergerVisionShape):
         wide = vision.hidden * vision.merge**2

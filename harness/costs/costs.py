@@ -1,7 +1,7 @@
 """What a run takes: memory of a device, hours and disk, counted before anything is loaded."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.costs.devices import CPU, Devices
 from harness.costs.fit import Choice, as_asked, choose
@@ -9,6 +9,7 @@ from harness.costs.flops import pair_flops, reference_flops, step_flops
 from harness.costs.load import Load
 from harness.costs.memory import RESERVE, Setting, memory, trained_parameters
 from harness.costs.shapes import Shape
+from harness.costs.views import with_views
 from harness.settings.spec import RunSpec
 
 _GIB = 1 << 30
@@ -83,6 +84,8 @@ class Costs:
         """Yield the parts of a device's memory, their sum and what there is."""
         found = self.choice.memory
         yield "trained weights" if not self.spec.model.lora_rank else "weights", _gib(found.weights)
+        if found.live_reference:
+            yield "reference, which runs in every step", _gib(found.live_reference)
         yield "vision tower, frozen and whole", _gib(found.vision_tower)
         yield "gradients", _gib(found.gradients)
         yield "optimizer: float32 weights and two moments", _gib(found.optimizer)
@@ -147,13 +150,7 @@ class Costs:
 
     def _unpacked(self) -> str:
         """Compare with the step that runs every response with its own prompt and image."""
-        load = Load(
-            system=self.load.system,
-            image=self.load.image,
-            question=self.load.question,
-            response=self.load.response,
-            packed=False,
-        )
+        load = replace(self.load, packed=False, branches=(2,), live=())
         plain = memory(self.shape, self.choice.setting, load, self.choice.checkpointed)
         ours = self.choice.memory.activations + self.choice.memory.working
         theirs = plain.activations + plain.working
@@ -195,7 +192,7 @@ def costs_of(spec: RunSpec, shape: Shape, devices: Devices, pairs: int | None) -
         spec.model,
         on_cpu=devices.name == CPU,
     )
-    load = Load(image=shape.image_tokens)
+    load = with_views(Load(image=shape.image_tokens), spec)
     room = devices.memory_bytes
     asked = as_asked(shape, setting, load, room)
     better = None if asked.memory.fits(room) else choose(shape, setting, load, room)

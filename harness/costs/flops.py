@@ -4,6 +4,7 @@ A product of a matrix of w weights with one position is 2w operations forward an
 its input's gradient and its own.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 from harness.costs.load import Load
@@ -27,9 +28,9 @@ def step_flops(
 ) -> float:
     """Return the work that a training step does for a pair, without a cached reference.
 
-    `released` runs prompt, image and vision tower once per response and takes logits everywhere;
-    `trl` adds a forward pass of the reference model with its own tower. Several passes run forward
-    once more.
+    `ours` runs the reference only on what a method's views draw anew. `released` runs prompt, image
+    and vision tower once per response and takes logits everywhere; `trl` adds a forward pass of the
+    reference model with its own tower. Several passes run forward once more.
 
     Args:
         shape: Sizes of the model.
@@ -40,11 +41,13 @@ def step_flops(
     """
     load = load if step == "ours" else _plain(load)
     forward = _matrices(shape, load) + _attention(shape, load)
-    towers = 1 if step == "ours" else 2
+    towers = len(load.branches) if step == "ours" else 2
     work = 3 * (forward + _head(shape, load)) + towers * tower_flops(shape)
     work += forward * checkpointed / shape.layers
     if step == "trl" or passes > 1:
         work += forward + _head(shape, load)
+    if live := load.of_reference:
+        work += _matrices(shape, live) + _attention(shape, live) + _head(shape, live)
     return work + (towers * tower_flops(shape) if step == "trl" else 0)
 
 
@@ -64,7 +67,7 @@ def tower_flops(shape: Shape) -> float:
 
 
 def _plain(load: Load) -> Load:
-    return Load(load.pairs, load.system, load.image, load.question, load.response, packed=False)
+    return replace(load, packed=False, branches=(2,), live=())
 
 
 def _matrices(shape: Shape, load: Load) -> float:
@@ -73,7 +76,7 @@ def _matrices(shape: Shape, load: Load) -> float:
     # The last layer's queries, outputs and MLP run only where a logit follows.
     silent = 2 * shape.hidden**2 + 3 * shape.hidden * shape.intermediate
     decoder -= (load.positions - load.needed) * silent
-    images = 1 if load.packed else 2
+    images = load.images / load.pairs
     return 2 * (decoder / load.pairs + images * load.image * shape.projector_parameters)
 
 

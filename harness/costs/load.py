@@ -22,6 +22,11 @@ class Load:
     """Tokens of each of the two responses."""
     packed: bool = True
     """False: the plain step, in which each response is a row of its own with prompt and image."""
+    branches: tuple[int, ...] = (2,)
+    """Responses on each picture of a pair: chosen and rejected on its own one, further ones where a
+    method reads views."""
+    live: tuple[int, ...] = ()
+    """The same of what the reference runs in every step."""
 
     @property
     def prompt(self) -> int:
@@ -37,22 +42,36 @@ class Load:
         """
         if not self.packed:
             return 2 * self.pairs * (self.prompt + self.response)
-        return self.system + self.pairs * (self.image + self.question + 2 * (self.response - 1))
+        pictures = len(self.branches) * (self.image + self.question)
+        return self.system + self.pairs * (pictures + self.responses * (self.response - 1))
+
+    @property
+    def responses(self) -> int:
+        """Responses of a pair, views included."""
+        return sum(self.branches)
+
+    @property
+    def images(self) -> int:
+        """Pictures that are encoded."""
+        return self.pairs * (len(self.branches) if self.packed else 2)
 
     @property
     def logp_rows(self) -> int:
         """Positions at which logits exist."""
-        return 2 * self.pairs * self.response if self.packed else self.positions
+        return self.responses * self.pairs * self.response if self.packed else self.positions
 
     @property
     def needed(self) -> int:
         """Positions behind which a logit follows; responses to a prompt share its last one."""
-        return self.pairs * (2 * self.response - 1) if self.packed else self.positions
+        if not self.packed:
+            return self.positions
+        shared = self.responses - len(self.branches)
+        return self.pairs * (self.responses * self.response - shared)
 
     @property
     def keys_seen(self) -> int:
         """Keys of all segments together: what several segments see counts for each."""
-        return 2 * self.pairs * (self.prompt + self.response - self.packed)
+        return self.responses * self.pairs * (self.prompt + self.response - self.packed)
 
     @property
     def segments(self) -> tuple[tuple[int, int, int], ...]:
@@ -65,8 +84,8 @@ class Load:
         branch = self.image + self.question + own
         return (
             (0, self.prompt + own, 1),
-            (self.system, branch, self.pairs - 1),
-            (self.prompt, own, self.pairs),
+            (self.system, branch, self.pairs * len(self.branches) - 1),
+            (self.prompt, own, self.pairs * (self.responses - len(self.branches))),
         )
 
     @property
@@ -79,9 +98,14 @@ class Load:
         if not self.packed:
             return 2 * self.pairs * causal(self.prompt + self.response)
         own = self.response - 1
-        branches = 2 * (own * self.prompt + causal(own))
-        below = causal(self.prompt) - causal(self.system)
-        return causal(self.system) + self.pairs * (below + branches)
+        responses = self.responses * (own * self.prompt + causal(own))
+        below = len(self.branches) * (causal(self.prompt) - causal(self.system))
+        return causal(self.system) + self.pairs * (below + responses)
+
+    @property
+    def of_reference(self) -> "Load | None":
+        """What the reference runs in every step; None where that is nothing."""
+        return replace(self, branches=self.live, live=()) if self.live else None
 
     def of_pairs(self, pairs: int) -> "Load":
         """Return as many pairs of the same lengths."""

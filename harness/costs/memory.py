@@ -107,6 +107,8 @@ class Memory:
     moment: str
     cpu: int
     """Bytes in CPU memory for this device, where something is offloaded."""
+    live_reference: int = 0
+    """Weights of the reference, whole, where it runs in every step."""
 
     @property
     def states(self) -> int:
@@ -116,7 +118,7 @@ class Memory:
     @property
     def total(self) -> int:
         """All parts on the device."""
-        fixed = self.states + self.vision_tower + self.communication
+        fixed = self.states + self.live_reference + self.vision_tower + self.communication
         return fixed + self.activations + self.working
 
     def fits(self, memory_bytes: int) -> bool:
@@ -162,6 +164,7 @@ def memory(shape: Shape, setting: Setting, load: Load, checkpointed: int | None 
         activations=fullest.activations,
         working=fullest.working,
         moment=fullest.name,
+        live_reference=_live_reference(shape, setting) if load.live else 0,
     )
 
 
@@ -202,6 +205,12 @@ def trained_parameters(shape: Shape, lora_rank: int) -> int:
     h, k, f = shape.hidden, shape.key_width, shape.intermediate
     sides = 2 * (h + h) + 2 * (h + k) + 3 * (h + f)
     return shape.layers * lora_rank * sides + shape.projector_parameters
+
+
+def _live_reference(shape: Shape, setting: Setting) -> int:
+    """Return the bytes of a copy of what is trained, or under ZeRO-3 of all but the tower."""
+    rank = setting.lora_rank if setting.training.zero_stage < 3 else 0
+    return trained_parameters(shape, rank) * setting.number
 
 
 def _backward(

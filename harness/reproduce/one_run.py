@@ -11,8 +11,9 @@ from harness.evaluation.scorecards import IDENTITY
 from harness.identity.run import Run
 from harness.launchers.launcher import Launcher
 from harness.llm.messages import ChatSettings
+from harness.registry import load_method
 from harness.runs.manifest import Manifest
-from harness.settings.spec import ModelSpec
+from harness.settings.spec import ModelSpec, RunSpec
 from harness.tracking.feed import tracked
 
 
@@ -96,7 +97,19 @@ def manifest_of(run: Run) -> Manifest:
         "model": identity["model"]["content"],
         "method": identity["method"]["source"],
     }
-    return Manifest.collect(contents, inputs_of(spec.model, spec.data.max_length))
+    inputs = inputs_of(spec.model, spec.data.max_length) | views_in(spec)
+    return Manifest.collect(contents, inputs)
+
+
+def views_in(spec: RunSpec) -> dict[str, str]:
+    """Name what the method reads beside its pairs."""
+    from methods.views import views_of
+
+    method = load_method(spec.method)
+    return {
+        f"view {view.name}": f"{view.response} response on {view.image}, drawn: {view.draw}"
+        for view in views_of(method, method.config.model_validate(spec.config))
+    }
 
 
 def inputs_of(model: ModelSpec, max_length: int) -> dict[str, str | int]:

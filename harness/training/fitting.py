@@ -11,6 +11,7 @@ from harness.costs.flops import pair_flops
 from harness.costs.load import Load, largest_load
 from harness.costs.memory import Setting, checkpointed_layers
 from harness.costs.shapes import shape_of
+from harness.costs.views import with_views
 from harness.files.jsonlines import JsonLines
 from harness.models.sources import ModelSource
 from harness.runs.rundir import RunDir
@@ -48,7 +49,11 @@ def use_checkpointing(
 
 
 def useful_flops(
-    folder: Path, pairs: "TokenizedPairs", image_tokens: int, processes: Processes
+    spec: RunSpec,
+    folder: Path,
+    pairs: "TokenizedPairs",
+    image_tokens: int,
+    processes: Processes,
 ) -> tuple[float, float] | None:
     """Return operations per second of all devices at best, and those that a pair needs.
 
@@ -57,7 +62,8 @@ def useful_flops(
     peak = local_device(processes.count).bf16_flops if processes.device.type == "cuda" else None
     if peak is None:
         return None
-    return peak * processes.count, pair_flops(shape_of(str(folder)), _mean(pairs, image_tokens))
+    load = with_views(_mean(pairs, image_tokens), spec)
+    return peak * processes.count, pair_flops(shape_of(str(folder)), load)
 
 
 def note_session(
@@ -109,7 +115,9 @@ def _fewest(
     return checkpointed_layers(
         shape_of(str(folder)),
         Setting.of(spec.training, spec.model, on_cpu),
-        largest_load(lengths, spec.training.batch_pairs // processes.count, image_tokens),
+        with_views(
+            largest_load(lengths, spec.training.batch_pairs // processes.count, image_tokens), spec
+        ),
         local_device(processes.count).memory_bytes,
     )
 

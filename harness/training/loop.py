@@ -16,12 +16,14 @@ from harness.training.outputs import check_output, check_shares, loss_of
 from harness.training.precomputed.reference import ReferenceLogps
 from harness.training.step.batches import Batches
 from harness.training.step.declared import pair_batch
+from harness.training.step.live_reference import LiveReference
 from harness.training.step.passes import Passes, Share
 from harness.training.step.policy import TokenLogps
 from harness.training.step.protocols import Engine, Processes, StepReport
 from harness.training.step.schedule import LearningRate, seeded
 from harness.training.watch import Watch
 from methods.types import Config, LossOutput, Method, State
+from methods.views import views_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ class Loop(Generic[Config, State]):
     processes: Processes
     watch: Watch
     stop_asked: Callable[[], bool]
+    fixed_views: ReferenceLogps | None = None
+    """Reference of the views that are drawn once."""
+    live: LiveReference | None = None
 
     def run(
         self,
@@ -108,11 +113,14 @@ class Loop(Generic[Config, State]):
 
         With `check`, what the loss gives back is looked at before anything is done with it.
         """
-        share, run = Share.of(passes), Passes(self.engine, self.features, passes)
+        share, run = Share.of(passes), Passes(self.engine, self.features, passes, self.live)
         # Before the forward pass: a copy to the device waits for what that has still to do.
-        reference = self._reference(share)
+        reference, of_views = self._reference(share), self._views_reference(share, run.live)
         segmented = self.method.segments(self.config) is not None
-        batch = pair_batch(share, run.forward(), reference, segmented)
+        policy = run.forward()
+        batch = pair_batch(
+            share, policy, run.live if share.divergence else reference, segmented, of_views
+        )
         context = Step(self.processes, seeded(self.seed, step))
         output = loss_of(self.method, batch, self.config, state, context)
         if check:
@@ -130,6 +138,22 @@ class Loop(Generic[Config, State]):
         mask = share.chosen.mask
         cached = self.reference.of(share.rows, mask.shape[1])
         return TokenLogps(cached.chosen.to(mask.device), cached.rejected.to(mask.device))
+
+    def _views_reference(self, share: Share, live: TokenLogps | None) -> list[Tensor | None]:
+        """Return the reference of the views in their order, cached or of this step."""
+        drawn = iter(live.views if live is not None else ())
+        found: list[Tensor | None] = []
+        for view in views_of(self.method, self.config):
+            mask = share.views[view.name].mask
+            # Where the reference is compared with the policy it runs the whole row.
+            if share.divergence or (view.reference and view.draw != "once"):
+                found.append(next(drawn))
+            elif view.reference and self.fixed_views is not None:
+                cached = self.fixed_views.side(view.name, share.rows, mask.shape[1])
+                found.append(cached.to(mask.device))
+            else:
+                found.append(None)
+        return found
 
     def _row(
         self,

@@ -16,6 +16,7 @@ from harness.data.columns.columns import ensure_columns, read_columns
 from harness.data.pairs.opening import open_preferences
 from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
 from harness.data.rows.tokenized import TokenReader
+from harness.data.rows.views import views_of_run
 from harness.data.transforms import ImageTransform
 from harness.errors import ConfigError, HarnessError, TrainingError, without_secrets
 from harness.files.atomic import write_text
@@ -35,8 +36,7 @@ from harness.training.fitting import note_session, use_checkpointing, useful_flo
 from harness.training.kernels.choose import Kernels, use_kernels
 from harness.training.loop import Loop
 from harness.training.metrics import MetricsLog
-from harness.training.precomputed.preparation import Preparation
-from harness.training.precomputed.reference import ReferenceLogps
+from harness.training.precomputed.preparation import Preparation, References
 from harness.training.precomputed.vision_cache import VisionCache
 from harness.training.process import (
     ERROR_FILE,
@@ -91,6 +91,7 @@ class Worker:
         self.pairs = self.preparation.tokenized()
         transform = ImageTransform(self.base.processor, spec.model.image_transform)
         self.images = ImageStore(self.preferences, transform)
+        self.views = views_of_run(self.method, spec, self.pairs, self.images.tensor)
         self.order = self._order()
 
     def train(self) -> None:
@@ -99,10 +100,10 @@ class Worker:
         used = self._kernels()
         policy, tower = self._policy(used), VisionTower(self.base.model, processes.device)
         vision = self.preparation.vision(tower, self.pairs, self.images)
-        reference = None
-        if self.method.needs_reference:
-            collate = self._collator(no_segments, vision)
-            reference = self.preparation.reference(policy, used, vision, collate)
+        collate = self._collator(no_segments, vision)
+        references = self.preparation.references(
+            self.method.needs_reference, policy, used, vision, collate, self.views
+        )
         saved = Checkpoints(
             self.run.checkpoints, processes, keep=self.spec.training.keep_checkpoints
         )
@@ -111,7 +112,7 @@ class Worker:
             _load_trained(policy, weights)
         engine = DeepSpeedEngine(policy, self.spec.training, processes, self.run.deepspeed_config)
         state = saved.restore(engine, self.method.init_state(self.config))
-        loop = self._loop(engine, vision, reference)
+        loop = self._loop(engine, vision, references)
         self.stop.listen()
 
         def save(done: int, state: Any) -> None:
@@ -126,9 +127,7 @@ class Worker:
             saved.clear()
         processes.barrier()
 
-    def _loop(
-        self, engine: Engine, vision: VisionCache, reference: ReferenceLogps | None
-    ) -> Loop[Any, Any]:
+    def _loop(self, engine: Engine, vision: VisionCache, references: References) -> Loop[Any, Any]:
         training, processes = self.spec.training, self.processes
         image_id = int(self.base.processor.image_token_id)
         segments = self.method.segments(self.config)
@@ -137,7 +136,9 @@ class Worker:
             config=self.config,
             engine=engine,
             features=vision.features,
-            reference=reference,
+            reference=references.pairs,
+            fixed_views=references.fixed_views,
+            live=references.live,
             batches=Batches(
                 order=self.order,
                 collate=self._collator(
@@ -146,10 +147,11 @@ class Worker:
                     self.method.marks(self.config),
                     self.method.statistics,
                 ),
-                size=lambda row: self.pairs[row].positions,
+                size=self._size,
                 pairs_per_pass=training.pairs_per_pass,
                 tokens_per_pass=training.tokens_per_pass,
                 processes=processes,
+                by_epoch=self.views is not None,
             ),
             rate=LearningRate(
                 peak=training.learning_rate,
@@ -165,13 +167,20 @@ class Worker:
                 pair_id=self.preferences.pair_id,
                 limit=training.divergence_norm,
                 patience=training.divergence_steps,
-                flops=useful_flops(self.folder, self.pairs, self.base.image_tokens, processes),
+                flops=useful_flops(
+                    self.spec, self.folder, self.pairs, self.base.image_tokens, processes
+                ),
                 run=self.run,
                 progress=self.progress,
                 processes=processes,
             ),
             stop_asked=self.stop.asked,
         )
+
+    def _size(self, row: int) -> int:
+        """Return the most positions that a pair takes, with its views."""
+        pair = self.pairs[row]
+        return pair.positions + (self.views.positions(pair) if self.views else 0)
 
     def _order(self) -> DataOrder:
         training = self.spec.training
@@ -229,6 +238,7 @@ class Worker:
             kept=vision.keeps,
             marks=marks,
             statistics=statistics,
+            views=self.views,
         )
 
 

@@ -1,5 +1,7 @@
 """The operations of a pair by formula, and against torch's own counter."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from live_bytes import made_batch, made_model, made_shape
@@ -8,6 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness.costs.flops import pair_flops, reference_flops, step_flops, tower_flops
 from harness.costs.load import Load
 from harness.costs.shapes import LLAVA_7B
+from harness.costs.views import with_views
+from harness.settings.resolve import resolve
 from harness.training.step.policy import Policy
 
 TERA = 1e12
@@ -77,3 +81,45 @@ def test_torch_counts_the_same_products():
     expected = load.pairs * (step_flops(shape, load) - tower_flops(shape))
     expected -= 3 * 4 * load.scores * shape.hidden * shape.layers
     assert products == pytest.approx(expected, rel=0.02)
+
+
+SEVEN = Load(pairs=1)
+CROP = replace(SEVEN, branches=(2, 1))
+
+
+def test_a_view_on_another_picture_shares_the_system_text_alone():
+    """886 positions of both responses, and 576 + 25 + 125 less the last one for the view."""
+    assert (SEVEN.positions, SEVEN.needed) == (884, 249)
+    assert CROP.positions - SEVEN.positions == 576 + 25 + 124
+    assert (CROP.needed, CROP.logp_rows, CROP.images) == (249 + 125, 375, 2)
+    answers = replace(SEVEN, branches=(3, 2))
+    assert answers.positions == 35 + 2 * (576 + 25) + 5 * 124
+    assert sum(own * count for _, own, count in answers.segments) == answers.positions
+    assert answers.keys_seen == sum((up + own) * count for up, own, count in answers.segments)
+
+
+def test_mdpo_costs_at_most_2_1_times_dpo_per_pair():
+    """1.85 times with crops whose reference is kept, 2.09 with ones that are drawn anew."""
+    dpo, kept, anew = (
+        step_flops(LLAVA_7B, load) for load in (SEVEN, CROP, replace(CROP, live=(1,)))
+    )
+    assert 1.75 < kept / dpo <= 1.85
+    assert 2.0 < anew / dpo <= 2.1
+    padded = replace(SEVEN, packed=False)
+    three_rows_and_reference = 1.5 * step_flops(LLAVA_7B, padded, "trl")
+    assert three_rows_and_reference / anew > 1.6
+
+
+@pytest.mark.parametrize(
+    ("method", "variant", "branches", "live"),
+    [
+        ("dpo", None, (2,), ()),
+        ("mdpo", None, (2, 1), ()),
+        ("mdpo", "released", (2, 1), (1,)),
+        ("chip", None, (2, 1), (2, 1)),
+    ],
+)
+def test_a_plan_counts_what_a_method_declares(method, variant, branches, live):
+    spec = resolve(method, "7b", variant).spec
+    found = with_views(SEVEN, spec)
+    assert found == replace(SEVEN, branches=branches, live=live)

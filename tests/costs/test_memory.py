@@ -1,5 +1,7 @@
 """The memory of a step by formula: states, passes, checkpointing, and the published settings."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.costs.devices import parse_devices
@@ -150,3 +152,17 @@ def test_the_head_keeps_as_many_rows_as_the_policy_does():
     from harness.training.step import policy
 
     assert policy._HEAD_ROWS == HEAD_ROWS
+
+
+def test_a_reference_that_runs_in_every_step_lies_beside_the_policy():
+    """All that is trained once more, or with adapters below ZeRO-3 what they leave to be copied."""
+    live = replace(Load(), branches=(2, 1), live=(1,))
+
+    def extra(rank: int, **changes: object) -> int:
+        one = replace(setting(**changes), lora_rank=rank)
+        assert memory(LLAVA_7B, one, replace(live, live=())).live_reference == 0
+        return memory(LLAVA_7B, one, live).live_reference
+
+    assert extra(0) == 2 * TRAINED_7B
+    assert extra(8) == 2 * trained_parameters(LLAVA_7B, 8)
+    assert extra(8, zero_stage=3) == 2 * TRAINED_7B

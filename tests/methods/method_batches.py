@@ -1,5 +1,6 @@
 """Batches and ranks for the tests of the losses."""
 
+import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -7,9 +8,14 @@ from dataclasses import dataclass, field, replace
 import torch
 from hypothesis import strategies as st
 
+from harness.registry import load_method
+from methods.catalog import BUILTIN
 from methods.types import PairBatch, ResponseLogps
+from methods.views import ViewBatch, views_of
 
 LOGP = st.floats(min_value=-20, max_value=0, width=32)
+METHODS = [load_method(name) for name in BUILTIN]
+VIEWS = sorted({view.name for one in METHODS for view in views_of(one, one.config())})
 
 
 def response(policy, reference, mask=None, changed=None, dtype=torch.float64):
@@ -77,7 +83,26 @@ def pair_batches(draw, min_pairs=1, max_pairs=8, dtype=torch.float64):
     clip_gap = torch.tensor(clip, dtype=dtype)
     columns = {"clip_gap": clip_gap, "clip_gap_mean": clip_gap.mean().expand(pairs)}
     columns["margin_factor"] = clip_gap.sigmoid()
-    return PairBatch(side(), side(), columns)
+    return with_views(PairBatch(side(), side(), columns))
+
+
+def with_views(batch):
+    """Every view that a built-in method declares, and a divergence."""
+
+    def lower(one, step):
+        return replace(one, policy=(0.9 * one.policy - step) * scored(one))
+
+    views = {name: lower(batch.chosen, 0.1 * i) for i, name in enumerate(VIEWS)}
+    sides = (batch.chosen, batch.rejected)
+    return ViewBatch(
+        **vars(batch),
+        views=views,
+        divergence=tuple(one.mask * one.policy.square() / 50 for one in sides),
+    )
+
+
+def scored(response):
+    return functools.reduce(torch.logical_or, response.marks.values(), response.mask)
 
 
 def swapped(batch):
@@ -98,7 +123,15 @@ def rows(batch, index):
         )
 
     columns = {name: values[index] for name, values in batch.columns.items()}
-    return PairBatch(of(batch.chosen), of(batch.rejected), columns)
+    if not isinstance(batch, ViewBatch):
+        return PairBatch(of(batch.chosen), of(batch.rejected), columns)
+    return ViewBatch(
+        of(batch.chosen),
+        of(batch.rejected),
+        columns,
+        {name: of(view) for name, view in batch.views.items()},
+        tuple(values[index] for values in batch.divergence),
+    )
 
 
 def generator(seed=0):

@@ -1,12 +1,11 @@
 """What every built-in method keeps to, in every variant of its preset."""
 
 import dataclasses
-import functools
 
 import pytest
 import torch
 from hypothesis import given, settings
-from method_batches import OneRank, generator, on_ranks, pair_batches, rows, total
+from method_batches import OneRank, generator, on_ranks, pair_batches, rows, scored, total
 from torch.testing import assert_close
 
 from harness.registry import load_method
@@ -43,10 +42,6 @@ def trainable(batch):
     return dataclasses.replace(batch, chosen=sides[0], rejected=sides[1]), [
         one.policy for one in sides
     ]
-
-
-def scored(response):
-    return functools.reduce(torch.logical_or, response.marks.values(), response.mask)
 
 
 def apart(batch):

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
+import recorded_chip
 import recorded_dama
 import recorded_rlhf_v
+import recorded_views
 import torch
 from method_cases import Rank
 from recorded_methods import ADAPTERS, SIDES, mpo_config, numbers, of_parts, run, steps
@@ -67,6 +69,8 @@ KINDS = {
     **{(name, "cases"): partial(steps, name, adapter) for name, adapter in ADAPTERS.items()},
     ("mpo", "sequence_cases"): mpo_sequence,
     ("mm_dpo", "rank_cases"): mm_dpo_ranks,
+    ("mdpo", "image_cases"): recorded_views.crops,
+    ("chip", "end_to_end_cases"): recorded_chip.end_to_end,
     **{("dama", kind): read for kind, read in recorded_dama.KINDS.items()},
     **{("rlhf_v", kind): read for kind, read in recorded_rlhf_v.KINDS.items()},
 }

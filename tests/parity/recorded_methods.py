@@ -7,6 +7,7 @@ in a function beside it.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import recorded_views
 import torch
 from method_cases import Rank
 from recorded_names import SIDES, names
@@ -15,9 +16,10 @@ from harness.registry import load_method
 from harness.training.step.declared import Declared
 from methods.dama import SELECTIONS
 from methods.types import PairBatch
+from methods.views import ViewBatch, views_of
 from methods.with_reference.beta_dpo import BetaDPOState
 
-RECORDED = ("official", "official_float64", "reference_float64")
+RECORDED = ("official", "official_float64", "reference_float64", "terms_float64")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Adapter:
         state: The method's state before the step; the initial one by default.
         extra: Names of the inputs that hold log-probabilities of further tokens, by mark.
         statistics: Names of the inputs that hold statistics of the tokens.
+        renamed: The inputs under the names of the others, from the inputs of a case.
+        divergence: Names of the inputs that hold the divergences of both sides.
+        single: Whether log-probabilities of the float32 record are rounded as that run got them:
+            sums of thousands of nats lose more than a difference of them may be off.
     """
 
     settings: tuple[str, ...] = ("beta",)
@@ -43,9 +49,12 @@ class Adapter:
     state: Callable = lambda inputs: None
     extra: Mapping[str, str] = field(default_factory=dict)
     statistics: Mapping[str, str] = field(default_factory=dict)
+    renamed: Callable = lambda inputs: inputs
+    divergence: tuple[str, ...] = ()
+    single: bool = False
 
 
-def batch_of(adapter, inputs, needs_reference):
+def batch_of(adapter, inputs, needs_reference, views=()):
     """Responses of the tokens that are recorded, or of one token each where only sums are."""
 
     def response(side):
@@ -57,7 +66,16 @@ def batch_of(adapter, inputs, needs_reference):
         }
         return Declared(policy.requires_grad_(), mask, reference, None, marks, statistics)
 
-    return PairBatch(*map(response, SIDES), columns=adapter.columns(inputs))
+    pair = PairBatch(*map(response, SIDES), columns=adapter.columns(inputs))
+    if not views:
+        return pair
+    return ViewBatch(
+        **vars(pair),
+        views={view.name: response(view.name) for view in views},
+        divergence=tuple(
+            numbers(inputs[name])[:, None].requires_grad_() for name in adapter.divergence
+        ),
+    )
 
 
 def numbers(values):
@@ -106,7 +124,7 @@ def _has_room(inputs, side, i):
 
 def steps(name, adapter, case):
     """Yield (where, recorded, ours) of a case, for every precision and variant."""
-    inputs = case.get("inputs", case)
+    inputs = adapter.renamed(case.get("inputs", case))
     for key in RECORDED:
         recorded = case.get(key, case if key == "official" and "official" not in case else {})
         for variant, fields in adapter.variants.items():
@@ -118,10 +136,18 @@ def steps(name, adapter, case):
             drawn = case.get("official", case)
             drawn = drawn.get(variant, {}) if variant else drawn
             values = {**{n: inputs[n] for n in adapter.settings}, **adapter.config(inputs)}
+            given = in_single(inputs) if adapter.single and key == "official" else inputs
             ours = run(
-                name, adapter, inputs, {**values, **_chosen(fields, inputs)}, drawn.get("selected")
+                name, adapter, given, {**values, **_chosen(fields, inputs)}, drawn.get("selected")
             )
             yield f"{key} {variant}".strip(), adapter.expected(whole), ours
+
+
+def in_single(inputs):
+    return {
+        name: torch.tensor(value).tolist() if name.endswith("_logps") else value
+        for name, value in inputs.items()
+    }
 
 
 def _chosen(fields, inputs):
@@ -135,7 +161,7 @@ def run(name, adapter, inputs, values, selected=None, rank=None, state=None):
         SELECTIONS["recorded"] = lambda *_: torch.tensor(selected)
         values = {**values, "selection": "recorded"}
     config = method.config(**values)
-    batch = batch_of(adapter, inputs, method.needs_reference)
+    batch = batch_of(adapter, inputs, method.needs_reference, views_of(method, config))
     state = state or adapter.state(inputs) or method.init_state(config)
     pairs = len(batch.chosen.policy)
     if problem := method.batch_problem(config, pairs if rank is None else rank.pairs):
@@ -251,4 +277,5 @@ ADAPTERS = {
         expected=of_weights,
     ),
     "mpo": Adapter(config=lambda inputs: {**mpo_config(inputs), "shift": "none"}),
+    **recorded_views.adapters(Adapter),
 }

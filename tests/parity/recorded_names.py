@@ -2,6 +2,7 @@
 
 import torch
 from compare import Between
+from recorded_views import of_views
 
 SIDES = ("chosen", "rejected")
 _TIE = 1e-6
@@ -11,8 +12,11 @@ _TIE = 1e-6
 def names(batch, output, ranks=1):
     """Return what a loss gives under the names of the records."""
     total = (output.weights * output.losses).sum() * ranks
+    views = getattr(batch, "views", {})
+    compared = getattr(batch, "divergence", ())
+    further = [*(view.policy for view in views.values()), *compared]
     leaves = [batch.chosen.policy, batch.rejected.policy]
-    gradients = torch.autograd.grad(total, leaves)
+    gradients = torch.autograd.grad(total, [*leaves, *further], materialize_grads=True)
     metrics = output.metrics
     rewards = [metrics[f"rewards/{side}"] for side in SIDES]
     preference = metrics.get("losses/preference", output.losses)
@@ -57,7 +61,10 @@ def names(batch, output, ranks=1):
         found["running"] = {"mean": found["delta"]}
     if "beta" in metrics:
         found["beta_used"] = metrics["beta"].tolist()
-    for side, reward, slopes in zip(SIDES, rewards, gradients, strict=True):
+    found |= of_views(batch, metrics, dict(zip(views, gradients[2:], strict=False)))
+    for name, slopes in zip(SIDES, gradients[2 + len(views) :], strict=False):
+        found[f"grad_{name}_kl"] = slopes.tolist()
+    for side, reward, slopes in zip(SIDES, rewards, gradients[:2], strict=True):
         found[f"{side}_rewards"] = reward.tolist()
         mask = getattr(batch, side).mask
         rows = [row[own].tolist() for row, own in zip(slopes, mask, strict=True)]

@@ -1,5 +1,7 @@
 """Every built-in method in whole runs: killed and resumed, on two devices, in passes."""
 
+import math
+
 import pytest
 import world_fixture
 from processes import losses, numbers, workers
@@ -12,6 +14,9 @@ pytestmark = pytest.mark.processes
 PAIRS, STEPS = 12, 6
 # All pairs are drawn: the gaps of a first step are rounding, and so is which of them are.
 CONFIG = {"beta_dpo": {"keep": 1.0}}
+# The reference on pictures that are drawn anew, with the policy's and with others.
+DRAWN = {f"mdpo {draw}": {"draw": draw} for draw in ("epoch", "forward")}
+CONFIG |= DRAWN
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,7 @@ def runs(make_run, data):
     def add(method, way, ranks=1, stop=None, **training):
         if (method, way) not in made:
             made[method, way] = make_run(
-                method,
+                method.partition(" ")[0],
                 config=CONFIG.get(method),
                 data={"preferences": str(data)},
                 training={"epochs": 2, "save_every": 2, **training},
@@ -41,7 +46,7 @@ def runs(make_run, data):
             made[method, way].logs.mkdir()
         plans[ranks].append((made[method, way], stop))
 
-    for method in BUILTIN:
+    for method in (*BUILTIN, *DRAWN):
         add(method, "whole")
         add(method, "stopped", stop=3)
         add(method, "stopped")
@@ -52,21 +57,30 @@ def runs(make_run, data):
     return made
 
 
-@pytest.mark.parametrize("method", BUILTIN)
+@pytest.mark.parametrize("method", [*BUILTIN, *DRAWN])
 def test_a_resumed_run_has_identical_numbers(runs, method):
     """Stopped after three steps with a checkpoint at two."""
     assert numbers(runs[method, "stopped"]) == numbers(runs[method, "whole"])
 
 
-@pytest.mark.parametrize("method", BUILTIN)
+@pytest.mark.parametrize("method", [*BUILTIN, *DRAWN])
 @pytest.mark.parametrize("way", ["passes", "two"])
 def test_passes_and_devices_change_nothing(runs, method, way):
     whole = losses(runs[method, "whole"], STEPS)
     assert losses(runs[method, way], STEPS) == pytest.approx(whole, rel=1e-4, abs=1e-4)
 
 
-@pytest.mark.parametrize("method", BUILTIN)
+@pytest.mark.parametrize("method", [*BUILTIN, *DRAWN])
 def test_it_learns(runs, method):
     """From the first step to the last, on the pairs that it sees again."""
     found = losses(runs[method, "whole"], STEPS)
     assert sum(found[-3:]) < sum(found[:3])
+
+
+@pytest.mark.parametrize("method", ["mdpo", *DRAWN])
+def test_policy_and_reference_differ_at_first_only_on_pictures_of_their_own(runs, method):
+    """The image loss of equal models is log 2; two crops of a picture tell them apart."""
+    first = numbers(runs[method, "whole"])[0]
+    assert first["losses/response"] == pytest.approx(math.log(2), abs=1e-5)
+    apart = abs(first["losses/image"] - math.log(2)) > 1e-4
+    assert apart == (method == "mdpo forward")

@@ -82,6 +82,12 @@ class PairTokens:
     columns: Mapping[str, Float[Tensor, " pairs"]]
     statistics: frozenset[Statistic] = frozenset()
     """What is asked of the distributions over all words."""
+    views: Mapping[str, ResponseMasks] = field(default_factory=dict)
+    """What else the row holds of each pair, by name."""
+    divergence: bool = False
+    """Whether the divergence from the reference is asked for."""
+    live: "PairTokens | None" = None
+    """What the reference runs in this step; None where that is nothing, or the same."""
 
     def to(self, device: torch.device) -> "PairTokens":
         """Return the same batch on a device, without waiting for what that has still to do."""
@@ -96,6 +102,8 @@ class PairTokens:
             columns={
                 name: values.to(device, non_blocking=True) for name, values in self.columns.items()
             },
+            views={name: _moved(one, device) for name, one in self.views.items()},
+            live=self.live and self.live.to(device),
         )
 
 

@@ -3,7 +3,9 @@
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -12,9 +14,11 @@ from torch import Tensor
 from harness.data.images import ImageRef, open_image
 from harness.data.rows.batch import PairTokens, ResponseMasks, TokenizedPair
 from harness.data.rows.packing import pack
+from harness.data.rows.views import Drawn, Pairs, Views
 from harness.data.transforms import ImageTransform
 from methods.segments import changed_in_batch
 from methods.types import Mark, Segments, Statistic
+from methods.views import View
 
 if TYPE_CHECKING:
     from harness.data.pairs.preferences import Preferences
@@ -25,18 +29,6 @@ Changed = tuple[Tensor, Tensor]
 _SIDES = ("chosen", "rejected")
 _KEPT_PAIRS = 32_768
 """Pairs whose segments are remembered, about a kilobyte each."""
-
-
-class Pairs(Protocol):
-    """Tokenized pairs by row, in memory or not."""
-
-    def __len__(self) -> int:
-        """Return the number of pairs."""
-        ...
-
-    def __getitem__(self, row: int, /) -> TokenizedPair:
-        """Return a pair."""
-        ...
 
 
 class ImageStore:
@@ -113,12 +105,14 @@ class Collator:
         kept: Callable[[ImageRef], bool] = lambda image: False,
         marks: frozenset[Mark] = frozenset(),
         statistics: frozenset[Statistic] = frozenset(),
+        views: Views | None = None,
     ) -> None:
         """Say where the parts of a batch come from.
 
         `kept` tells whether the features of an image are stored, so that it need not be decoded;
         `marks` are the tokens that get a log-probability, or are told apart, besides responses, and
-        `statistics` what the head computes beside log-probabilities.
+        `statistics` what the head computes beside log-probabilities; `views` draws what a pair has
+        besides.
         """
         self._pairs = pairs
         self._image_id = image_id
@@ -128,44 +122,115 @@ class Collator:
         self._columns = columns
         self._marks = marks
         self._statistics = statistics
+        self._views = views
 
-    def __call__(self, rows: Sequence[int]) -> PairTokens:
-        """Return the batch of these rows, in this order."""
+    def __call__(self, rows: Sequence[int], epoch: int = 0) -> PairTokens:
+        """Return the batch of these rows, in this order, with what is drawn in an epoch."""
+        if (views := self._views) is None:
+            return self.pairs_alone(rows)
+        tokens = self._row(rows, views=views.of(rows, views.declared, epoch))
+        tokens = replace(tokens, divergence=views.divergence)
+        if views.live and not views.divergence:
+            return replace(tokens, live=self.of_reference(rows, views.live, epoch))
+        if any(view.draw == "forward" for view in views.live):
+            theirs = views.of(rows, views.declared, epoch, of_reference=True)
+            return replace(tokens, live=self._row(rows, views=theirs))
+        return tokens
+
+    def pairs_alone(self, rows: Sequence[int]) -> PairTokens:
+        """Return the batch without any views."""
+        return self._row(rows)
+
+    def of_reference(
+        self, rows: Sequence[int], declared: Sequence[View], epoch: int = 0
+    ) -> PairTokens:
+        """Return a row of these views alone, as the reference sees them in an epoch."""
+        assert self._views is not None
+        drawn = self._views.of(rows, declared, epoch, of_reference=True)
+        return self._row(rows, sides=(), views=drawn)
+
+    def _row(
+        self,
+        rows: Sequence[int],
+        sides: Sequence[str] = _SIDES,
+        views: Mapping[str, Sequence[Drawn]] = MappingProxyType({}),
+    ) -> PairTokens:
         pairs = [self._pairs[row] for row in rows]
-        images = distinct_images(pairs)
+        drawn = list(itertools.chain.from_iterable(views.values()))
+        images = distinct_images(pairs) if sides else {}
+        images |= {one.image.key: one.image for one in drawn if one.image.key not in images}
         numbers = {key: number for number, key in enumerate(images)}
-        prompts = [self._with_slots(pair, numbers) for pair in pairs]
-        responses = [self._scored(pair, getattr(pair, side)) for side in _SIDES for pair in pairs]
+        prompts = [self._with_slots(pair, pair.images, numbers) for pair in pairs if sides]
+        responses = [self._scored(pair, getattr(pair, side)) for side in sides for pair in pairs]
         sequences = [
-            prompt + response for prompt, response in zip(prompts * 2, responses, strict=True)
+            prompt + response
+            for prompt, response in zip(prompts * len(sides), responses, strict=True)
         ]
-        starts = [len(prompt) for prompt in prompts] * 2
+        starts = [len(prompt) for prompt in prompts] * len(sides)
         if "prompt" in self._marks:
             sequences, starts = sequences + prompts, starts + [1] * len(prompts)
+        own = len(sequences)
+        for pair, one in zip(pairs * len(views), drawn, strict=True):
+            prompt = self._with_slots(pair, (one.image,), numbers)
+            sequences, starts = [*sequences, prompt + one.response.tolist()], [*starts, len(prompt)]
         packed, places = pack(sequences, starts)
-        chosen, rejected = self._masks(pairs, places)
+        chosen, rejected = self._masks(pairs, places[:own]) if sides else [_nothing(pairs)] * 2
         picked = torch.tensor(rows)
         return PairTokens(
             rows=tuple(rows),
             packed=packed,
             image_refs=tuple(images.values()),
-            images=self._decoded(images.values()),
+            images=self._decoded(images.values(), {one.image.key: one.pixels for one in drawn}),
             chosen=chosen,
             rejected=rejected,
             columns={name: values[picked] for name, values in self._columns.items()},
             statistics=self._statistics,
+            views=self._view_masks(pairs, views, places[own:]),
         )
 
-    def _with_slots(self, pair: TokenizedPair, numbers: Mapping[str, int]) -> list[int]:
+    def _view_masks(
+        self,
+        pairs: Sequence[TokenizedPair],
+        views: Mapping[str, Sequence[Drawn]],
+        places: Sequence[Tensor],
+    ) -> dict[str, ResponseMasks]:
+        """Say where the response of each pair stands in each view."""
+        found = {}
+        for number, (name, drawn) in enumerate(views.items()):
+            own = places[number * len(pairs) : (number + 1) * len(pairs)]
+            side = drawn[0].side
+            changed = [
+                torch.zeros(len(one.response), dtype=torch.bool)
+                if side == "other"
+                else self._changed(pair)[_SIDES.index(side)][: len(one.response)]
+                for pair, one in zip(pairs, drawn, strict=True)
+            ]
+            found[name] = ResponseMasks(
+                mask=padded([torch.ones(len(one), dtype=torch.bool) for one in own]),
+                changed=padded(changed),
+                places=padded(own),
+            )
+        return found
+
+    def _with_slots(
+        self, pair: TokenizedPair, images: Sequence[ImageRef], numbers: Mapping[str, int]
+    ) -> list[int]:
         """Name the feature that stands at each image token; `numbers` are the images', by key."""
         prompt = pair.prompt.tolist()
-        tokens = prompt.count(self._image_id) // len(pair.images)
-        firsts = (numbers[image.key] * tokens for image in pair.images)
+        tokens = prompt.count(self._image_id) // len(images)
+        firsts = (numbers[image.key] * tokens for image in images)
         features = itertools.chain.from_iterable(range(i, i + tokens) for i in firsts)
         return [-1 - next(features) if i == self._image_id else i for i in prompt]
 
-    def _decoded(self, images: Iterable[ImageRef]) -> Float[Tensor, "images 3 height width"]:
-        found = [self._images.tensor(image) for image in images if not self._kept(image)]
+    def _decoded(
+        self, images: Iterable[ImageRef], drawn: Mapping[str, Tensor | None]
+    ) -> Float[Tensor, "images 3 height width"]:
+        """Return the pixels of the images whose features are not kept, drawn ones among them."""
+        found = [
+            self._images.tensor(image) if (pixels := drawn.get(image.key)) is None else pixels
+            for image in images
+            if not self._kept(image)
+        ]
         return torch.stack(found) if found else torch.zeros(0, 3, 0, 0)
 
     def _scored(self, pair: TokenizedPair, response: Tensor) -> list[int]:
@@ -197,6 +262,17 @@ class Collator:
                 found[i, : len(own) + len(behind[i])] = torch.cat([own, behind[i]])
             sides.append(ResponseMasks(mask=mask, changed=marked, places=found, marks=marks))
         return sides[0], sides[1]
+
+
+def _nothing(pairs: Sequence[TokenizedPair]) -> ResponseMasks:
+    """Return the masks of responses that are not in the row."""
+    empty = torch.zeros(len(pairs), 0, dtype=torch.bool)
+    return ResponseMasks(mask=empty, changed=empty, places=empty.long())
+
+
+def padded(rows: Sequence[Tensor]) -> Tensor:
+    """Stack rows, filled up with zeros to the longest."""
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
 
 
 def _ended(pair: TokenizedPair, response: Tensor) -> bool:

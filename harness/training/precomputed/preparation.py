@@ -4,14 +4,16 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from harness.data.pairs.preferences import Preferences
-from harness.data.rows.batch import PairTokenizer
+from harness.data.rows.batch import PairTokenizer, PairTokens
 from harness.data.rows.collate import Collator, ImageStore
 from harness.data.rows.tokenized import TokenizedPairs, ensure_tokenized, tokenized_file
+from harness.data.rows.views import Views
 from harness.errors import Interrupted
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
@@ -23,12 +25,25 @@ from harness.training.precomputed.reference import (
     Logps,
     ReferenceKey,
     ReferenceLogps,
+    ViewsKey,
     ensure_reference,
 )
 from harness.training.precomputed.vision_cache import VisionCache, VisionKey, ensure_vision_cache
 from harness.training.process import CUT_FILE, Progress, StopRequest
+from harness.training.step.live_reference import LiveReference
 from harness.training.step.policy import Policy, VisionTower
 from harness.training.step.protocols import Processes
+
+Collate = Callable[[Sequence[int]], PairTokens]
+"""Makes the batch of some rows."""
+
+
+class References(NamedTuple):
+    """What is known of the base model, and the model itself where it must run in every step."""
+
+    pairs: ReferenceLogps | None
+    fixed_views: ReferenceLogps | None
+    live: LiveReference | None
 
 
 @dataclass(frozen=True)
@@ -91,15 +106,81 @@ class Preparation:
             self._stage("image features"),
         )
 
+    def references(
+        self,
+        needed: bool,
+        policy: Policy,
+        used: Kernels,
+        vision: VisionCache,
+        collate: Collator,
+        views: Views | None,
+    ) -> References:
+        """Return what a method reads of the base model; `policy` still has its weights."""
+        runs = views is not None and bool(views.live or views.divergence)
+        stage = self.spec.training.zero_stage
+        live = LiveReference.of_start(policy, shares_frozen=stage < 3) if runs else None
+        fixed = self.views_reference(policy, used, vision, collate, views) if views else None
+        if not needed or (views is not None and views.divergence):
+            return References(None, fixed, live)
+        return References(self.reference(policy, used, vision, collate.pairs_alone), fixed, live)
+
     def reference(
-        self, policy: Policy, used: Kernels, vision: VisionCache, collate: Collator
+        self, policy: Policy, used: Kernels, vision: VisionCache, collate: Collate
     ) -> ReferenceLogps:
         """Return the base model's log-probabilities; `policy` still has the base's weights."""
-        model, training, pairs = self.spec.model, self.spec.training, len(self.preferences)
-        key = ReferenceKey(
+        key = self._reference_key(used)
+        told = self._stage("reference log-probabilities")
+        return ensure_reference(
+            key.folder(cache_dir()),
+            key.pairs,
+            self._share,
+            self._logps(policy, vision, collate),
+            self.processes,
+            lambda done: told(done, key.pairs),
+        )
+
+    def views_reference(
+        self, policy: Policy, used: Kernels, vision: VisionCache, collate: Collator, views: Views
+    ) -> ReferenceLogps | None:
+        """Return the same of the views that are drawn once; None where there are none."""
+        fixed = views.fixed
+        if not fixed:
+            return None
+        key = self._reference_key(used)
+        told = self._stage("reference log-probabilities of views")
+
+        @torch.no_grad()
+        def logps(rows: Sequence[int]) -> list[tuple[Tensor, ...]]:
+            self._stop_if_asked()
+            tokens = collate.of_reference(rows, fixed).to(self.processes.device)
+            found = policy(tokens, vision.features(tokens)).views
+            masks = [one.mask for one in tokens.views.values()]
+            return [
+                tuple(values[i][mask[i]] for values, mask in zip(found, masks, strict=True))
+                for i in range(len(rows))
+            ]
+
+        return ensure_reference(
+            key.folder(cache_dir(), ViewsKey(fixed, self.spec.seed)),
+            key.pairs,
+            self._share,
+            logps,
+            self.processes,
+            lambda done: told(done, key.pairs),
+            sides=[view.name for view in fixed],
+        )
+
+    @property
+    def _share(self) -> int:
+        """Pairs of a batch on each device."""
+        return self.spec.training.batch_pairs // self.processes.count
+
+    def _reference_key(self, used: Kernels) -> ReferenceKey:
+        model, training = self.spec.model, self.spec.training
+        return ReferenceKey(
             model=model_digest(self.folder),
             data=self.preferences.digest,
-            pairs=pairs,
+            pairs=len(self.preferences),
             template=model.template,
             image_transform=model.image_transform,
             dtype=training.precision,
@@ -108,15 +189,6 @@ class Preparation:
             attention=used.attention,
             kernels=used.decoder,
             torch=torch.__version__,
-        )
-        told = self._stage("reference log-probabilities")
-        return ensure_reference(
-            key.folder(cache_dir()),
-            pairs,
-            training.batch_pairs // self.processes.count,
-            self._logps(policy, vision, collate),
-            self.processes,
-            lambda done: told(done, pairs),
         )
 
     def _stage(self, name: str) -> Callable[[int, int], None]:
@@ -132,7 +204,7 @@ class Preparation:
         if self.stop.asked():
             raise Interrupted("stopped before the first step")
 
-    def _logps(self, policy: Policy, vision: VisionCache, collate: Collator) -> Logps:
+    def _logps(self, policy: Policy, vision: VisionCache, collate: Collate) -> Logps:
         @torch.no_grad()
         def logps(rows: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
             self._stop_if_asked()

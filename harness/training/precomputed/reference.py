@@ -18,13 +18,14 @@ from harness.files.digests import text_digest
 from harness.files.sealed import ensure_files
 from harness.training.step.policy import TokenLogps
 from harness.training.step.protocols import Ranks
+from methods.views import View
 
 SHARD_PAIRS = 512
 _OPEN_SHARDS = 16
-_SIDES = ("chosen", "rejected")
+SIDES = ("chosen", "rejected")
 
-Logps = Callable[[Sequence[int]], list[tuple[Tensor, Tensor]]]
-"""Maps rows to the unpadded log-probabilities of both responses of each."""
+Logps = Callable[[Sequence[int]], Sequence[tuple[Tensor, ...]]]
+"""Maps rows to the unpadded log-probabilities of both responses, or of the views, of each."""
 
 
 class ReferenceKey(NamedTuple):
@@ -42,13 +43,26 @@ class ReferenceKey(NamedTuple):
     kernels: str
     torch: str
 
-    def folder(self, cache: Path) -> Path:
-        """Return the place of the log-probabilities in the cache; the key is written into it."""
-        text = json.dumps(self._asdict(), sort_keys=True, indent=2)
+    def folder(self, cache: Path, views: "ViewsKey | None" = None) -> Path:
+        """Return the place of the log-probabilities in the cache; the key is written into it.
+
+        With `views` it is that of the log-probabilities of these.
+        """
+        drawn = {} if views is None else views._asdict()
+        text = json.dumps(self._asdict() | drawn, sort_keys=True, indent=2)
         folder = cache / "reference" / text_digest(text, digits=16)
         if not (folder / "key.json").exists():
             write_text(folder / "key.json", text + "\n")
         return folder
+
+
+class ViewsKey(NamedTuple):
+    """What the log-probabilities of views depend on besides."""
+
+    views: Sequence[View]
+    seed: int
+    drawing: int = 1
+    """Raise it when the same views are to be drawn in another way."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +73,12 @@ class _Shard:
     starts: dict[str, list[int]]
 
     @classmethod
-    def open(cls, file: Path) -> "_Shard":
+    def open(cls, file: Path, sides: Sequence[str]) -> "_Shard":
         # A slice reads from the memory map when it is asked for.
         stored: Any = safe_open(str(file), framework="pt")
         return cls(
-            values={side: stored.get_slice(side) for side in _SIDES},
-            starts={side: stored.get_tensor(f"{side}_starts").tolist() for side in _SIDES},
+            values={side: stored.get_slice(side) for side in sides},
+            starts={side: stored.get_tensor(f"{side}_starts").tolist() for side in sides},
         )
 
     def logps(self, side: str, place: int) -> Float[Tensor, " tokens"]:
@@ -76,15 +90,18 @@ class _Shard:
 class ReferenceLogps:
     """Per-token log-probabilities of all pairs in nats, read from the disk when asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        self._open = lru_cache(_OPEN_SHARDS)(lambda number: _Shard.open(_file(folder, number)))
+    def __init__(self, folder: Path, sides: Sequence[str] = SIDES) -> None:
+        self._open = lru_cache(_OPEN_SHARDS)(
+            lambda number: _Shard.open(_file(folder, number), sides)
+        )
 
     def of(self, rows: Sequence[int], width: int) -> TokenLogps:
         """Return both responses of these rows, padded with zeros to `width` tokens."""
-        chosen, rejected = (self._padded(side, rows, width) for side in _SIDES)
+        chosen, rejected = (self.side(side, rows, width) for side in SIDES)
         return TokenLogps(chosen, rejected)
 
-    def _padded(self, side: str, rows: Sequence[int], width: int) -> Float[Tensor, "pairs tokens"]:
+    def side(self, side: str, rows: Sequence[int], width: int) -> Float[Tensor, "pairs tokens"]:
+        """Return one of the sides, or a view, of these rows."""
         values = torch.zeros(len(rows), width)
         for i, row in enumerate(rows):
             number, place = divmod(row, SHARD_PAIRS)
@@ -100,6 +117,7 @@ def ensure_reference(
     logps: Logps,
     ranks: Ranks,
     advance: Callable[[int], object] = lambda done: None,
+    sides: Sequence[str] = SIDES,
 ) -> ReferenceLogps:
     """Return the cached log-probabilities, after computing those that are missing or damaged.
 
@@ -114,10 +132,11 @@ def ensure_reference(
         ranks: This process among those that start together.
         advance: Told how many pairs are done by now; also while this process waits for another. It
             may raise to stop.
+        sides: Names of what `logps` returns of each pair.
     """
 
     def make(number: int, path: Path) -> None:
-        save_file(_shard(range(pairs)[_rows(number)], batch_pairs, logps), path)
+        save_file(_shard(range(pairs)[_rows(number)], batch_pairs, logps, sides), path)
 
     ensure_files(
         [_file(folder, number) for number in range(-(-pairs // SHARD_PAIRS))],
@@ -126,15 +145,17 @@ def ensure_reference(
         ranks.count,
         lambda shards: advance(min(pairs, shards * SHARD_PAIRS)),
     )
-    return ReferenceLogps(folder)
+    return ReferenceLogps(folder, sides)
 
 
-def _shard(rows: Sequence[int], batch_pairs: int, logps: Logps) -> dict[str, Tensor]:
-    found: list[tuple[Tensor, Tensor]] = []
+def _shard(
+    rows: Sequence[int], batch_pairs: int, logps: Logps, sides: Sequence[str]
+) -> dict[str, Tensor]:
+    found: list[tuple[Tensor, ...]] = []
     for first in range(0, len(rows), batch_pairs):
         found += logps(rows[first : first + batch_pairs])
     tensors: dict[str, Tensor] = {}
-    for i, side in enumerate(_SIDES):
+    for i, side in enumerate(sides):
         responses = [pair[i].float().cpu() for pair in found]
         tensors[side] = torch.cat(responses)
         lengths = torch.tensor([0, *map(len, responses)], dtype=torch.int64)

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from harness.data.images import ImageRef
 from harness.data.rows.batch import PairTokens
-from harness.data.rows.collate import ImageStore, Pairs, distinct_images
+from harness.data.rows.collate import ImageStore, distinct_images
+from harness.data.rows.views import Pairs
 from harness.files.atomic import write_text
 from harness.files.digests import text_digest
 from harness.files.sealed import ensure_files

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.data.rows.batch import PairTokens
-from harness.data.rows.collate import Collator
 from harness.training.step.passes import split
 from harness.training.step.protocols import Processes
 from harness.training.step.schedule import DataOrder
@@ -34,14 +33,16 @@ class Batches:
         pairs_per_pass: Most rows of a pass.
         tokens_per_pass: Most positions of a pass.
         processes: All devices.
+        by_epoch: Whether rows of different epochs differ.
     """
 
     order: DataOrder
-    collate: Collator
+    collate: Callable[..., PairTokens]
     size: Callable[[int], int]
     pairs_per_pass: int | None
     tokens_per_pass: int | None
     processes: Processes
+    by_epoch: bool = False
 
     def after(self, steps_done: int) -> Iterator[Batch]:
         """Yield the batches from a step on; the next is made while one is trained on."""
@@ -62,4 +63,5 @@ class Batches:
         passes = split(
             shares, self.processes.rank, self.size, self.pairs_per_pass, self.tokens_per_pass
         )
-        return [self.collate(rows) for rows in passes]
+        epoch = (step // self.order.steps_per_epoch,) if self.by_epoch else ()
+        return [self.collate(rows, *epoch) for rows in passes]

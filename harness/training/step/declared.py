@@ -1,6 +1,6 @@
 """The batch of a method, in which nothing can be read that the method did not ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -9,6 +9,7 @@ from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.training.step.passes import Share
 from harness.training.step.policy import TokenLogps
 from methods.types import Mark, PairBatch, ResponseLogps, Statistic
+from methods.views import ViewBatch
 
 _UNASKED = {
     "reference": "the method declares needs_reference=False, so no reference is computed; leave "
@@ -59,6 +60,7 @@ def pair_batch(
     policy: TokenLogps,
     reference: TokenLogps | None,
     segmented: bool,
+    of_views: Sequence[Tensor | None] = (),
 ) -> PairBatch:
     """Bring together what a method reads.
 
@@ -67,6 +69,7 @@ def pair_batch(
         policy: Log-probabilities of the model that is trained.
         reference: Those of the model that it starts from; None where the method needs none.
         segmented: Whether the changed tokens were looked for.
+        of_views: The reference's of each view; None where it does not score one.
     """
 
     def response(
@@ -82,10 +85,17 @@ def pair_batch(
         )
 
     squares = policy.statistics or (None, None)
-    return PairBatch(
-        chosen=response(tokens.chosen, policy.chosen, reference and reference.chosen, squares[0]),
-        rejected=response(
-            tokens.rejected, policy.rejected, reference and reference.rejected, squares[1]
-        ),
-        columns=tokens.columns,
+    chosen = response(tokens.chosen, policy.chosen, reference and reference.chosen, squares[0])
+    rejected = response(
+        tokens.rejected, policy.rejected, reference and reference.rejected, squares[1]
+    )
+    if not tokens.views and not tokens.divergence:
+        return PairBatch(chosen, rejected, tokens.columns)
+    views = zip(tokens.views.items(), policy.views, of_views, strict=True)
+    return ViewBatch(
+        chosen,
+        rejected,
+        tokens.columns,
+        views={name: response(masks, ours, other, None) for (name, masks), ours, other in views},
+        divergence=policy.divergence,
     )

@@ -6,7 +6,8 @@ share, and its gradient with respect to the log-probabilities is then carried ba
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
 from typing import Self
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.data.rows.batch import PairTokens, ResponseMasks
+from harness.training.step.live_reference import LiveReference
 from harness.training.step.policy import TokenLogps
 from harness.training.step.protocols import Engine
 
@@ -27,13 +29,15 @@ class Share:
     chosen: ResponseMasks
     rejected: ResponseMasks
     columns: Mapping[str, Float[Tensor, " pairs"]]
+    views: Mapping[str, ResponseMasks] = field(default_factory=dict)
+    divergence: bool = False
 
     @classmethod
     def of(cls, passes: Sequence[PairTokens]) -> Self:
         """Join the passes of a step."""
         if len(passes) == 1:
             (one,) = passes
-            return cls(one.rows, one.chosen, one.rejected, one.columns)
+            return cls(one.rows, one.chosen, one.rejected, one.columns, one.views, one.divergence)
         return cls(
             rows=tuple(row for one in passes for row in one.rows),
             chosen=_joined_masks([one.chosen for one in passes]),
@@ -41,6 +45,10 @@ class Share:
             columns={
                 name: torch.cat([one.columns[name] for one in passes]) for name in passes[0].columns
             },
+            views={
+                name: _joined_masks([one.views[name] for one in passes]) for name in passes[0].views
+            },
+            divergence=passes[0].divergence,
         )
 
 
@@ -51,6 +59,7 @@ class Passes:
         engine: What runs them.
         features: Image features of a pass; kept from the first run to the second.
         passes: The pairs of this device, in order.
+        live: The reference, where it runs in every step.
     """
 
     def __init__(
@@ -58,23 +67,31 @@ class Passes:
         engine: Engine,
         features: Callable[[PairTokens], Tensor],
         passes: Sequence[PairTokens],
+        live: LiveReference | None = None,
     ) -> None:
         self._engine = engine
         self._passes = passes
         self._features = [features(tokens) for tokens in passes]
         self._logps: TokenLogps | None = None
+        self._live = [
+            live.of(tokens, own, features)
+            for tokens, own in zip(passes, self._features, strict=True)
+            if live is not None
+        ]
+
+    @property
+    def live(self) -> TokenLogps | None:
+        """What the reference said of all pairs in this step, if it was asked."""
+        return joined([one.logps for one in self._live]) if self._live else None
 
     def forward(self) -> TokenLogps:
         """Return the log-probabilities of all pairs, from which a loss can be taken."""
         if len(self._passes) == 1:
             return self._run(0)
         with torch.no_grad():
-            parts = [self._run(i) for i in range(len(self._passes))]
-        self._logps = TokenLogps(
-            _joined([part.chosen for part in parts]).requires_grad_(),
-            _joined([part.rejected for part in parts]).requires_grad_(),
-            tuple(map(_joined, zip(*(part.statistics for part in parts), strict=True))),
-        )
+            self._logps = joined([self._run(i) for i in range(len(self._passes))])
+        for values in self._logps.differentiable:
+            values.requires_grad_()
         return self._logps
 
     def backward(self, loss: Tensor) -> None:
@@ -82,20 +99,33 @@ class Passes:
         if self._logps is None:
             self._engine.backward(loss, last=True)
             return
-        slopes = torch.autograd.grad(loss, self._logps[:2])
+        slopes = torch.autograd.grad(loss, self._logps.differentiable, materialize_grads=True)
         first = 0
         for i, tokens in enumerate(self._passes):
-            logps = self._run(i)
             pairs = slice(first, first := first + len(tokens.rows))
-            width = logps.chosen.shape[1]
             carried = [
-                (values * slope[pairs, :width]).sum()
-                for values, slope in zip(logps[:2], slopes, strict=True)
+                (values * slope[pairs, : values.shape[1]]).sum()
+                for values, slope in zip(self._run(i).differentiable, slopes, strict=True)
             ]
-            self._engine.backward(carried[0] + carried[1], last=i + 1 == len(self._passes))
+            whole = reduce(torch.add, carried)
+            self._engine.backward(whole, last=i + 1 == len(self._passes))
 
     def _run(self, i: int) -> TokenLogps:
-        return TokenLogps(*self._engine(self._passes[i], self._features[i]))
+        compared = self._live[i].hidden_and_head if self._live else ()
+        return TokenLogps(*self._engine(self._passes[i], self._features[i], *compared))
+
+
+def joined(parts: Sequence[TokenLogps]) -> TokenLogps:
+    """Return the log-probabilities of the pairs of several passes, in order."""
+    if len(parts) == 1:
+        return parts[0]
+    return TokenLogps(
+        chosen=_joined([part.chosen for part in parts]),
+        rejected=_joined([part.rejected for part in parts]),
+        statistics=tuple(map(_joined, zip(*(part.statistics for part in parts), strict=True))),
+        views=tuple(map(_joined, zip(*(part.views for part in parts), strict=True))),
+        divergence=tuple(map(_joined, zip(*(part.divergence for part in parts), strict=True))),
+    )
 
 
 def split(

@@ -18,6 +18,8 @@ from harness.training.step.last_layer import shorten_last_layer
 _HEAD_ROWS = 2048
 _STATISTICS_ROWS = 128
 """Tokens whose distributions over all words exist once more while their statistics are taken."""
+_DIVERGENCE_ROWS = 256
+"""Tokens whose distributions exist twice and several times over where they are compared."""
 
 
 class TokenLogps(NamedTuple):
@@ -27,6 +29,15 @@ class TokenLogps(NamedTuple):
     rejected: Float[Tensor, "pairs tokens"]
     statistics: tuple[Tensor, ...] = ()
     """log_sum_p2 of both sides where it is asked for, without gradient."""
+    views: tuple[Tensor, ...] = ()
+    """Of each view of the batch, in its order."""
+    divergence: tuple[Tensor, ...] = ()
+    """KL(reference || policy) of both sides where it is asked for, with gradient."""
+
+    @property
+    def differentiable(self) -> tuple[Tensor, ...]:
+        """What a loss may carry a gradient back to."""
+        return (self.chosen, self.rejected, *self.views, *self.divergence)
 
 
 class VisionTower:
@@ -59,27 +70,45 @@ class LogpsHead(nn.Module):
         hidden: Float[Tensor, "tokens d"],
         targets: Float[Tensor, " tokens"],
         squares: bool = False,
+        reference: Float[Tensor, "tokens d"] | None = None,
+        reference_weight: Float[Tensor, "words d"] | None = None,
     ) -> Float[Tensor, "tokens ..."]:
-        """Return log-probabilities, at least in float32; with `squares`, log_sum_p2 beside each.
+        """Return log-probabilities, at least in float32.
+
+        Beside each stand log_sum_p2, with `squares`, and with the hidden states and the head of a
+        reference its divergence from this model.
 
         The logits are float32 also in bfloat16 runs: their rounding alone would be as large as
         early reward gaps. They exist for one chunk of tokens at a time.
         """
-        if hidden.shape[0] <= _HEAD_ROWS:
-            return self._logps(hidden, targets, squares)
-        chunks = zip(torch.split(hidden, _HEAD_ROWS), torch.split(targets, _HEAD_ROWS), strict=True)
+        size = _HEAD_ROWS if reference is None else _DIVERGENCE_ROWS
+        if hidden.shape[0] <= size:
+            return self._logps(hidden, targets, squares, reference, reference_weight)
+        theirs = [None] * len(hidden) if reference is None else torch.split(reference, size)
+        chunks = zip(torch.split(hidden, size), torch.split(targets, size), theirs, strict=False)
         return torch.cat(
             [
-                checkpoint(self._logps, rows, ids, squares, use_reentrant=False)
-                for rows, ids in chunks
+                checkpoint(
+                    self._logps, rows, ids, squares, other, reference_weight, use_reentrant=False
+                )
+                for rows, ids, other in chunks
             ]
         )
 
-    def _logps(self, hidden: Tensor, targets: Tensor, squares: bool) -> Tensor:
-        wide = torch.promote_types(hidden.dtype, torch.float32)
-        logits = F.linear(hidden.to(wide), self.weight.to(wide))
+    def _logps(
+        self,
+        hidden: Tensor,
+        targets: Tensor,
+        squares: bool,
+        reference: Tensor | None,
+        reference_weight: Tensor | None,
+    ) -> Tensor:
+        logits = _logits(hidden, self.weight)
         logps = -F.cross_entropy(logits, targets, reduction="none")
-        return torch.stack([logps, _log_sum_p2(logits)], dim=-1) if squares else logps
+        found = [logps, _log_sum_p2(logits)] if squares else [logps]
+        if reference is not None and reference_weight is not None:
+            found.append(_divergence(_logits(reference, reference_weight), logits))
+        return torch.stack(found, dim=-1) if len(found) > 1 else logps
 
 
 class Policy(nn.Module):
@@ -103,8 +132,23 @@ class Policy(nn.Module):
             lora.add_to(self.language_model)
             self.head.requires_grad_(False)
 
-    def forward(self, batch: PairTokens, features: Float[Tensor, "images tokens d"]) -> TokenLogps:
-        """Return the log-probability of every response token of the batch."""
+    def forward(
+        self,
+        batch: PairTokens,
+        features: Float[Tensor, "images tokens d"],
+        reference: Float[Tensor, "logps d"] | None = None,
+        reference_weight: Float[Tensor, "words d"] | None = None,
+    ) -> TokenLogps:
+        """Return the log-probability of every response token of the batch.
+
+        With the hidden states of a reference and its head, also its divergence from this model.
+        """
+        return self.logps(batch, self.hidden(batch, features), reference, reference_weight)
+
+    def hidden(
+        self, batch: PairTokens, features: Float[Tensor, "images tokens d"]
+    ) -> Float[Tensor, "logps d"]:
+        """Return what the head reads to predict each response token of the row."""
         row = batch.packed
         positions = self._family.positions(row.position_ids, row.input_ids < 0, features.shape[1])
         hidden = self.language_model(
@@ -113,11 +157,28 @@ class Policy(nn.Module):
             use_cache=False,
             packed_row=row,
         ).last_hidden_state[0]
+        found: Tensor = hidden.index_select(0, row.needed_places)
+        return found
+
+    def logps(
+        self,
+        batch: PairTokens,
+        hidden: Float[Tensor, "logps d"],
+        reference: Float[Tensor, "logps d"] | None = None,
+        reference_weight: Float[Tensor, "words d"] | None = None,
+    ) -> TokenLogps:
+        """Return what `forward` does, of the hidden states."""
         squares = "log_sum_p2" in batch.statistics
-        found = self.head(hidden.index_select(0, row.needed_places), row.targets, squares)
-        sides, logps = (batch.chosen, batch.rejected), found[:, 0] if squares else found
-        statistics = tuple(_placed(found[:, 1].detach(), side) for side in sides if squares)
-        return TokenLogps(_placed(logps, sides[0]), _placed(logps, sides[1]), statistics)
+        found = self.head(hidden, batch.packed.targets, squares, reference, reference_weight)
+        sides, logps = (batch.chosen, batch.rejected), found[:, 0] if found.dim() > 1 else found
+        compared = reference is not None
+        return TokenLogps(
+            _placed(logps, sides[0]),
+            _placed(logps, sides[1]),
+            statistics=tuple(_placed(found[:, 1].detach(), side) for side in sides if squares),
+            views=tuple(_placed(logps, side) for side in batch.views.values()),
+            divergence=tuple(_placed(found[:, -1], side) for side in sides if compared),
+        )
 
     def _embedded(self, row: PackedRow, features: Tensor) -> Float[Tensor, "positions d"]:
         embedded = self.language_model.embed_tokens(row.input_ids.clamp(min=0))
@@ -129,6 +190,19 @@ class Policy(nn.Module):
             # Reentrant checkpointing gives a layer gradients only where its input has one.
             whole.requires_grad_()
         return whole
+
+
+def _logits(hidden: Tensor, weight: Tensor) -> Float[Tensor, "tokens words"]:
+    wide = torch.promote_types(hidden.dtype, torch.float32)
+    return F.linear(hidden.to(wide), weight.to(wide))
+
+
+def _divergence(
+    reference: Float[Tensor, "tokens words"], policy: Float[Tensor, "tokens words"]
+) -> Float[Tensor, " tokens"]:
+    """Return KL(reference || policy) over all words, in nats; zero, not NaN, where p is."""
+    log_p = reference.log_softmax(dim=-1)
+    return (log_p.exp() * (log_p - policy.log_softmax(dim=-1))).sum(dim=-1)
 
 
 @torch.no_grad()

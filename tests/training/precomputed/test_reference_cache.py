@@ -13,7 +13,13 @@ import torch
 from reference_process import BATCH, made_logps
 
 from harness.errors import DataError, Interrupted
-from harness.training.precomputed.reference import SHARD_PAIRS, ReferenceKey, ensure_reference
+from harness.training.precomputed.reference import (
+    SHARD_PAIRS,
+    ReferenceKey,
+    ViewsKey,
+    ensure_reference,
+)
+from methods.views import View
 
 KEY = ReferenceKey(
     model="model",
@@ -217,3 +223,23 @@ def test_values_are_float32_whatever_the_model_gives(tmp_path):
 
     found = ensure_reference(tmp_path, 1, 1, wide, ALONE).of([0], 2)
     assert found.chosen.dtype == torch.float32
+
+
+def test_views_are_kept_beside_the_pairs_by_name(tmp_path):
+    """In a folder of their own, which views and seed decide; that of the pairs stays."""
+    views = (View("crop", "crop", "chosen"), View("noise", "noise", "rejected"))
+    key = ViewsKey(views, seed=0)
+    folders = [
+        KEY.folder(tmp_path, one)
+        for one in (None, key, key._replace(seed=1), key._replace(views=views[:1]))
+    ]
+    assert len(set(folders)) == 4
+    assert folders[0] == KEY.folder(tmp_path)
+
+    def logps(rows):
+        return [(torch.full((2,), -1.0 - row), torch.full((row + 1,), -5.0)) for row in rows]
+
+    names = [view.name for view in views]
+    found = ensure_reference(folders[1], 5, 2, logps, ALONE, sides=names)
+    assert found.side("crop", [3, 1], 3).tolist() == [[-4, -4, 0], [-2, -2, 0]]
+    assert found.side("noise", [1], 3).tolist() == [[-5, -5, 0]]
