@@ -21,6 +21,7 @@ COMMANDS = {
     "judge": ("evaluation", "Judge the answers of a run by somebody else."),
     "judge-card": ("judge_card", "Say how far a judge is from the published one."),
     "claims": ("claims", "Say what of a paper's claims the runs support."),
+    "compare": ("run_folders.compare", "Print any runs in one table."),
     "report": ("report", "Write one HTML page with tables, charts and all answers."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute a column of preference data."),
