@@ -42,6 +42,7 @@ def comparison_text(names: Sequence[str], out: Path, form: Form) -> tuple[str, l
     values = [] if size == "tiny" else read_published()
     comparison = _with_sizes(compare(comparable, size, benchmarks, values), results)
     found = over_items(comparison)
+    faults += found.faults
     comparison = with_intervals(comparison, found)
     if form is Form.MARKDOWN:
         return comparison_markdown(comparison, benchmarks, found), faults
