@@ -22,6 +22,7 @@ COMMANDS = {
     "judge-card": ("judge_card", "Say how far a judge is from the published one."),
     "watch": ("report", "Show how runs go on: steps, curves, speed, time left, warnings."),
     "claims": ("claims", "Say what of a paper's claims the runs support."),
+    "compare": ("run_folders.compare", "Print any runs in one table."),
     "report": ("report", "Write one HTML page with tables, charts and all answers."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute a column of preference data."),

@@ -42,7 +42,7 @@ def asked_for(names: Sequence[str], out: Path) -> list[Path]:
     require_folder(out, "--out")
     if not names:
         return _all_in(out / RUNS)
-    chosen = [_place(name, out) for name in names]
+    chosen = [place_of_run(name, out) for name in names]
     bases = [
         base
         for place in dict.fromkeys(one.parent for one in chosen)
@@ -57,7 +57,12 @@ def _all_in(folder: Path) -> list[Path]:
     return sorted(one for one in folder.glob("*") if not one.name.startswith("."))
 
 
-def _place(name: str, out: Path) -> Path:
+def place_of_run(name: str, out: Path) -> Path:
+    """Return the folder of a run, by its name in an output folder or by its path.
+
+    Raises:
+        ConfigError: There is no such run.
+    """
     for path in (out / RUNS / name, Path(name)):
         if path.is_dir():
             return path.resolve()

@@ -27,7 +27,7 @@ from harness.reporting.provenance import provenance
 from harness.reporting.words import BENCHMARKS
 from harness.runs.rundir import RunDir
 
-_DIGITS = 12
+DIGITS_OF_CONTENT = 12
 """Of the hash of a model's files, in the name of the folder of its evaluation."""
 
 
@@ -59,7 +59,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class _Read:
+class ReadModel:
     """A model with all of its judgements."""
 
     result: RunResult
@@ -97,7 +97,7 @@ def gather(folders: Iterable[Path], size: str | None = None) -> Gathered:
     found = found_in(folders, faults)
     size = _size(found, size)
     runs = _one_base(found.trained(size), faults)
-    models = [*_bases(found, runs, size, faults), *_trained(runs, faults)]
+    models = [*_bases(found, runs, size, faults), *trained_models(runs, faults)]
     if not models:
         raise ConfigError(
             f"there is no run of size {size} to report on. {' '.join(faults)}".rstrip()
@@ -134,13 +134,13 @@ def _one_base(runs: Sequence[Neighbour], faults: list[str]) -> list[Neighbour]:
 
 def _bases(
     found: Found, runs: Sequence[Neighbour], size: str, faults: list[str]
-) -> Iterator[_Read]:
+) -> Iterator[ReadModel]:
     """Yield the base models that runs start from; where nothing was trained, that of the size."""
-    starts = {(run.model_content or "")[:_DIGITS]: run for run in runs}
+    starts = {(run.model_content or "")[:DIGITS_OF_CONTENT]: run for run in runs}
     seen: set[int] = set()
     for folder in found.evaluated:
-        judged = list(_judgements(folder, None, faults))
-        run = starts.get(_content(folder, judged))
+        judged = list(judgements_in(folder, None, faults))
+        run = starts.get(content_of(folder, judged))
         if run is None and (runs or not folder.path.name.startswith(f"base-{size}-")):
             told = DataError("no run of this report starts from this model.")
             faults.append(left_out(folder, told))
@@ -151,18 +151,19 @@ def _bases(
             continue
         seen.add(world)
         result = RunResult("base", "base", None, size, 0, {}, provenance(folder), world=world)
-        yield _Read(result, folder, _latest(judged), data)
+        yield ReadModel(result, folder, latest(judged), data)
 
 
-def _content(folder: RunDir, judged: Sequence[Judged]) -> str:
+def content_of(folder: RunDir, judged: Sequence[Judged]) -> str:
     """Return the first digits of the hash of a model that answered; its folder's name has them."""
     for one in judged:
         checkpoint: str = one.identity["answers"]["checkpoint"]
-        return checkpoint[:_DIGITS]
+        return checkpoint[:DIGITS_OF_CONTENT]
     return folder.path.name.rpartition("-")[2]
 
 
-def _trained(runs: Sequence[Neighbour], faults: list[str]) -> Iterator[_Read]:
+def trained_models(runs: Sequence[Neighbour], faults: list[str]) -> Iterator[ReadModel]:
+    """Yield runs of one size, labelled so that no two trainings share a row."""
     rows: dict[tuple[int, str], Mapping[str, Any]] = {}
     seen: set[tuple[str, int, int]] = set()
     for run in runs:
@@ -180,8 +181,8 @@ def _trained(runs: Sequence[Neighbour], faults: list[str]) -> Iterator[_Read]:
         result = RunResult(
             label, spec.method, variant, spec.size, spec.seed, {}, facts, world=spec.world
         )
-        judged = list(_judgements(run.folder, _checkpoint(run, faults), faults))
-        yield _Read(result, run.folder, _latest(judged), Path(run.spec.evaluation.data))
+        judged = list(judgements_in(run.folder, _checkpoint(run, faults), faults))
+        yield ReadModel(result, run.folder, latest(judged), Path(run.spec.evaluation.data))
 
 
 def _checkpoint(run: Neighbour, faults: list[str]) -> str | None:
@@ -193,7 +194,7 @@ def _checkpoint(run: Neighbour, faults: list[str]) -> str | None:
         return None
 
 
-def _judgements(folder: RunDir, checkpoint: str | None, faults: list[str]) -> Iterator[Judged]:
+def judgements_in(folder: RunDir, checkpoint: str | None, faults: list[str]) -> Iterator[Judged]:
     """Yield the judgements of a folder that can be read and are of the model that is there."""
     for place in sorted(one for one in folder.judgements.glob("*") if one.is_dir()):
         try:
@@ -228,7 +229,7 @@ def _judged(folder: Path) -> Judged:
     return Judged(folder, record.identity, record.made, card)
 
 
-def _latest(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
+def latest(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
     """Group the judgements of a model by benchmark, the latest first."""
     groups: dict[str, list[Judged]] = {}
     for one in sorted(judged, key=lambda one: one.made, reverse=True):
@@ -236,7 +237,7 @@ def _latest(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
     return groups
 
 
-def _alike(models: Sequence[_Read], faults: list[str]) -> Iterator[Model]:
+def _alike(models: Sequence[ReadModel], faults: list[str]) -> Iterator[Model]:
     """Yield the models with the judgements of the setting that most of their world share."""
     counts: dict[tuple[int, str], Counter[str]] = {}
     for model in models:
@@ -251,7 +252,7 @@ def _alike(models: Sequence[_Read], faults: list[str]) -> Iterator[Model]:
                 if one.setting == most and name not in kept:
                     kept[name] = one
                 else:
-                    faults.append(_otherwise(model.folder, one))
+                    faults.append(otherwise(model.folder, one))
         cards = {name: one.card for name, one in kept.items()}
         items = {name: one.folder / ITEMS for name, one in kept.items()}
         there = {name: file for name, file in items.items() if file.exists()}
@@ -259,7 +260,8 @@ def _alike(models: Sequence[_Read], faults: list[str]) -> Iterator[Model]:
         yield Model(result, model.folder, kept, model.data)
 
 
-def _otherwise(folder: RunDir, judged: Judged) -> str:
+def otherwise(folder: RunDir, judged: Judged) -> str:
+    """Say that a judgement is left out because others stand for it."""
     return (
         f"{folder.path.name}: {judged.folder.name} is left out: judged otherwise than most "
         f"({judged.card.judge}; data {judged.card.data}; {judged.card.protocol}), or earlier."

@@ -42,7 +42,7 @@ def state_of(run: RunDir) -> str:
     try:
         last = JsonLines(run.metrics).last()
         return f"stopped at step {0 if last is None else int(last['step'])}"
-    except (ValueError, RecursionError, LookupError, TypeError):
+    except (ValueError, OverflowError, RecursionError, LookupError, TypeError):
         return f"stopped; {run.metrics.name} is damaged"
 
 

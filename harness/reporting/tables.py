@@ -12,12 +12,7 @@ from harness.reporting.published import FOLDER, read_published
 from harness.reporting.words import escaped
 from harness.reporting.writers.crosschecks import Checked, crosscheck_section
 from harness.reporting.writers.markdown import comparison_markdown
-from harness.reporting.writers.records import (
-    csv_text,
-    difference_record,
-    published_record,
-    run_records,
-)
+from harness.reporting.writers.records import comparison_records, csv_text, run_records
 from harness.reporting.writers.run_table import run_markdown
 
 
@@ -59,9 +54,7 @@ def write_tables(
         stem = f"{file_stem(row.runs[0])}{suffix}"
         put(out / f"{stem}.md", run_markdown(row, size, benchmarks))
         put(out / f"{stem}.csv", csv_text(run_records(row, benchmarks)))
-    records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
-    records += [difference_record(one, comparison) for one in found.differences]
-    records += [published_record(value) for value in comparison.published]
+    records = comparison_records(comparison, benchmarks, found.differences)
     text = comparison_markdown(comparison, benchmarks, found)
     if section := crosscheck_section(checked, benchmarks):
         text += f"\n{section}\n"

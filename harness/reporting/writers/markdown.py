@@ -55,7 +55,7 @@ def runs_table(comparison: Comparison) -> str:
     """Return one row per method; the best value of a column is bold."""
     headers = [
         "Method",
-        _of_runs(comparison),
+        of_runs(comparison),
         *(escaped(column.header) for column in comparison.columns),
     ]
     return grid(headers, [_run_row(comparison, row) for row in comparison.rows])
@@ -70,7 +70,8 @@ def _run_row(comparison: Comparison, row: Row) -> list[str]:
     return [escaped(row.label), runs_text(row), *cells]
 
 
-def _of_runs(comparison: Comparison) -> str:
+def of_runs(comparison: Comparison) -> str:
+    """Return the head of the column of `runs_text`."""
     return "Worlds x seeds" if comparison.worlds > 1 else "Seeds"
 
 

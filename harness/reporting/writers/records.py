@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -52,6 +53,16 @@ class Record:
     """Holm's, over the table."""
     smallest: str = ""
     """The smallest true difference that would be shown in 80 of 100 cases."""
+
+
+def comparison_records(
+    comparison: Comparison, benchmarks: Sequence[Benchmark[Any]], differences: Iterable[Difference]
+) -> list[Record]:
+    """Return all numbers of a comparison: of its runs, their differences, and published ones."""
+    records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
+    records += [difference_record(one, comparison) for one in differences]
+    records += [published_record(value) for value in comparison.published]
+    return records
 
 
 def run_records(row: Row, benchmarks: Sequence[Benchmark[Any]]) -> list[Record]:
@@ -163,6 +174,21 @@ def published_record(value: PublishedValue) -> Record:
         standing=value.standing,
         source=f"{value.paper}, {value.table_or_figure}: {value.source}",
     )
+
+
+def json_text(records: Iterable[Record]) -> str:
+    """Return a JSON list with one object per record; what a record does not say is left out."""
+    rows = [
+        {key: _as_number(key, value) for key, value in asdict(record).items() if value}
+        for record in records
+    ]
+    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_number(key: str, value: str) -> str | float | int:
+    if key in ("value", "low", "high", "p", "smallest"):
+        return float(value)
+    return int(value) if key in ("seed", "world", *COUNTS) else value
 
 
 def csv_text(records: Iterable[Record]) -> str:
