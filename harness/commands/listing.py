@@ -70,13 +70,22 @@ def benchmarks() -> list[Row]:
 
 
 def sizes() -> list[Row]:
-    """Return every size with the methods that have a preset for it."""
+    """Return every size with the methods that have a preset for it.
+
+    Methods that cannot be loaded are named on stderr.
+    """
     from harness import registry
+    from harness.errors import ConfigError
     from harness.settings.preset_files import sizes as sizes_of
 
     owners: dict[str, list[str]] = {}
     for method in registry.method_names():
-        for size in sizes_of(method):
+        try:
+            found = sizes_of(method)
+        except ConfigError as error:
+            typer.echo(str(error), err=True)
+            continue
+        for size in found:
             owners.setdefault(size, []).append(method)
     return [{"size": size, "methods": ", ".join(names)} for size, names in owners.items()]
 
