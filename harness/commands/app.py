@@ -28,7 +28,7 @@ COMMANDS = {
     "inspect": ("inspect", "Look at preference pairs."),
     "data": ("data", "Fetch, verify and list the benchmarks' published files."),
     "world": ("world", "Build a tiny world from nothing."),
-    "list": ("listing", "List the methods, benchmarks, sizes or runs there are."),
+    "list": ("listing", "List the methods, benchmarks, columns, sizes or runs there are."),
     "check-plugin": ("plugin_tools.check", "Hold a method against the contract of all methods."),
     "gpu-check": (
         "gpu_check",

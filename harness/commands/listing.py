@@ -22,6 +22,7 @@ class Listed(StrEnum):
 
     METHODS = "methods"
     BENCHMARKS = "benchmarks"
+    COLUMNS = "columns"
     SIZES = "sizes"
     RUNS = "runs"
 
@@ -41,10 +42,11 @@ def list_names(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """List the methods, benchmarks, sizes or runs there are."""
+    """List the methods, benchmarks, columns, sizes or runs there are."""
     makers: dict[Listed, Callable[[], list[Row]]] = {
         Listed.METHODS: methods,
         Listed.BENCHMARKS: benchmarks,
+        Listed.COLUMNS: columns,
         Listed.SIZES: sizes,
         Listed.RUNS: lambda: runs(out),
     }
@@ -67,6 +69,13 @@ def benchmarks() -> list[Row]:
     from harness import registry
 
     return _packages(registry.benchmarks().values())
+
+
+def columns() -> list[Row]:
+    """Return every column that `prepare` can compute; none is imported."""
+    from harness.data.columns.catalog import COMPUTABLE
+
+    return [{"name": name} for name in sorted(COMPUTABLE)]
 
 
 def sizes() -> list[Row]:
