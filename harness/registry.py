@@ -48,7 +48,10 @@ class Entry:
         module, _, attribute = self.target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # whatever somebody's module does when it is imported
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # whatever somebody's module does when it is imported
             known = isinstance(error, ImportError | AttributeError)
             told = f"{error}" if known else repr(error)
             raise ConfigError(

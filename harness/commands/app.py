@@ -30,13 +30,14 @@ COMMANDS = {
     "inspect": ("inspect", "Look at preference pairs."),
     "data": ("data", "Fetch, verify and list the benchmarks' published files."),
     "world": ("world", "Build a tiny world from nothing."),
-    "list": ("listing", "List the methods, benchmarks, sizes or runs there are."),
+    "list": ("listing", "List the methods, benchmarks, columns, sizes or runs there are."),
+    "check-plugin": ("plugin_tools.check", "Hold a method against the contract of all methods."),
     "gpu-check": (
         "gpu_check",
         "Measure the steps of all methods and the answers on this machine's GPU.",
     ),
 }
-"""By name: the file of `harness.commands` that holds it, and what it does in one line."""
+"""By name: the file below `harness.commands` that holds it, and what it does in one line."""
 
 
 class Stopped(BaseException):

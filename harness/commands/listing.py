@@ -22,6 +22,7 @@ class Listed(StrEnum):
 
     METHODS = "methods"
     BENCHMARKS = "benchmarks"
+    COLUMNS = "columns"
     SIZES = "sizes"
     RUNS = "runs"
 
@@ -41,10 +42,11 @@ def list_names(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """List the methods, benchmarks, sizes or runs there are."""
+    """List the methods, benchmarks, columns, sizes or runs there are."""
     makers: dict[Listed, Callable[[], list[Row]]] = {
         Listed.METHODS: methods,
         Listed.BENCHMARKS: benchmarks,
+        Listed.COLUMNS: columns,
         Listed.SIZES: sizes,
         Listed.RUNS: lambda: runs(out),
     }
@@ -69,14 +71,30 @@ def benchmarks() -> list[Row]:
     return _packages(registry.benchmarks().values())
 
 
+def columns() -> list[Row]:
+    """Return every column that `prepare` can compute; none is imported."""
+    from harness.data.columns.catalog import COMPUTABLE
+
+    return [{"name": name} for name in sorted(COMPUTABLE)]
+
+
 def sizes() -> list[Row]:
-    """Return every size with the methods that have a preset for it."""
+    """Return every size with the methods that have a preset for it.
+
+    Methods that cannot be loaded are named on stderr.
+    """
     from harness import registry
+    from harness.errors import ConfigError
     from harness.settings.preset_files import sizes as sizes_of
 
     owners: dict[str, list[str]] = {}
     for method in registry.method_names():
-        for size in sizes_of(method):
+        try:
+            found = sizes_of(method)
+        except ConfigError as error:
+            typer.echo(str(error), err=True)
+            continue
+        for size in found:
             owners.setdefault(size, []).append(method)
     return [{"size": size, "methods": ", ".join(names)} for size, names in owners.items()]
 

@@ -87,7 +87,14 @@ class Preset:
 def sizes(method: str) -> tuple[str, ...]:
     """Return the sizes a method has presets for: tiny first, then by number."""
     prefix, suffix = f"{method}-", ".yaml"
-    names = [file.name for file in resources.files(_package(method)).iterdir()]
+    package = _package(method)
+    try:
+        names = [file.name for file in resources.files(package).iterdir()]
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"Method {method!r} names {package!r} as the package of its presets, and there is no "
+            "such package. Mend `presets` of its Method, or install the package whole."
+        ) from error
     found = [
         name.removeprefix(prefix).removesuffix(suffix)
         for name in names

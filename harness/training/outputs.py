@@ -54,16 +54,36 @@ def check_output(method: Method[Any, Any], output: object, batch: PairBatch) -> 
     Raises:
         TrainingError: The first thing that is wrong, and where the loss stands.
     """
+    check_losses(method, output, batch)
+    if isinstance(output, LossOutput):
+        check_metrics(method, output.metrics, len(output.losses))
+
+
+def check_losses(method: Method[Any, Any], output: object, batch: PairBatch) -> None:
+    """Refuse losses and weights of which no step can be made.
+
+    Raises:
+        TrainingError: The first thing that is wrong, and where the loss stands.
+    """
     problem = (
         _values("losses", output.losses, batch)
         or _values("weights", output.weights, batch)
         or _gradient(output.losses)
         or _signs(output.weights)
-        or _metrics(output.metrics, len(output.losses))
         if isinstance(output, LossOutput)
         else f"returns {_said(output)}; wanted is a LossOutput"
     )
     if problem:
+        raise _fault(method, problem)
+
+
+def check_metrics(method: Method[Any, Any], metrics: object, pairs: int) -> None:
+    """Refuse metrics that cannot be logged.
+
+    Raises:
+        TrainingError: The first that is wrong, and where the loss stands.
+    """
+    if problem := _metrics(metrics, pairs):
         raise _fault(method, problem)
 
 

@@ -55,7 +55,7 @@ def test_help_answers_within_half_a_second():
     [
         ["--help"],
         *([*command.split(), "--help"] for command in COMMANDS),
-        *(["list", what] for what in ("methods", "benchmarks", "sizes", "runs")),
+        *(["list", what] for what in ("methods", "benchmarks", "columns", "sizes", "runs")),
     ],
     ids=" ".join,
 )

@@ -5,9 +5,11 @@ import torch
 from dama_settings import RELEASED, start
 from hypothesis import given
 from hypothesis import strategies as st
-from method_batches import OneRank, generator, on_ranks, pair_batches, rows, sums, total
+from method_batches import pair_batches, sums
 from torch.testing import assert_close
 
+from harness.training.contract.batches import rows, total
+from harness.training.contract.ranks import OneRank, generator, on_ranks
 from methods.dama import METHOD, SELECTIONS, DAMAConfig, DAMAState, loss
 from methods.dpo import DPOConfig
 from methods.dpo import loss as dpo

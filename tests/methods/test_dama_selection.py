@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from method_batches import generator
 
+from harness.training.contract.ranks import generator
 from methods.dama import SELECTIONS, gaussian_draw, nearest
 
 GAPS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20)

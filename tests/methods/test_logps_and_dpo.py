@@ -4,9 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from method_batches import OneRank, on_ranks, pair_batches, response, rows, sums, swapped, total
+from method_batches import pair_batches, response, sums
 from torch.testing import assert_close
 
+from harness.training.contract.batches import rows, swapped, total
+from harness.training.contract.ranks import OneRank, on_ranks
 from methods.dpo import METHOD, DPOConfig, dpo_loss, loss
 from methods.logps import (
     equal_shares,

@@ -4,9 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from method_batches import OneRank, pair_batches, response, sums, swapped, total
+from method_batches import pair_batches, response, sums
 from torch.testing import assert_close
 
+from harness.training.contract.batches import swapped, total
+from harness.training.contract.ranks import OneRank
 from methods.dpo import DPOConfig, dpo_loss
 from methods.dpo import loss as plain
 from methods.rlhf_v import METHOD, RLHFVConfig, dense_gap, loss, rlhf_v_loss

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from method_batches import OneRank
 
 from harness.registry import load_method
 from harness.settings.resolve import resolve
+from harness.training.contract.ranks import OneRank
 from methods.types import PairBatch, ResponseLogps
 
 PAIRS, TOKENS = 16, 128

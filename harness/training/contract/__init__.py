@@ -1,0 +1,1 @@
+"""What every method keeps to, as laws that hold for a loss without a model or data."""
