@@ -26,6 +26,12 @@ STEPS = list(range(1, 21))
 
 
 @pytest.fixture(scope="module")
+def cache_folder(tmp_path_factory):
+    """One for these runs alone: what is kept of the reference is counted."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
 def runs(make_run):
     """Runs by name: on one rank and on two, with several ZeRO stages, whole and interrupted."""
     made = {}
