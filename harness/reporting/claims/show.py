@@ -48,7 +48,8 @@ def finding_lines(judged: Judged, one: Finding) -> Iterator[str]:
         yield f"  {one.why}"
     settings = {each.setting for each in judged.findings if each.metric == one.metric}
     if one.setting is not None and one.verdict != NOT_COMPARABLE and len(settings) > 1:
-        yield f"  judge {one.setting.judge}; protocol {one.setting.protocol}"
+        setting = one.setting
+        yield f"  judge {setting.judge}; protocol {setting.protocol}; data {setting.data}"
 
 
 def _interval(one: Finding, direction: bool) -> str:

@@ -9,6 +9,7 @@ from made_runs import correct, graded, mentions, ratings
 from benchmarks.types import Metric
 from harness.reporting.claims.judging import Finding, Judged, Method, judge_claims
 from harness.reporting.claims.quantities import asked_of
+from harness.reporting.claims.show import finding_lines
 from harness.settings.claims import Claim
 from harness.settings.preset_files import read_file, read_preset
 
@@ -221,6 +222,10 @@ def test_two_judges_are_two_findings(maker):
     found = judged("better_than_dpo", runs)
     mmhal = [one for one in found.findings if one.metric == "mmhal/score"]
     assert [one.setting.judge for one in mmhal] == ["a", "b"]
+    told = [list(finding_lines(found, one))[-1].strip() for one in mmhal]
+    assert told == [
+        f"judge {one.setting.judge}; protocol official; data {one.setting.data}" for one in mmhal
+    ]
     assert {one.verdict for one in mmhal} == {"supported"}
 
 
