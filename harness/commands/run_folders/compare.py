@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.commands.options.common import commands, examples
-from harness.report.forms import Form
+from harness.report.comparison.forms import Form
 
 app = commands()
 
@@ -40,7 +40,7 @@ def compare(
     columns of their own, marked (a), (b). What cannot be read is named on stderr and left out.
     """
     from harness.console import messages
-    from harness.report.any_table import comparison_text, put_table
+    from harness.report.comparison.table import comparison_text, put_table
 
     text, faults = comparison_text(runs, out, form)
     for fault in faults:

@@ -8,8 +8,8 @@ from harness.errors import ConfigError
 from harness.files.atomic import write_text
 from harness.files.faults import require_file
 from harness.registry import benchmark_names, load_benchmark
-from harness.report.any_runs import any_results
-from harness.report.forms import Form
+from harness.report.comparison.forms import Form
+from harness.report.comparison.runs import any_results
 from harness.reporting.compare import Comparison, RunResult, compare
 from harness.reporting.over_items.differences import over_items, with_intervals
 from harness.reporting.published import read_published

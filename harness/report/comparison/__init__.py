@@ -1,0 +1,1 @@
+"""Any runs in one table, in several forms of text."""
