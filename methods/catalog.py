@@ -20,3 +20,6 @@ BUILTIN: dict[str, str] = {
     "orpo": "methods.without_reference.orpo:METHOD",
     "simpo": "methods.without_reference.simpo:METHOD",
 }
+
+VIEWED = frozenset({"mdpo", "chip", "symmpo"})
+"""Built-in methods that read views: only these are imported to know what a step costs."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.costs.load import Load
 from harness.registry import load_method
 from harness.settings.spec import RunSpec
+from methods.catalog import BUILTIN, VIEWED
 
 if TYPE_CHECKING:
     from methods.views import View
@@ -18,6 +19,8 @@ _OF_DATA = (_OWN, "other")
 
 def with_views(load: Load, spec: RunSpec) -> Load:
     """Return the load of the same pairs with the views that the method of a run reads."""
+    if spec.method in BUILTIN and spec.method not in VIEWED:
+        return load  # without torch
     from methods.views import reads_divergence, views_of
 
     method = load_method(spec.method)

@@ -68,7 +68,7 @@ def test_the_stage_is_read_from_the_files_of_the_run(bench):
     assert str(stage_of(cell)) == "base model: answers"
     run.path.mkdir(parents=True)
     run.metrics.write_text(json.dumps({"step": 41, "epoch": 0.25}) + '\n{"step": 42, "ep')
-    assert str(stage_of(cell)) == "training 41/492"
+    assert str(stage_of(cell)) == "training 41/164"
     (bench.folder / "trained").rename(run.model)
     assert str(stage_of(cell)) == "answers"
     run.responses.mkdir()

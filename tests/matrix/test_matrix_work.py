@@ -66,7 +66,7 @@ def test_two_commands_at_once_share_the_cells(bench):
     assert states(two)[0] == State.ELSEWHERE
     two.step()
     # 164 steps are an epoch, and the preset has 3
-    assert two.standings[0].told == "training 10/492"
+    assert two.standings[0].told == "training 10/164"
     bench.go.touch()
     run_together(one, two)
     assert states(one) == states(two) == [State.DONE] * 4

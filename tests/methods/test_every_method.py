@@ -12,7 +12,8 @@ from harness.settings.resolve import resolve
 from harness.training.contract import laws
 from harness.training.contract.batches import PAIRS, apart
 from harness.training.contract.laws import Case
-from methods.catalog import BUILTIN
+from methods.catalog import BUILTIN, VIEWED
+from methods.views import ViewMethod
 
 CASES = [
     (method, variant) for method in BUILTIN for variant in read_preset(method, "tiny").variants
@@ -96,3 +97,7 @@ def test_methods_whose_numbers_hang_on_the_devices_say_so():
         ("mm_dpo", "released"),
     } < says
     assert not any(variant is None for _, variant in says)
+
+
+def test_the_catalog_names_the_methods_that_read_views():
+    assert {name for name in BUILTIN if isinstance(load_method(name), ViewMethod)} == VIEWED

@@ -57,7 +57,7 @@ def test_on_the_tiny_world_only_directions_are_claimed_of_dama():
 
 
 def test_a_package_brings_its_own_and_those_below(tmp_path, monkeypatch):
-    folder = tmp_path / "own_presets"
+    folder = tmp_path / "claimed_presets"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
     lines = [f"    {key}: {value}" for key, value in GOOD.items()]
@@ -65,4 +65,4 @@ def test_a_package_brings_its_own_and_those_below(tmp_path, monkeypatch):
     (folder / "low.yaml").write_text(claims)
     (folder / "high.yaml").write_text(f"extends: low\n{claims.replace('  low:', '  high:')}")
     monkeypatch.syspath_prepend(tmp_path)
-    assert set(read_file("high", "own_presets").claims) == {"low", "high"}
+    assert set(read_file("high", "claimed_presets").claims) == {"low", "high"}
