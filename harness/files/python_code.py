@@ -4,6 +4,7 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 
@@ -16,6 +17,7 @@ class _Span(NamedTuple):
     end_column: int
 
 
+@cache
 def stripped(text: str) -> str:
     """Return Python code without comments, bare strings and blank lines.
 

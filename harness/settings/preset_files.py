@@ -174,7 +174,7 @@ def _ablation(tree: Mapping[str, Any], where: str) -> Ablation:
 
 def _tree(text: str, where: str) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(text)
+        tree = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{where} is not YAML: {error}") from error
     if not isinstance(tree, dict):

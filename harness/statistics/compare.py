@@ -1,9 +1,11 @@
 """Whether two rows differ: on the same items, and over a whole table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from harness.statistics.bootstrap import BLOCK, DRAWS
@@ -38,8 +40,10 @@ def permutation(
     as_extreme = np.zeros(len(statistics))
     tried = 0
     seen = [_gap(table, left.sum(axis=0), right.sum(axis=0), one) for one in statistics]
-    for swapped in _swaps(count, exact, seed):
-        change = swapped @ moved
+    ways = _ways(count, exact, seed)
+    for start in range(0, len(ways), BLOCK):
+        swapped = ways[start : start + BLOCK]
+        change = swapped.astype(np.float64) @ moved
         tried += len(swapped)
         for place, statistic in enumerate(statistics):
             gaps = _gap(table, left.sum(axis=0) - change, right.sum(axis=0) + change, statistic)
@@ -57,14 +61,14 @@ def _named(table: Clustered, names: Sequence[str]) -> Floats:
     return np.stack([columns.get(name, nothing) for name in names], axis=1)
 
 
-def _swaps(count: int, exact: bool, seed: int) -> Iterator[Floats]:
-    """Yield blocks of shape [ways, clusters]: 1 where a cluster changes sides."""
+@lru_cache(maxsize=4)
+def _ways(count: int, exact: bool, seed: int) -> NDArray[np.bool_]:
+    """Return which clusters change sides, of shape [ways, clusters]; tables ask again."""
     if exact:
-        yield np.array(list(product((0.0, 1.0), repeat=count)))
-        return
+        return np.array(list(product((False, True), repeat=count)))
     rng = np.random.default_rng(seed)
-    for _ in range(DRAWS // BLOCK):
-        yield rng.integers(0, 2, (BLOCK, count)).astype(np.float64)
+    blocks = [rng.integers(0, 2, (BLOCK, count)) == 1 for _ in range(DRAWS // BLOCK)]
+    return np.concatenate(blocks)
 
 
 def _gap(table: Clustered, left: Floats, right: Floats, statistic: Statistic) -> Floats:

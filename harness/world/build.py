@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.console import messages
 from harness.files.atomic import written
 from harness.files.cache import cache_dir
-from harness.files.digests import text_digest
+from harness.files.digests import remembered, text_digest
 from harness.files.locks import FileLock
 from harness.files.python_code import stripped
 from harness.world.config import HELD_OUT_FIRST, WorldConfig
@@ -32,7 +32,7 @@ STAGES = (("base",), ("clip", "responses"), ("preferences", "benchmarks"))
 
 def trained_digest(config: WorldConfig) -> str:
     """Return 12 hex digits over the configuration and the code that trains; comments aside."""
-    return text_digest(config.model_dump_json(), *_code(NOT_DATA | DRAWN), digits=12)
+    return _over_code(config, NOT_DATA | DRAWN, {})
 
 
 def digest(config: WorldConfig, *, anew: bool = False) -> str:
@@ -42,16 +42,26 @@ def digest(config: WorldConfig, *, anew: bool = False) -> str:
         config: The world.
         anew: Whether its trained parts are trained here, shipped or not.
     """
-    sums = {} if anew else _shipped(config)
-    files = (f"{name}\0{value}\0" for name, value in sums.items())
-    return text_digest(config.model_dump_json(), *_code(NOT_DATA), *files, digits=12)
+    return _over_code(config, NOT_DATA, {} if anew else _shipped(config))
 
 
-def _code(but: frozenset[str]) -> Iterator[str]:
+def _over_code(config: WorldConfig, but: frozenset[str], sums: Mapping[str, str]) -> str:
+    """Hash configuration, code and sums of files; code is read anew only when a file of it is."""
+    files = [f"{name}\0{value}\0" for name, value in sums.items()]
+    values = config.model_dump_json()
+    names = [file.name for file in _code(but)]
+
+    def made() -> str:
+        code = (f"{file.name}\0{stripped(file.read_text('utf-8'))}" for file in _code(but))
+        return text_digest(values, *code, *files, digits=12)
+
+    return remembered(lambda: _code(but), made, name="\n".join(["world", values, *names, *files]))
+
+
+def _code(but: frozenset[str]) -> list[Path]:
     room = Path(__file__).parent
-    for file in sorted(room.rglob("*.py")):
-        if file.relative_to(room).parts[0] not in but:
-            yield f"{file.name}\0{stripped(file.read_text('utf-8'))}"
+    every = sorted(room.rglob("*.py"))
+    return [file for file in every if file.relative_to(room).parts[0] not in but]
 
 
 def _shipped(config: WorldConfig) -> Mapping[str, str]:
