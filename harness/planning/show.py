@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, create_model
 
 from harness import registry
-from harness.console import print_questions, print_table
-from harness.costs.devices import Devices, names_devices, parse_devices
+from harness.console import messages, print_questions, print_table
+from harness.costs.devices import Devices, gpus, names_devices, parse_devices
 from harness.errors import ConfigError, PreflightError
 from harness.planning import preflight
 from harness.planning.plan import Plan
@@ -22,19 +22,25 @@ from harness.world.places import are_built, locate_spec
 if TYPE_CHECKING:
     from harness.settings.ablation import AblationRow
 
+PUBLISHED_KIND = "A100-80GB"
+"""What DAMA's authors trained on, four of them."""
 _BEGIN = f"{METHOD}."
 _ASKS_METHOD = (_BEGIN, "training.batch_pairs")
 """How a key of `--set` begins where the method may refuse the value."""
 
 
-def print_plan(request: Request, devices: str | None = None, *, ask: bool = False) -> None:
+def print_plan(
+    request: Request, devices: str | None = None, *, ask: bool = False, here: bool = False
+) -> None:
     """Print the plan of a request, then what stands in its way.
 
     Args:
         request: What to plan.
         ask: Whether to ask the judge one question per benchmark, which may cost something.
         devices: As `4xA100-80GB`, to plan for a machine that is not this one; what is missing here
-            is then told and no error.
+            is then told and no error. Without it a size that needs GPUs is planned for the
+            published ones where this machine has none.
+        here: Whether it is this machine that will run it, whatever it has.
 
     Raises:
         PreflightError: The run could not start, here or on the devices that are named.
@@ -44,6 +50,9 @@ def print_plan(request: Request, devices: str | None = None, *, ask: bool = Fals
         count = named.count if named else int(devices)
         request = request.model_copy(update={"devices": count})
     specs, quick = _specs(request)
+    if devices is None and not here and _needs_gpus(request):
+        named = Devices(specs[0].training.devices, parse_devices(PUBLISHED_KIND).kind)
+        messages.print(f"no GPU here: planned for {named}, as published; --devices names others")
     plan = preflight.look(
         specs,
         request.out,
@@ -58,6 +67,10 @@ def print_plan(request: Request, devices: str | None = None, *, ask: bool = Fals
     stops = plan.problems if named else (*plan.problems, *plan.missing)
     if stops:
         raise PreflightError(preflight.cannot_start(specs[0], stops))
+
+
+def _needs_gpus(request: Request) -> bool:
+    return request.size != "tiny" and request.launcher == "local" and not gpus()
 
 
 def _ask_judge(spec: RunSpec, request: Request) -> None:

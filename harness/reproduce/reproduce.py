@@ -37,7 +37,7 @@ def reproduce(request: Request) -> None:
     launcher = launcher_of(request)
     request = with_devices(request, launcher)
     if request.dry_run:
-        print_plan(request)
+        print_plan(request, here=True)
         return
     rows = ablation_rows(request) if request.ablate else ()
     specs = [spec for row in rows for spec in row.specs] or specs_of(request)

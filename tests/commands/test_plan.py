@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
+from harness.costs.devices import gpus
+
 SECONDS = 6.0
 """Loose: a plan takes about one second of a core; importing torch alone takes up to three."""
 
@@ -19,12 +21,13 @@ class Plan(NamedTuple):
     seconds: float
 
 
-def plan(*options: str, size: str = "7b", devices: str = "4xA100-80GB") -> Plan:
+def plan(*options: str, size: str = "7b", devices: str | None = "4xA100-80GB") -> Plan:
     command = [sys.executable, "-m", "harness", "plan", "--method", "dama", "--size", size]
+    command += ["--devices", devices] if devices else []
     environment = {key: os.environ[key] for key in os.environ if key != "OPENAI_API_KEY"}
     started = time.perf_counter()
     done = subprocess.run(
-        [*command, "--devices", devices, *options],
+        [*command, *options],
         capture_output=True,
         text=True,
         check=False,
@@ -53,6 +56,18 @@ def test_the_whole_plan_is_printed_at_once(size: str):
         "open questions",
     ):
         assert part in found.out
+
+
+@pytest.mark.skipif(bool(gpus()), reason="plans for the GPUs of this machine")
+def test_without_a_gpu_the_published_ones_are_planned_for():
+    """A dry run is of this machine, and says that it cannot start here."""
+    bare = plan(devices=None)
+    assert (bare.code, bare.out) == (0, plan().out)
+    assert "no GPU here: planned for 4xA100-80GB" in bare.err
+    command = [sys.executable, "-m", "harness", "reproduce", "--method", "dama", "--size", "7b"]
+    dry = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=False)
+    assert dry.returncode == 1
+    assert "no GPU" in dry.stderr
 
 
 def test_a_plan_does_not_import_torch():

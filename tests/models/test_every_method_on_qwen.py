@@ -20,7 +20,7 @@ CONFIG = {"beta_dpo": {"keep": 1.0}}
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Three steps of every method in passes of one pair; of those with views also on two devices."""
+    """Three steps of each method in passes of one pair; of those with views also on two devices."""
     root = tmp_path_factory.mktemp("methods")
     qwen = tiny_qwen.write_qwen(root / "qwen", tied=True)
     rows = world_fixture.rows(12)
