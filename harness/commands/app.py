@@ -25,7 +25,7 @@ COMMANDS = {
     "compare": ("run_folders.compare", "Print any runs in one table."),
     "report": ("report", "Write one HTML page with tables, charts and all answers."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
-    "prepare": ("prepare", "Compute a column of preference data."),
+    "prepare": ("prepare", "Compute columns of preference data."),
     "export": ("export", "Write preference pairs for TRL, LLaMA-Factory or as parquet."),
     "inspect": ("inspect", "Look at preference pairs."),
     "data": ("data", "Fetch, verify and list the benchmarks' published files."),
