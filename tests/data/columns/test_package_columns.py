@@ -30,8 +30,9 @@ def words(pairs, hardness, cache, chat, advance):
         texts = pairs.texts(row)
         values.append(float(len(texts.rejected.split()) - len(texts.chosen.split())))
         advance(1)
+    summary = Summary.of(values, {})
     FAULT
-    return values, Summary.of(values, {})
+    return values, summary
 
 
 COLUMN = Column("longer", words, lambda data, hardness: {"data": data})
@@ -61,12 +62,12 @@ def longer(source, cache):
 
 
 def test_it_is_computed_once_and_read_as_a_method_reads_it(install, rows, write, tmp_path):
-    """Every rejected response of the rows is the chosen one and a sentence of ten words more."""
+    """Every rejected response of the rows is the chosen one and a sentence of nine words more."""
     install()
     source = write(rows)
     file = longer(source, tmp_path)
     assert longer(source, tmp_path) == file
-    assert read_columns(file, frozenset({"longer"}))["longer"].tolist() == [10.0] * 6
+    assert read_columns(file, frozenset({"longer"}))["longer"].tolist() == [9.0] * 6
     assert sys.modules["made_column"].CALLS == [6]
 
 
@@ -75,7 +76,7 @@ def test_a_column_beside_another_is_not_computed_again(install, rows, write, tmp
     source = write(rows)
     longer(source, tmp_path)
     both = ensure_columns(source, frozenset({"longer", "clip_gap"}), SETTINGS, tmp_path)
-    assert read_columns(both, frozenset({"longer"}))["longer"].tolist() == [10.0] * 6
+    assert read_columns(both, frozenset({"longer"}))["longer"].tolist() == [9.0] * 6
     assert sys.modules["made_column"].CALLS == [6]
 
 
@@ -83,7 +84,7 @@ def test_other_code_is_another_column_and_another_training(install, rows, write,
     install()
     source = write(rows)
     file, code = longer(source, tmp_path), catalog.code_of_packages({"longer", "clip_gap"})
-    install("values = [-one for one in values]")
+    install("values = [2 * one for one in values]")
     assert longer(source, tmp_path) != file
     assert code.keys() == {"longer"}, "ours are named by what `decided_by` says"
     assert catalog.code_of_packages({"longer"}) != code
@@ -169,9 +170,9 @@ def test_prepare_computes_several_and_writes_them_beside_the_rows(install, rows,
         ("clip_gap", False),
         ("longer", True),
     ]
-    assert told[1]["summary"]["mean"] == 10.0
+    assert told[1]["summary"]["mean"] == 9.0
     table = pq.read_table(out)
-    assert table["longer"].to_pylist() == [10.0] * 6
+    assert table["longer"].to_pylist() == [9.0] * 6
     assert table["clip_gap"].to_pylist() == [row["clip_gap"] for row in rows]
     assert (tmp_path / "both.hardness" / "longer.json").is_file()
     plain = CliRunner().invoke(app, ["prepare", "--columns", "longer", "--data", str(source)])
