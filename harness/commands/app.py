@@ -31,7 +31,11 @@ COMMANDS = {
     "data": ("data", "Fetch, verify and list the benchmarks' published files."),
     "world": ("world", "Build a tiny world from nothing."),
     "list": ("listing", "List the methods, benchmarks, columns, sizes or runs there are."),
-    "check-plugin": ("plugin_tools.check", "Hold a method against the contract of all methods."),
+    "new": ("plugin_tools.new", "Write a package with a method, benchmark or column that works."),
+    "check-plugin": (
+        "plugin_tools.check",
+        "Hold a method, benchmark or column against its contract.",
+    ),
     "gpu-check": (
         "gpu_check",
         "Measure the steps of all methods and the answers on this machine's GPU.",

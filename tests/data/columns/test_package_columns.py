@@ -103,7 +103,7 @@ def test_the_data_s_own_column_goes_first(install, rows, write, tmp_path):
     [
         ("raise KeyError('weight')", "it raised KeyError: no 'weight' ("),
         ("values = values[1:]", "gives 5 numbers for 6 pairs"),
-        ("values[2] = math.nan", "gives nan for row 2; wanted is a finite one"),
+        ("values[2] = math.nan", "gives nan for row 2; wanted is a finite number"),
         ("values[0] = 'one'", "gives 'one' for row 0"),
         ("values[1] = [1.0, 2.0]", "gives [1.0, 2.0] for row 1"),
         ("return values", "`compute` returns list; wanted are the numbers of all pairs"),
