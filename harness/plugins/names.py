@@ -45,8 +45,8 @@ def require_free(kind: Kind, name: str) -> list[str]:
         near = re.sub(r"\W+", "_", name.lower(), flags=re.ASCII).strip("_")
         guess = f" Did you mean {near!r}?" if _NAME.fullmatch(near) and near != name else ""
         raise ConfigError(
-            f"{kind} {name!r}: a name has small letters, digits and _, begins with a letter, has at "
-            f"most 40 characters and is no word of Python.{guess}"
+            f"{kind} {name!r}: a name has small letters, digits and _, begins with a letter, has "
+            f"at most 40 characters and is no word of Python.{guess}"
         )
     known = kind.registered()
     near = [one for one in difflib.get_close_matches(name, known, n=4) if one != name]
@@ -63,7 +63,7 @@ def require_free(kind: Kind, name: str) -> list[str]:
 
 def _reserved(kind: Kind) -> Iterable[str]:
     if kind is Kind.COLUMN:
-        return _FIELDS
+        return {*_FIELDS, *(f"{name}_mean" for name in computable())}
     if kind is Kind.METHOD:
         # A preset that extends `base-tiny` cannot have this name itself.
         files = resources.files(BUILT_IN).iterdir()
