@@ -14,7 +14,9 @@ The message says what, where and what to do; the command line prints it without 
 """
 
 import re
+import traceback
 from textwrap import shorten
+from types import TracebackType
 
 _SHOWN = 400
 """Characters of what a library says: some list all that they know."""
@@ -46,6 +48,20 @@ def in_words(error: Exception) -> str:
         return "nested too deeply"
     text = f"no {error}" if isinstance(error, KeyError) else str(error)
     return shorten(text, _SHOWN, placeholder=" ...")
+
+
+def raised_at(module: str, trace: TracebackType | None) -> str | None:
+    """Return file and line of the last place in a module's package that an exception came through.
+
+    None where it came through none.
+    """
+    package = module.partition(".")[0]
+    places = [
+        f"{frame.f_code.co_filename}, line {line}"
+        for frame, line in traceback.walk_tb(trace)
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == package
+    ]
+    return places[-1] if places else None
 
 
 class HarnessError(Exception):

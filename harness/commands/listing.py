@@ -73,9 +73,9 @@ def benchmarks() -> list[Row]:
 
 def columns() -> list[Row]:
     """Return every column that `prepare` can compute; none is imported."""
-    from harness.data.columns.catalog import COMPUTABLE
+    from harness.data.columns.catalog import computable
 
-    return [{"name": name} for name in sorted(COMPUTABLE)]
+    return [{"name": name} for name in computable()]
 
 
 def sizes() -> list[Row]:

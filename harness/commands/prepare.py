@@ -19,6 +19,7 @@ app = commands()
     epilog=examples(
         "prepare --columns clip_gap --data world:preferences",
         "prepare --columns clip_gap --data pairs.parquet --out with_gap.parquet",
+        "prepare --columns clip_gap,extra_words --data pairs.parquet --out with_both.parquet",
         "prepare --columns clip_gap --data pairs.json --splitter local --splitter-model DIR",
         "prepare --columns clip_gap --data pairs.jsonl --splitter endpoint --splitter-model NAME "
         "--judge-url http://localhost:8000/v1",
@@ -29,29 +30,28 @@ def prepare(
     spec: DataSpec,
     judging: ChatSettings,
     columns: Annotated[
-        str, typer.Option("--columns", help="What to compute: clip_gap.")
+        str,
+        typer.Option(
+            "--columns",
+            metavar="NAME[,NAME]",
+            help="What to compute, as `list columns` names it.",
+        ),
     ] = "clip_gap",
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
-            help="Parquet file to write the rows to, with the column; or a folder for it. "
-            "Default: the cache, where a run finds the column.",
+            help="Parquet file to write the rows to, with the columns; or a folder for it. "
+            "Default: the cache, where a run finds them.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compute a column of preference data; the same command continues after an interruption."""
-    if columns != "clip_gap":
-        raise typer.BadParameter(
-            f"{columns!r}: only clip_gap can be computed.", param_hint="--columns"
-        )
+    """Compute columns of preference data; the same command continues after an interruption."""
+    names = tuple(dict.fromkeys(name.strip() for name in columns.split(",")))
     from harness.data.columns.prepare import prepare as run
     from harness.world.places import locate_data
 
-    prepared = run(locate_data(spec), judging, out)
-    if as_json:
-        typer.echo(prepared.as_json())
-    else:
-        for line in prepared.lines():
+    for prepared in run(locate_data(spec), judging, out, names):
+        for line in [prepared.as_json()] if as_json else prepared.lines():
             typer.echo(line)

@@ -1,14 +1,16 @@
 """From answers on disk to scorecards."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Benchmark, Response, Sample, Scorecard, Unscored
 from harness.console import messages
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, DataError, HarnessError, in_words, raised_at
 from harness.evaluation.answers.answers import pair, read_responses
 from harness.evaluation.items import Item, failed
 from harness.evaluation.judging.annotate import Annotation, annotate
@@ -59,10 +61,11 @@ def evaluate(
         annotators.judge.match(benchmark, samples)
     items = _items(Annotation(benchmark, annotators), pairs, replies)
     try:
-        official, careful = _columns(benchmark, items)
+        with _own_faults(benchmark):
+            official, careful = _columns(benchmark, items)
     except ValueError as error:
         raise DataError(f"{data}: benchmark '{benchmark.name}': {error}") from error
-    _require_declared(benchmark, [*official, *careful])
+    require_numbers(benchmark, [official, careful])
     scorecard = Scorecard(
         benchmark=benchmark.name,
         protocol=protocol,
@@ -99,8 +102,9 @@ def _items(
     """Ask the annotators about every answer and score it."""
     benchmark = annotation.benchmark
     try:
-        answered = annotate(annotation, pairs, replies)
-        return [_item(benchmark, *each, answered[each[0].id]) for each in pairs]
+        with _own_faults(benchmark):
+            answered = annotate(annotation, pairs, replies)
+            return [_item(benchmark, *each, answered[each[0].id]) for each in pairs]
     except ValueError as error:
         raise DataError(f"benchmark '{benchmark.name}': {error}") from error
     except TimeoutError as error:  # NLTK limits the time that a text may take it
@@ -152,6 +156,42 @@ def _columns(
         return {}, benchmark.aggregate(careful)
     official = [_counted(benchmark, score) for score in scores]
     return benchmark.aggregate(official), benchmark.aggregate(careful)
+
+
+@contextmanager
+def _own_faults(benchmark: Benchmark[Any]) -> Iterator[None]:
+    """Name the benchmark in what its own code raises, but for a ValueError: that is a refusal.
+
+    Raises:
+        DataError: It raised something; the message says where.
+    """
+    try:
+        yield
+    except (HarnessError, OSError, ValueError):
+        raise
+    except Exception as error:
+        place = raised_at(getattr(benchmark.score, "__module__", ""), error.__traceback__)
+        if place is None:
+            raise
+        raise DataError(
+            f"benchmark '{benchmark.name}': it raised {type(error).__name__}: {in_words(error)} "
+            f"({place}). Mend it; the same command continues."
+        ) from error
+
+
+def require_numbers(benchmark: Benchmark[Any], results: Sequence[Mapping[str, float]]) -> None:
+    """Refuse what `aggregate` returned where no table could show it.
+
+    Raises:
+        ConfigError: A metric is not declared, or is no number.
+    """
+    _require_declared(benchmark, [name for one in results for name in one])
+    for name, value in (metric for one in results for metric in one.items()):
+        if not isinstance(value, Real):
+            raise ConfigError(
+                f"benchmark '{benchmark.name}': `aggregate` returns {name!r} as a "
+                f"{type(value).__name__}; wanted is one number. Make a float of it."
+            )
 
 
 def _require_declared(benchmark: Benchmark[Any], names: Sequence[str]) -> None:

@@ -18,9 +18,9 @@ from harness.evaluation.judging.local.opening import identity
 from harness.evaluation.judging.replay import replay_files
 from harness.evaluation.scorecards import IDENTITY, ITEMS, SCORECARD, read_scorecard
 from harness.files.digests import content_digest, text_digest
+from harness.files.sources import source_digest
 from harness.identity.record import Record, name_of
 from harness.identity.run import Run
-from harness.identity.sources import source_digest
 from harness.llm.profiles import OFFICIAL, profile_of
 from harness.models.sources import content_hash
 from harness.registry import benchmark_module, load_benchmark

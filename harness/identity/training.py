@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.console import Tracker, track
+from harness.data.columns.catalog import code_of_packages
 from harness.data.pairs.opening import selected_pairs
 from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError
 from harness.files.digests import content_digest
 from harness.files.hub_names import cached_commit, is_here
-from harness.identity.sources import source_digest
+from harness.files.sources import source_digest
 from harness.models.sources import content_hash, find
 from harness.registry import load_method, method_module
 from harness.settings.mixing import PLUS, MixedSource, places_of, sources_of
@@ -35,8 +36,10 @@ def training_identity(spec: RunSpec) -> dict[str, Any]:
     values["model"]["content"] = content_hash(find(spec.model.path, spec.model.revision).folder)
     pairs = _pairs(spec.data)
     values["data"]["content"] = pairs.digest
-    if load_method(spec.method).columns - set(pairs.columns):
+    if computed := load_method(spec.method).columns - set(pairs.columns):
         values["data"]["hardness"]["clip"] = _clip(spec.data.hardness.clip)
+        if code := code_of_packages(computed):
+            values["data"]["columns"] = code
     else:  # the method reads no column, or the data hold it
         del values["data"]["hardness"]
     return values

@@ -11,7 +11,7 @@ from harness import registry
 from harness.costs.costs import Costs, costs_of
 from harness.costs.devices import Devices, gpus, local_device
 from harness.costs.shapes import shape_of
-from harness.errors import ConfigError, HarnessError, MissingColumn, PreflightError
+from harness.errors import ConfigError, HarnessError, PreflightError
 from harness.files.cache import VARIABLE, cache_place
 from harness.files.faults import require_writable
 from harness.llm.messages import ChatSettings
@@ -168,21 +168,16 @@ def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
     """Read every preference pair; return how many there are, None before the data are there."""
     from harness.files.hub_names import on_hub
 
-    source = spec.data.preferences
-    if any(in_world(place) or on_hub(place) for place in places_of(source)):
+    if any(in_world(place) or on_hub(place) for place in places_of(spec.data.preferences)):
         return None
-    from harness.data.columns.catalog import COMPUTABLE
+    from harness.data.columns.catalog import require_columns
     from harness.data.pairs.opening import open_preferences, selected_pairs
 
     selected = selected_pairs(spec.data)
     counts = []
     for method in sorted(methods):
         needed = registry.load_method(method).columns
-        if missing := needed - set(selected.columns) - COMPUTABLE.keys():
-            raise MissingColumn(
-                f"{source}: no column {', '.join(map(repr, sorted(missing)))}, which method "
-                f"{method!r} needs. Add it to the data; it cannot be computed here."
-            )
+        require_columns(selected, needed, f"method {method!r}")
         counts.append(len(open_preferences(spec.data, columns=needed)))
     return min(counts)
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.errors import TrainingError
+from harness.errors import TrainingError, raised_at
 from harness.training.metrics import ROW
 from harness.training.watch import MEASURED
 from methods.types import Config, LossOutput, Method, PairBatch, State, StepContext
@@ -164,13 +164,7 @@ def _gathering(trace: TracebackType | None) -> bool:
 
 def _raised_at(method: Method[Any, Any], trace: TracebackType | None) -> str:
     """Return the last place in the method's own package that an exception came through."""
-    own = _package(_function(method).__globals__)
-    places = [
-        f"{frame.f_code.co_filename}, line {line}"
-        for frame, line in traceback.walk_tb(trace)
-        if _package(frame.f_globals) == own
-    ]
-    return places[-1] if places else _defined_at(method)
+    return raised_at(_package(_function(method).__globals__), trace) or _defined_at(method)
 
 
 def _defined_at(method: Method[Any, Any]) -> str:

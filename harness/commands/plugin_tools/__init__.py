@@ -1,1 +1,1 @@
-"""Commands for who writes a method of their own."""
+"""Commands for who writes a package of their own."""

@@ -1,4 +1,4 @@
-"""`check-plugin`: for who writes a method of their own."""
+"""`check-plugin`: for who writes a method, a benchmark or a column of their own."""
 
 from typing import Annotated
 
@@ -9,19 +9,21 @@ from harness.commands.options.common import commands, examples
 app = commands()
 
 
-@app.command("check-plugin", epilog=examples("check-plugin dpo", "check-plugin slic"))
+@app.command("check-plugin", epilog=examples("check-plugin dpo", "check-plugin clip_gap"))
 def check_plugin(
-    name: Annotated[str, typer.Argument(help="Name of a method, ours or of another package.")],
+    name: Annotated[str, typer.Argument(help="Name of one, ours or of another package.")],
 ) -> None:
-    """Hold a method against the contract of all methods; ends with 1 if a check fails.
+    """Hold a method, benchmark or column against its contract; ends with 1 if a check fails.
 
-    Checked is every variant of its smallest preset, on made log-probabilities: no model, no data.
+    Of a method, every variant of its smallest preset is checked on made log-probabilities: no
+    model, no data. A column is computed of six made pairs; of a benchmark no data are read.
     """
-    from harness.training.contract.check import Result, check_method
+    from harness.plugins.check import check
+    from harness.training.contract.check import Result
 
     failed = False
-    for check in check_method(name):
-        typer.echo(check.line())
-        failed |= check.result is Result.FAILS
+    for one in check(name):
+        typer.echo(one.line())
+        failed |= one.result is Result.FAILS
     if failed:
         raise typer.Exit(1)

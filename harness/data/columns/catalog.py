@@ -1,18 +1,107 @@
-"""Names of the columns that can be computed and where their values live; imports none of them."""
+"""The columns that can be computed: ours and those of packages; none is imported to be listed."""
 
-from importlib import import_module
+import difflib
+import shlex
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
+
+from harness import registry
+from harness.errors import MissingColumn
+from harness.files.sources import source_digest
 
 if TYPE_CHECKING:
     from harness.data.columns.column import Column
+    from harness.data.pairs.preferences import Preferences
 
+GROUP = "harness.columns"
 COMPUTABLE: dict[str, str] = {
     "clip_gap": "harness.data.columns.clip_gap:COLUMN",
 }
+_NEAR = 0.5
+"""Least similarity of a name that is offered in the place of another one."""
+_SHOWN = 8
+
+
+def computable() -> Mapping[str, registry.Entry]:
+    """Return all columns that can be computed by name, sorted, none of them imported."""
+    return registry.entries("column", COMPUTABLE, GROUP)
 
 
 def column_named(name: str) -> "Column":
-    """Import one of them."""
-    module, _, attribute = COMPUTABLE[name].partition(":")
-    column: Column = getattr(import_module(module), attribute)
-    return column
+    """Import one of them.
+
+    Raises:
+        ConfigError: There is none of this name, or its package cannot be loaded.
+    """
+    entry = registry.find(name, computable(), "column")
+    from harness.data.columns.column import Column
+
+    return registry.checked(entry, Column)
+
+
+def code_of_packages(names: Iterable[str]) -> dict[str, str]:
+    """Return the digest of the code of each of these columns that a package brings.
+
+    Ours say themselves, in `decided_by`, what decides their numbers.
+
+    Raises:
+        ConfigError: A package cannot be loaded.
+    """
+    entries = computable()
+    code: dict[str, str] = {}
+    for name in sorted(entries.keys() & set(names)):
+        if entries[name].distribution != registry.BUILT_IN:
+            column_named(name)  # what is wrong with the package is told by who imports it
+            code[name] = source_digest(entries[name].module)
+    return code
+
+
+def require_columns(pairs: "Preferences", needed: frozenset[str], whose: str) -> None:
+    """Refuse data that lack a needed column which nothing computes.
+
+    Args:
+        pairs: The data.
+        needed: Names of columns.
+        whose: Who needs them, as written in the message.
+
+    Raises:
+        MissingColumn: Columns are missing; the message offers those that may be meant.
+    """
+    missing = sorted(needed - set(pairs.columns) - computable().keys())
+    if missing:
+        raise MissingColumn(
+            f"{pairs.source}: no column {_quoted(missing)}, which {whose} needs. "
+            f"{_in_data(pairs, missing)} {_to_compute(pairs, missing)} "
+            "Rename the column in the data, add it to them, or let a package compute it under the "
+            f"entry point {GROUP} (python -m harness new column NAME)."
+        )
+
+
+def _in_data(pairs: "Preferences", missing: Iterable[str]) -> str:
+    numbers = [name for name in pairs.columns if pairs.holds_numbers(name)]
+    if not numbers:
+        return "The data have no column of numbers."
+    if near := _near(missing, numbers):
+        return f"Nearest in the data: {_quoted(near)}."
+    more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+    return f"Columns of numbers in the data: {_quoted(numbers[:_SHOWN])}{more}."
+
+
+def _to_compute(pairs: "Preferences", missing: Iterable[str]) -> str:
+    known = list(computable())
+    near = _near(missing, known)
+    if not near:
+        return f"Computed can be: {_quoted(known) or 'none'}."
+    words = f"--columns {','.join(near)} --data {shlex.quote(str(pairs.source))} --out FILE.parquet"
+    return f"Nearest that can be computed: {_quoted(near)}, with: python -m harness prepare {words}"
+
+
+def _near(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the known names that are like one of the wanted, letter case aside."""
+    lower = {name.lower(): name for name in known}
+    found = (difflib.get_close_matches(name.lower(), lower, 3, _NEAR) for name in wanted)
+    return list(dict.fromkeys(lower[name] for near in found for name in near))
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

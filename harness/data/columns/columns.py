@@ -1,8 +1,9 @@
 """Columns: numbers per pair that a method needs and that are computed once, before training."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,11 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.data.columns.catalog import COMPUTABLE, column_named
+from harness.data.columns.catalog import column_named, computable, require_columns
 from harness.data.columns.column import Advance
+from harness.data.columns.computing import compute, decided_by
 from harness.data.columns.summary import Summary
 from harness.data.pairs.preferences import Preferences
-from harness.errors import DataError, MissingColumn
+from harness.errors import DataError
 from harness.files.atomic import write_text, written
 from harness.files.digests import digest_of
 from harness.files.locks import FileLock
@@ -35,8 +37,8 @@ def ensure_columns(
 ) -> Path | None:
     """Return a parquet file of the needed columns, one row per pair, or None if there are none.
 
-    A column in the preference data is taken as it is; `clip_gap` is computed otherwise. Beside the
-    file stands `<name>.json`, the summary of clip_gap.
+    A column in the preference data is taken as it is; others are computed. Beside the file stands
+    `<name>.json`, the summary of clip_gap.
 
     Args:
         preferences: The pairs.
@@ -66,20 +68,21 @@ def columns_of(
     chat: ChatSettings,
 ) -> Path:
     """Return the file of `ensure_columns` for one column at least."""
+    require_columns(pairs, needed, "the method")
     given = needed & set(pairs.columns)
-    if unknown := needed - given - COMPUTABLE.keys():
-        raise MissingColumn(
-            f"{pairs.source}: no column {', '.join(map(repr, sorted(unknown)))}, which the method "
-            f"needs, and only {', '.join(map(repr, sorted(COMPUTABLE)))} can be computed. Add it "
-            "to the data."
-        )
     file = column_file(pairs, needed, hardness, cache)
     if file.exists():
         return file
-    computed = {
-        name: column_named(name).compute(pairs, hardness, cache, chat, advance)
-        for name in sorted(needed - given)
-    }
+
+    def alone(name: str) -> tuple[list[float], Summary]:
+        """Return a column that is kept in a file of its own, whatever it is needed beside."""
+        if len(needed) == 1:
+            return compute(name, pairs, hardness, cache, chat, advance)
+        kept = columns_of(pairs, frozenset({name}), hardness, cache, advance, chat)
+        values = pq.read_table(kept, columns=[name])[name].to_pylist()
+        return values, summary_of(kept, name, values, {})
+
+    computed = {name: alone(name) for name in sorted(needed - given)}
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
         if not file.exists():
@@ -102,7 +105,7 @@ def with_means(columns: Columns) -> Columns:
     """Add the constant columns that come with some: their means over the data set."""
     named = {
         name: mean
-        for name in columns.keys() & COMPUTABLE.keys()
+        for name in columns.keys() & computable().keys()
         if (mean := column_named(name).mean) is not None
     }
     means = {
@@ -117,15 +120,29 @@ def column_file(
 ) -> Path:
     """Return where columns of these pairs are kept, whether they are there or not."""
     given = needed & set(pairs.columns)
-    parts = {"data": pairs.digest, "needed": sorted(needed), "given": sorted(given)}
+    parts: dict[str, Any] = {"data": pairs.digest, "needed": sorted(needed), "given": sorted(given)}
     for name in sorted(needed - given):
-        parts |= column_named(name).decided_by(pairs.digest, hardness)
+        parts |= decided_by(name, pairs.digest, hardness)
     return cache / "columns" / f"{digest_of(parts, 16)}.parquet"
 
 
 def summary_file(column: Path) -> Path:
     """Return where the summary of the clip_gap in a file of columns is kept."""
     return column.with_suffix(".json")
+
+
+def summary_of(
+    file: Path, name: str, values: Sequence[float], origin: Mapping[str, str]
+) -> Summary:
+    """Return the summary of a column in a file of columns: clip_gap's is kept, others are made.
+
+    Args:
+        file: The file of columns.
+        name: The column.
+        values: Its numbers.
+        origin: What decided them, where no summary is kept.
+    """
+    return Summary.read(summary_file(file)) if name == GAP else Summary.of(values, dict(origin))
 
 
 def _write(

@@ -1,37 +1,42 @@
-"""Compute clip_gap for preference data, and leave column, summary and picture where they belong."""
+"""Compute columns of preference data, and leave them, summaries and picture where they belong."""
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from harness.console import messages, track
-from harness.data.columns.columns import GAP, columns_of, summary_file
+from harness.data.columns.catalog import computable
+from harness.data.columns.columns import GAP, columns_of, summary_file, summary_of
 from harness.data.columns.plot import save_histograms
 from harness.data.columns.summary import Summary
-from harness.data.pairs.export import write_with_column
+from harness.data.pairs.export import write_with_columns
 from harness.data.pairs.opening import open_preferences, selected_pairs
 from harness.data.pairs.preferences import Preferences
+from harness.errors import ConfigError
 from harness.files.atomic import write_text
 from harness.files.cache import cache_dir
 from harness.files.faults import require_file
 from harness.llm.messages import ChatSettings
+from harness.registry import hint
 from harness.settings.spec import DataSpec
 
-PICTURE, SUMMARY = "clip_gap.png", "clip_gap.json"
+PICTURE = "clip_gap.png"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` made."""
+    """What `prepare` made of one column."""
 
+    name: str
     summary: Summary
     column: Path
     """The column in the cache."""
-    picture: Path
+    picture: Path | None
+    """Histograms, of clip_gap alone."""
     data: Path | None
     """The rows with the column, if they were asked for."""
     computed: bool
@@ -45,16 +50,17 @@ class Prepared:
         """Return what a user wants to know, line by line."""
         found = self.summary
         lines = [
-            f"clip_gap of {found.pairs:,} pairs"
+            f"{self.name} of {found.pairs:,} pairs"
             + ("" if self.computed else ", taken from the data: nothing was computed"),
             f"mean           {found.mean:.6f}",
-            f"sigma(mean)    {found.sigma_of_mean:.6f}",
+            *([f"sigma(mean)    {found.sigma_of_mean:.6f}"] if self.name == GAP else []),
             f"deviation      {found.deviation:.6f}",
             f"range          {found.minimum:.6f} to {found.maximum:.6f}",
             f"column         {self.column}",
-            f"summary        {summary_file(self.column)}",
-            f"histograms     {self.picture}",
         ]
+        if self.picture is not None:
+            lines.append(f"summary        {summary_file(self.column)}")
+            lines.append(f"histograms     {self.picture}")
         if found.report is not None:
             lines.append(f"split by rule  {found.split_by_rule} responses: {found.report}")
         if self.data is not None:
@@ -62,42 +68,65 @@ class Prepared:
         return lines
 
 
-def prepare(spec: DataSpec, chat: ChatSettings, out: Path | None) -> Prepared:
-    """Compute clip_gap or take it from the data; write the rows with it if `out` is given.
+def prepare(
+    spec: DataSpec, chat: ChatSettings, out: Path | None, names: Sequence[str] = (GAP,)
+) -> list[Prepared]:
+    """Compute columns or take them from the data; write the rows with them if `out` is given.
 
     Args:
-        spec: The data, and how the column is computed.
+        spec: The data, and how clip_gap is computed.
         chat: How to reach a language model that splits.
         out: A parquet file, or a folder that receives `pairs.parquet`.
+        names: The columns.
 
     Raises:
-        HarnessError: The data cannot be used, or pairs have no score.
+        HarnessError: The data cannot be used, a name is unknown, or pairs have no score.
     """
-    needed = frozenset({GAP})
+    needed = frozenset(names)
     target = _target(out)
     selected = selected_pairs(spec)
+    known = list(computable())
+    for name in needed - set(selected.columns) - set(known):
+        raise ConfigError(
+            f"--columns {name!r}: {selected.source} has no such column, and only "
+            f"{', '.join(known)} can be computed. {hint(name, known)}"
+        )
     for said in selected.said():
         messages.print(said, markup=False)
     with track("check pairs", len(selected)) as tracker:
         pairs = open_preferences(spec, tracker.advance, needed)
     if left_out := len(selected) - len(pairs):
         messages.print(f"{left_out} unusable pairs are left out.")
-    given = GAP in pairs.columns
-    if given:
-        messages.print(
-            f"{pairs.source} has the column clip_gap: it is taken as it is.", markup=False
-        )
-    with track("compute clip_gap", len(pairs)) as tracker:
-        advance = _with_speed(tracker.advance)
-        column = columns_of(pairs, needed, spec.hardness, cache_dir(), advance, chat)
-    summary = Summary.read(summary_file(column))
-    gaps = pq.read_table(column, columns=[GAP])[GAP].to_pylist()
-    folder = column.with_suffix("") if target is None else target.with_suffix(".hardness")
-    save_histograms(folder / PICTURE, gaps, summary, f"Hardness of {_name(pairs)}")
+    for name in names:
+        if name in pairs.columns:
+            messages.print(
+                f"{pairs.source} has the column {name}: it is taken as it is.", markup=False
+            )
+    made = {name: _made(name, pairs, spec, chat, target) for name in names}
     if target is not None:
-        write_with_column(pairs, GAP, gaps, target)
-        write_text(folder / SUMMARY, summary.model_dump_json(indent=2) + "\n")
-    return Prepared(summary, column, folder / PICTURE, target, computed=not given)
+        write_with_columns(pairs, {name: values for name, (values, _) in made.items()}, target)
+        for name, (_, prepared) in made.items():
+            summary = prepared.summary.model_dump_json(indent=2)
+            write_text(target.with_suffix(".hardness") / f"{name}.json", summary + "\n")
+    return [prepared for _, prepared in made.values()]
+
+
+def _made(
+    name: str, pairs: Preferences, spec: DataSpec, chat: ChatSettings, target: Path | None
+) -> tuple[list[float], Prepared]:
+    """Compute one column, and draw it if it is clip_gap; return its numbers too."""
+    with track(f"compute {name}", len(pairs)) as tracker:
+        advance = _with_speed(tracker.advance)
+        column = columns_of(pairs, frozenset({name}), spec.hardness, cache_dir(), advance, chat)
+    values = pq.read_table(column, columns=[name])[name].to_pylist()
+    summary = summary_of(column, name, values, {"column of": str(pairs.source)})
+    picture = None
+    if name == GAP:
+        folder = column.with_suffix("") if target is None else target.with_suffix(".hardness")
+        picture = folder / PICTURE
+        save_histograms(picture, values, summary, f"Hardness of {_name(pairs)}")
+    computed = name not in pairs.columns
+    return values, Prepared(name, summary, column, picture, target, computed)
 
 
 def _target(out: Path | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""Write preference data once more, with a column added, a batch of rows at a time."""
+"""Write preference data once more, with columns added, a batch of rows at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice, pairwise, repeat
@@ -21,8 +21,10 @@ _BATCH_ROWS = 256
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def write_with_column(pairs: Preferences, name: str, values: Sequence[float], target: Path) -> None:
-    """Write the rows of the pairs with one column more; a column of this name is replaced.
+def write_with_columns(
+    pairs: Preferences, columns: Mapping[str, Sequence[float]], target: Path
+) -> None:
+    """Write the rows of the pairs with columns more; a column of the same name is replaced.
 
     Rows of parquet files keep all their columns; those of other formats take the RLAIF-V schema,
     with the images in the file.
@@ -34,7 +36,6 @@ def write_with_column(pairs: Preferences, name: str, values: Sequence[float], ta
     sources = [locate(place) for place in places_of(str(pairs.source))]
     if target.resolve() in {file.resolve() for source in sources for file in source.files}:
         raise ConfigError(f"--out {target}: this is the data itself. Name another file.")
-    columns = {name: values}
     whole = str(pairs.source) == sources[0].name and kind_of(sources[0].files[0]) == "parquet"
     if whole and _one_of_each_row(pairs):
         with written(target, one_writer=True) as partial:

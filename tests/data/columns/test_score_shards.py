@@ -13,7 +13,7 @@ from harness.data.columns import clip_gap as scoring
 from harness.data.columns import score_shards as shards
 from harness.data.columns.columns import ensure_columns, summary_file
 from harness.data.columns.summary import Summary, data_factor
-from harness.data.pairs.export import write_with_column
+from harness.data.pairs.export import write_with_columns
 from harness.data.pairs.preferences import Preferences
 from harness.errors import ConfigError, DataError, JudgeError
 from harness.llm.chat import ChatSettings
@@ -249,7 +249,7 @@ def test_the_factor_is_that_of_the_loss():
 def test_the_rows_are_written_once_more_with_the_column(bare, write, tmp_path):
     pairs = Preferences(write(bare)).without([1])
     target = tmp_path / "out" / "x.parquet"
-    write_with_column(pairs, "clip_gap", [0.0, 0.2, 0.3, 0.4, 0.5], target)
+    write_with_columns(pairs, {"clip_gap": [0.0, 0.2, 0.3, 0.4, 0.5]}, target)
     table = pq.read_table(target).to_pylist()
     kept = [row for i, row in enumerate(bare) if i != 1]
     assert [row.pop("clip_gap") for row in table] == [0.0, 0.2, 0.3, 0.4, 0.5]
@@ -261,4 +261,4 @@ def test_the_rows_are_written_once_more_with_the_column(bare, write, tmp_path):
 def test_the_data_are_not_overwritten(bare, write):
     source = write(bare)
     with pytest.raises(ConfigError, match="this is the data itself"):
-        write_with_column(Preferences(source), "clip_gap", [0.0] * 6, source)
+        write_with_columns(Preferences(source), {"clip_gap": [0.0] * 6}, source)

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from harness.files.python_code import stripped
-from harness.identity.sources import source_digest
+from harness.files.sources import source_digest
 
 CODE = '''"""What it is."""
 from pkg.helper import scale  # a remark
