@@ -133,6 +133,9 @@ def climb(question: Question, ask: Callable[[str, Call, int], str]) -> list[str]
     return replies
 
 
+ORACLE_NAME = "oracle (tiny world)"
+
+
 class OracleJudge(FreeJudge):
     """The tiny world's judge, which knows what is in every picture."""
 
@@ -141,7 +144,7 @@ class OracleJudge(FreeJudge):
 
     def name(self, _annotator: LLMJudge) -> str:
         """Return a name that no model has."""
-        return "oracle (tiny world)"
+        return ORACLE_NAME
 
     def replies(self, question: Question) -> list[str]:
         """Ask the oracle until the reply is readable."""
@@ -278,9 +281,7 @@ class OpenAIJudge:
             )
 
     def _label(self, annotator: LLMJudge, who: str) -> str:
-        runs = f", {self._runs} runs" if self._runs > 1 else ""
-        own = self._model in (None, annotator.model)
-        return f"{who}{'' if own else f' instead of {annotator.model}'}{runs}"
+        return label_of_model(annotator, self._model or annotator.model, who, self._runs)
 
     def _others(self, annotator: LLMJudge) -> Iterator[str]:
         """Yield what is sent otherwise than the published script sends it."""
@@ -307,6 +308,12 @@ class OpenAIJudge:
             raise ConfigError(
                 f"benchmark '{question.benchmark}' is judged in one run. Leave --judge-runs out."
             )
+
+
+def label_of_model(annotator: LLMJudge, model: str, who: str, runs: int) -> str:
+    """Return who judges, for whom if it is another than the benchmark's, and in how many runs."""
+    instead = "" if model == annotator.model else f" instead of {annotator.model}"
+    return f"{who}{instead}{f', {runs} runs' if runs > 1 else ''}"
 
 
 def two_judges(before: str, now: str) -> JudgeError:
