@@ -16,9 +16,10 @@ QUICK = sorted(
         shlex.join(words)
         for page in PAGES
         for words in commands(page)
-        if words[0] in LOOKING and "slic" not in words and (words[0] != "show" or "-" in words[1])
+        if words[0] in LOOKING
+        and "slic" not in words
+        and (words[0] != "show" or words[1][0] == "-")
     }
-    - {"show dama-7b-seed0-3fa2c1d40b7e"}  # no run of the reader's is here
 )
 
 
