@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from harness import registry
 from harness.commands.app import app
+from harness.settings.preset_files import read_preset
 from harness.settings.resolve import known_keys
 from methods.catalog import BUILTIN
 from methods.types import MethodConfig
@@ -112,7 +113,51 @@ def commands() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"configuration.md": configuration, "commands.md": commands}
+def differences() -> Iterator[str]:
+    """Yield a line for each value of a method that a variant of its tiny preset replaces."""
+    for method in sorted(BUILTIN):
+        preset = read_preset(method, "tiny")
+        for variant, values in sorted(preset.variants.items()):
+            for key, origin in values.items():
+                before = preset.values.get(key)
+                if before and key.startswith(METHOD) and before.value != origin.value:
+                    cells = (f"`{method} --variant {variant}`", f"`{key}`")
+                    both = (f"`{before.value}`", f"`{origin.value}`", origin.source)
+                    yield f"| {' | '.join((*cells, *both))} |"
+
+
+def fidelity() -> str:
+    """Return the page of what differs between papers and code, and how each is chosen."""
+    return "\n".join((FIDELITY, *differences(), ""))
+
+
+FIDELITY = """# Paper against code
+
+Where a paper and the code beside it differ, both are a named option; `--variant paper` is the default.
+This page is made by `docs/reference/make.py` from the presets. `show` prints what is left open.
+
+    python -m harness show --method dama --variant released
+
+## Scorers
+
+The *official* column is what the published script prints, its faults included; *careful* leaves out what could
+not be judged. No option changes either: see [both columns](scoring.md#official-and-careful-numbers) and
+[the quirks that are kept](scoring.md#quirks-that-are-kept), marked `Faithful:` in `benchmarks/`. How answers
+are decoded is a [protocol](generation.md#protocols).
+
+## Methods
+
+What each computes stands in [all methods](methods.md). Values of optimisation that a variant `published`
+takes at 7b are in its preset.
+
+| chosen by | key | default | there | source |
+|---|---|---|---|---|"""
+
+PAGES = {
+    "configuration.md": configuration,
+    "commands.md": commands,
+    "../fidelity.md": fidelity,
+}
 
 if __name__ == "__main__":
     for file, make in PAGES.items():
