@@ -23,6 +23,10 @@ COMMANDS = {
     "watch": ("report", "Show how runs go on: steps, curves, speed, time left, warnings."),
     "claims": ("claims", "Say what of a paper's claims the runs support."),
     "compare": ("run_folders.compare", "Print any runs in one table."),
+    "regress": (
+        "run_folders.regress",
+        "Say what moved between committed numbers and those of today.",
+    ),
     "report": ("report", "Write one HTML page with tables, charts and all answers."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute a column of preference data."),
