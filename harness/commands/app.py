@@ -27,6 +27,10 @@ COMMANDS = {
     "rm": ("run_folders.remove", "Say what is lost with a run, ask, and remove its folder."),
     "archive": ("run_folders.archive", "Put a run into one file."),
     "unarchive": ("run_folders.archive", "Check an archive, then put its run among the runs."),
+    "regress": (
+        "run_folders.regress",
+        "Say what moved between committed numbers and those of today.",
+    ),
     "report": ("report", "Write one HTML page with tables, charts and all answers."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute columns of preference data."),

@@ -1,6 +1,6 @@
 """A quantity made of one row or several, with the interval that items and seeds leave."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,3 +106,33 @@ def _degrees(items: float, item_degrees: float, seeds: float, seed_degrees: floa
 
 def _quantile(degrees: float) -> float:
     return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+
+
+def moved(
+    before: float,
+    after: float,
+    intervals: Sequence[tuple[float, float]],
+    items: int,
+    trainings: Sequence[float] = (),
+) -> Measured:
+    """Measure how far a number moved from one run to another.
+
+    The two count as independent. Where they were asked the same items their errors partly cancel
+    out, so that less is told apart, never more.
+
+    Args:
+        before: The number of the first.
+        after: The number of the second.
+        intervals: The 95 % interval over items of each.
+        items: How many there are at least.
+        trainings: Numbers of trainings that differ by their seed alone; fewer than two say nothing.
+    """
+    width = 2 * _quantile(float("inf"))
+    errors = ((high - low) / width for low, high in intervals)
+    over_items = sum(error**2 for error in errors)
+    of_each = float(np.var(trainings, ddof=1)) if len(trainings) > 1 else 0.0
+    over_seeds = len(intervals) * of_each
+    degrees = 1.0
+    if over_items or over_seeds:
+        degrees = _degrees(over_items, max(items - 1, 1), over_seeds, max(len(trainings) - 1, 1))
+    return Measured(after - before, None, None, over_items, over_seeds, degrees)
