@@ -1,11 +1,11 @@
 """Which rows can be told apart: over their items, else run by run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.reporting.compare import Column, Comparison
 from harness.reporting.over_items.differences import AGAINST, OverItems, over_items
-from harness.reporting.over_runs import differences
+from harness.reporting.over_runs import Difference, over_runs
 
 BASE = AGAINST[0]
 
@@ -29,6 +29,7 @@ Differences = Mapping[str, Mapping[tuple[str, Column], Apart]]
 def differences_of(comparison: Comparison) -> tuple[Differences, OverItems]:
     """Return all differences, and what the items of the runs say besides."""
     items = over_items(comparison)
+    by_runs = over_runs(comparison)
     found = {
         against: {
             (one.row, one.column): Apart(
@@ -37,14 +38,13 @@ def differences_of(comparison: Comparison) -> tuple[Differences, OverItems]:
             for one in items.differences
             if one.against == against
         }
-        or dict(_over_runs(comparison, against))
+        or dict(map(_over_runs, (one for one in by_runs if one.against == against)))
         for against in AGAINST
     }
     return found, items
 
 
-def _over_runs(comparison: Comparison, against: str) -> Iterator[tuple[tuple[str, Column], Apart]]:
-    for one in differences(comparison, against):
-        value, half = one.estimate.mean, one.estimate.half_width
-        low, high = (None, None) if half is None else (value - half, value + half)
-        yield (one.row, one.column), Apart(value, low, high, one.is_told_apart)
+def _over_runs(one: Difference) -> tuple[tuple[str, Column], Apart]:
+    value, half = one.estimate.mean, one.estimate.half_width
+    low, high = (None, None) if half is None else (value - half, value + half)
+    return (one.row, one.column), Apart(value, low, high, one.is_told_apart)

@@ -27,8 +27,8 @@ from harness.settings.spec import drawn
 
 APART_NOTE = (
     "With the 95 % interval: over the items of the runs (all questions about a picture drawn "
-    "together), or, of several worlds, over these. Bold: told apart from zero; of one world after "
-    "Holm's correction over all differences. The others cannot be told apart by these runs."
+    "together), or, of several worlds, over these. Bold: told apart from zero after Holm's "
+    "correction over all differences. The others cannot be told apart by these runs."
 )
 
 

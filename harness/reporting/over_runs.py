@@ -1,11 +1,12 @@
 """Rows compared run by run, same world and same seed, where their items cannot be."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.reporting.compare import Column, Comparison, Row, Setting, by_world
 from harness.reporting.over_items.differences import AGAINST
-from harness.reporting.statistics import CONFIDENCE, Estimate, estimate_of
+from harness.reporting.statistics import Estimate, estimate_of
+from harness.statistics.compare import LEVEL, holm
 
 BASE = AGAINST[0]
 
@@ -15,22 +16,33 @@ class Difference:
     """A row minus a reference in one column."""
 
     row: str
+    against: str
     column: Column
     estimate: Estimate
+    p: float
+    """By Student's t of the mean of the paired differences: over worlds, of one over its seeds."""
+    adjusted: float = 1.0
+    """Holm's, over all differences of the table."""
 
     @property
     def is_told_apart(self) -> bool:
-        """Whether its 95 % interval leaves out zero."""
-        p_value = self.estimate.p_value
-        return p_value is not None and p_value < 1 - CONFIDENCE
+        """Whether the two rows can be told apart, all differences of the table together."""
+        return self.adjusted < LEVEL
 
 
-def differences(comparison: Comparison, reference: str) -> Iterator[Difference]:
-    """Yield how the other rows differ from the row of that label, where two runs or more say so.
+def over_runs(comparison: Comparison) -> list[Difference]:
+    """Return how rows differ from base and from DPO, where two runs or more say so.
 
     What seed and world do to both cancels out. The base model has no seed: every run of a world is
     compared with it.
     """
+    found = [one for reference in AGAINST for one in _differences(comparison, reference)]
+    adjusted = holm([one.p for one in found])
+    return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def _differences(comparison: Comparison, reference: str) -> Iterator[Difference]:
+    """Yield those from the row of that label."""
     other = next((row for row in comparison.rows if row.label == reference), None)
     if other is None:
         return
@@ -39,8 +51,8 @@ def differences(comparison: Comparison, reference: str) -> Iterator[Difference]:
             continue
         for column in comparison.columns:
             estimate = _paired(row, other, column)
-            if estimate is not None and estimate.half_width is not None:
-                yield Difference(row.label, column, estimate)
+            if estimate is not None and estimate.p_value is not None:
+                yield Difference(row.label, reference, column, estimate, estimate.p_value)
 
 
 def _paired(row: Row, other: Row, column: Column) -> Estimate | None:

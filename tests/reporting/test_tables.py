@@ -342,6 +342,23 @@ def test_differences_are_of_the_same_world_and_seed(write):
     assert "| dpo |" not in against_dpo
 
 
+def test_differences_over_worlds_are_corrected_for_all_of_the_table(write):
+    """Against base -7, -10 and -13: t = 10 / (3 / sqrt(3)), so p = 1 - t / sqrt(2 + t^2) = 0.029.
+
+    Alone it can be told. With a second such row, and the zero between them, Holm's is 0.086.
+    """
+    base = in_worlds("base", [[50.0], [60.0], [70.0]])
+    dpo, dama = (in_worlds(name, [[43.0], [50.0], [57.0]]) for name in ("dpo", "dama"))
+    alone = write([*base, *dpo])
+    assert "| dpo | -10.0 ± 7.5 |" in alone
+    assert "Holm's correction over all 1 differences of this table" in alone
+    both = write([*base, *dpo, *dama])
+    assert "| dpo | \u2248 -10.0 ± 7.5 |" in both
+    assert "| dama | \u2248 -10.0 ± 7.5 |" in both
+    assert "over all 3 differences of this table" in both
+    assert "0 of 3 can." in both
+
+
 def test_without_a_second_run_there_is_no_difference_to_speak_of(write):
     assert "## Differences" not in write([run("base", hal=5.0), run("dpo", hal=3.0)])
 

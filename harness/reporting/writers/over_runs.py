@@ -1,28 +1,39 @@
 """The section below a table that says which rows can be told apart, run by run."""
 
+from collections.abc import Sequence
+
 from harness.reporting.compare import Comparison
 from harness.reporting.over_items.differences import AGAINST
-from harness.reporting.over_runs import Difference, differences
+from harness.reporting.over_runs import Difference, over_runs
 from harness.reporting.words import MISSING, escaped, grid, number, signed
 from harness.reporting.writers.differences import EQUAL
+from harness.statistics.compare import LEVEL
 
-_NOTE = (
-    "Run by run on the same world and seed, with the 95 % interval of the mean difference, over "
-    f"worlds where there are several. {EQUAL}: cannot be told apart from zero by these runs; each "
-    "comparison by itself, so of twenty that are zero one is taken for more."
-)
+
+def _note(found: Sequence[Difference]) -> str:
+    told = sum(one.is_told_apart for one in found)
+    return (
+        "Run by run on the same world and seed, with the 95 % interval of the mean difference, "
+        "over worlds where there are several; the interval is of each difference by itself. "
+        f"{EQUAL}: cannot be told apart from zero by these runs: the p-value of Student's t, after "
+        f"Holm's correction over all {len(found)} differences of this table, is {LEVEL} or more. "
+        f"{told} of {len(found)} can."
+    )
 
 
 def over_runs_section(comparison: Comparison) -> str:
     """Return the section in Markdown; empty where no two pairs of runs are there."""
-    parts = []
+    found = over_runs(comparison)
+    if not found:
+        return ""
+    parts = ["## Differences", _note(found)]
     for reference in AGAINST:
-        if found := list(differences(comparison, reference)):
-            parts += [f"### Against {escaped(reference)}", _table(comparison, found)]
-    return "\n\n".join(["## Differences", _NOTE, *parts]) if parts else ""
+        if group := [one for one in found if one.against == reference]:
+            parts += [f"### Against {escaped(reference)}", _table(comparison, group)]
+    return "\n\n".join(parts)
 
 
-def _table(comparison: Comparison, found: list[Difference]) -> str:
+def _table(comparison: Comparison, found: Sequence[Difference]) -> str:
     by_place = {(one.row, one.column): one for one in found}
     rows = dict.fromkeys(one.row for one in found)
     return grid(
