@@ -133,22 +133,24 @@ def fidelity() -> str:
 
 FIDELITY = """# Paper against code
 
-Where a paper and the code beside it differ, both are a named option; `--variant paper` is the default.
-This page is made by `docs/reference/make.py` from the presets. `show` prints what is left open.
+Where a paper and the code beside it differ, both are a named option; `--variant paper` is the
+default. This page is made by `docs/reference/make.py` from the presets. `show` prints what is
+left open.
 
     python -m harness show --method dama --variant released
 
 ## Scorers
 
-The *official* column is what the published script prints, its faults included; *careful* leaves out what could
-not be judged. No option changes either: see [both columns](scoring.md#official-and-careful-numbers) and
-[the quirks that are kept](scoring.md#quirks-that-are-kept), marked `Faithful:` in `benchmarks/`. How answers
-are decoded is a [protocol](generation.md#protocols).
+The *official* column is what the published script prints, its faults included; *careful* leaves
+out what could not be judged. No option changes either: see
+[both columns](scoring.md#official-and-careful-numbers) and
+[the quirks that are kept](scoring.md#quirks-that-are-kept), marked `Faithful:` in `benchmarks/`.
+How answers are decoded is a [protocol](generation.md#protocols).
 
 ## Methods
 
-What each computes stands in [all methods](methods.md). Values of optimisation that a variant `published`
-takes at 7b are in its preset.
+What each computes stands in [all methods](methods.md). Values of optimisation that a variant
+`published` takes at 7b are in its preset.
 
 | chosen by | key | default | there | source |
 |---|---|---|---|---|"""

@@ -179,7 +179,7 @@ def _own_faults(benchmark: Benchmark[Any]) -> Iterator[None]:
         ) from error
 
 
-def require_numbers(benchmark: Benchmark[Any], results: Sequence[Mapping[str, float]]) -> None:
+def require_numbers(benchmark: Benchmark[Any], results: Sequence[Mapping[str, Any]]) -> None:
     """Refuse what `aggregate` returned where no table could show it.
 
     Raises:

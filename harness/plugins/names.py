@@ -42,8 +42,8 @@ def require_free(kind: Kind, name: str) -> list[str]:
         ConfigError: It is no identifier in small letters, or it is taken.
     """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
-        near = re.sub(r"\W+", "_", name.lower(), flags=re.ASCII).strip("_")
-        guess = f" Did you mean {near!r}?" if _NAME.fullmatch(near) and near != name else ""
+        legal = re.sub(r"\W+", "_", name.lower(), flags=re.ASCII).strip("_")
+        guess = f" Did you mean {legal!r}?" if _NAME.fullmatch(legal) and legal != name else ""
         raise ConfigError(
             f"{kind} {name!r}: a name has small letters, digits and _, begins with a letter, has "
             f"at most 40 characters and is no word of Python.{guess}"

@@ -57,7 +57,7 @@ def made(kind, name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("kind", "told"),
-    [("benchmark", "accuracy"), ("column", "own of 4")],
+    [("benchmark", "accuracy"), ("column", "own of 2,290 pairs")],
 )
 def test_a_benchmark_and_a_column_work_as_they_are_written(kind, told, tmp_path, monkeypatch):
     """Step by step as printed: its tests, the contract, and its use."""

@@ -18,7 +18,7 @@ from harness.evaluation.judging.replies import Replies, read_rows
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD, read_scorecard
 from harness.files.jsonlines import JsonLines, Row
 from harness.identity.record import Record, name_of
-from harness.identity.sources import source_digest
+from harness.files.sources import source_digest
 from harness.registry import benchmark_module, load_benchmark
 from harness.runs.rundir import RunDir
 from harness.upkeep.verify.places import benchmark_data
