@@ -99,7 +99,7 @@ def _unpack(tar: tarfile.TarFile, files: dict[str, Member], part: Path) -> None:
         ValueError: One is missing, is not listed, or is not what the list says.
     """
     waiting = dict(files)
-    for header in tar:
+    while (header := tar.next()) is not None:  # iteration would begin with the list again
         one = waiting.pop(header.name, None)
         if one is None:
             raise ValueError(f"{header.name[:80]!r} is not in its list, or is there twice")

@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r" *(`{3,}|~{3,})(?P<language>\w*)")
 PROGRAM = ["python", "-m", "harness"]
+MADE = frozenset({"slic", "my_dpo", "my_questions", "word_gap", "extra_words"})
+"""Methods, benchmarks and columns that a reader makes."""
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 

@@ -91,14 +91,14 @@ def hostile(
     """Write an archive whose second member is what the test says."""
     files = [{"name": name, "bytes": len(told), "sha256": text_digest(told)}] if listed else []
     text = json.dumps({"format": 1, "run": run, "files": files}).encode()
+    first, second = tarfile.TarInfo(LIST), tarfile.TarInfo(name)
+    first.size, second.type = len(text), kind
+    second.size = len(content) if kind == tarfile.REGTYPE else 0
+    second.linkname = "/etc/passwd"
     with (
         pa.CompressedOutputStream(str(file), "zstd") as stream,
         tarfile.open(fileobj=stream, mode="w|") as tar,
     ):
-        first, second = tarfile.TarInfo(LIST), tarfile.TarInfo(name)
-        first.size, second.type = len(text), kind
-        second.size = len(content) if kind == tarfile.REGTYPE else 0
-        second.linkname = "/etc/passwd"
         tar.addfile(first, io.BytesIO(text))
         tar.addfile(second, io.BytesIO(content))
 

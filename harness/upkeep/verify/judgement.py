@@ -17,8 +17,8 @@ from harness.evaluation.judging.annotators import tagger_of
 from harness.evaluation.judging.replies import Replies, read_rows
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD, read_scorecard
 from harness.files.jsonlines import JsonLines, Row
-from harness.identity.record import Record, name_of
 from harness.files.sources import source_digest
+from harness.identity.record import Record, name_of
 from harness.registry import benchmark_module, load_benchmark
 from harness.runs.rundir import RunDir
 from harness.upkeep.verify.places import benchmark_data
