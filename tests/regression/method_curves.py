@@ -1,8 +1,8 @@
 """Draw what each method does to both responses: python tests/regression/method_curves.py OUT FILE.
 
 OUT is the folder that holds runs/ of tiny trainings, as `--out` names it; FILE is a PNG. One panel
-per row of the table, seeds together: the mean log-probability of the chosen and of the rejected
-responses of the batch, over steps.
+per row of the table, seeds together: how far the mean log-probability of the chosen and of the
+rejected responses of a batch is above the base model's, over steps. OUT holds runs of cdpo, too.
 """
 
 import sys
@@ -25,17 +25,29 @@ _ACROSS = 6
 
 
 def curves(out: Path) -> dict[str, list[pd.DataFrame]]:
-    """Return the smoothed log-probabilities of each run, by the label of its row."""
+    """Return the smoothed changes of each run, by the label of its row.
+
+    Runs of one seed see the same batches, so the rewards of cDPO over its beta tell what the base
+    model says of them.
+    """
+    runs = [RunDir(folder) for folder in sorted((out / "runs").iterdir())]
+    trained = [(run.read_spec(), _read(run)) for run in runs if run.metrics.exists()]
+    base = {
+        spec.seed: rows[["logps/chosen", "logps/rejected"]]
+        - rows[["rewards/chosen", "rewards/rejected"]].to_numpy() / spec.config["beta"]
+        for spec, rows in trained
+        if label_of(spec) == "cdpo"
+    }
     found: dict[str, list[pd.DataFrame]] = defaultdict(list)
-    for folder in sorted((out / "runs").iterdir()):
-        run = RunDir(folder)
-        if folder.name.startswith("base-") or not run.metrics.exists():
-            continue
-        rows = pd.DataFrame(read_rows(run.metrics)).set_index("step")
-        columns = {f"logps/{side}": side for side in _COLOURS}
-        smooth = rows[list(columns)].rolling(_WINDOW, center=True, min_periods=1).mean()
-        found[label_of(run.read_spec())].append(smooth.rename(columns=columns))
+    for spec, rows in trained:
+        change = rows[["logps/chosen", "logps/rejected"]] - base[spec.seed]
+        smooth = change.rolling(_WINDOW, center=True, min_periods=1).mean()
+        found[label_of(spec)].append(smooth.set_axis(list(_COLOURS), axis=1))
     return dict(found)
+
+
+def _read(run: RunDir) -> pd.DataFrame:
+    return pd.DataFrame(read_rows(run.metrics)).set_index("step")
 
 
 def draw(found: Mapping[str, Sequence[pd.DataFrame]], file: Path) -> None:
@@ -63,7 +75,7 @@ def draw(found: Mapping[str, Sequence[pd.DataFrame]], file: Path) -> None:
                 linewidth=0,
             )
     figure.supxlabel("step", fontsize=9)
-    figure.supylabel("log-probability of a response, nats", fontsize=9)
+    figure.supylabel("log-probability over the base model's, nats", fontsize=9)
     lines, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(lines, names, loc="outside upper right", ncols=2, fontsize=9, frameon=False)
     figure.savefig(file, dpi=110, metadata={"Software": None})
