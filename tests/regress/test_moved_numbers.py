@@ -1,4 +1,4 @@
-"""`regress` finds what moved in the committed tables: faults are planted in a copy of their rows."""
+"""`regress` finds what moved in the committed tables: faults are planted in copies of rows."""
 
 from dataclasses import replace
 from pathlib import Path
