@@ -23,7 +23,10 @@ COMMANDS = {
     "watch": ("report", "Show how runs go on: steps, curves, speed, time left, warnings."),
     "claims": ("claims", "Say what of a paper's claims the runs support."),
     "compare": ("run_folders.compare", "Print any runs in one table."),
-    "verify": ("run_folders.verify", "Check that runs are whole and score them again."),
+    "verify": (
+        "run_folders.verify",
+        "Check that runs are whole, and score their stored answers and replies again.",
+    ),
     "rm": ("run_folders.remove", "Say what is lost with a run, ask, and remove its folder."),
     "archive": ("run_folders.archive", "Put a run into one file."),
     "unarchive": ("run_folders.archive", "Check an archive, then put its run among the runs."),

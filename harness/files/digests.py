@@ -28,6 +28,11 @@ def text_digest(*parts: str | bytes, digits: int = _WHOLE) -> str:
     return digest.hexdigest()[:digits]
 
 
+def sha256() -> "hashlib._Hash":
+    """Return a hash that is fed block by block, for what passes only once."""
+    return hashlib.sha256()
+
+
 def file_digest(path: Path) -> str:
     """Hash the content of a file."""
     with path.open("rb") as stream:

@@ -1,6 +1,5 @@
 """A run as one file: a tar archive in zstd, whose first member lists all others with SHA-256."""
 
-import hashlib
 import io
 import json
 import tarfile
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from harness.errors import DataError
 from harness.files.atomic import named, written
-from harness.files.digests import file_digest
+from harness.files.digests import file_digest, sha256
 from harness.runs.rundir import RunDir
 from harness.upkeep.folders import members, require_idle
 
@@ -89,7 +88,7 @@ class _Hashed(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
-        self.digest = hashlib.sha256()
+        self.digest = sha256()
 
     def read(self, size: int = -1) -> bytes:
         """Read, and hash what is read."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.errors import DataError, HarnessError
 from harness.evaluation.scorecards import REPLIES, SCORECARD
+from harness.files.atomic import commit
 from harness.files.jsonlines import JsonLines
 from harness.reporting.neighbours import Neighbour, neighbours
 from harness.runs.rundir import RUNS, RunDir
@@ -59,7 +60,7 @@ def remove(run: RunDir) -> None:
     hidden = aside(run.path, _MARK)
     with run.locked():
         _delete(hidden)
-        run.path.rename(hidden)
+        commit(run.path, hidden)
     _delete(hidden)
 
 

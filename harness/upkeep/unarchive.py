@@ -1,6 +1,5 @@
 """A run out of its archive: everything is checked before anything appears among the runs."""
 
-import hashlib
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import IO
 from harness.data.containers.compressed import DAMAGED, opened
 from harness.errors import DataError, HarnessError
 from harness.files.atomic import commit
+from harness.files.digests import sha256
 from harness.files.locks import FileLock
 from harness.runs.rundir import RUNS, RunDir
 from harness.upkeep.archive import LIST, Member, parse_list, same_files
@@ -112,7 +112,7 @@ def _unpack(tar: tarfile.TarFile, files: dict[str, Member], part: Path) -> None:
 
 
 def _write(stream: IO[bytes], one: Member, file: Path) -> None:
-    digest = hashlib.sha256()
+    digest = sha256()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         target = file.open("xb")

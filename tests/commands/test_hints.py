@@ -12,7 +12,11 @@ from harness.commands.app import COMMANDS, app
 
 ROOT = Path(harness.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-OF_OTHER_PROGRAMS = {"hf download ": "--local-dir", " --revision ": "--revision"}
+OF_OTHER_PROGRAMS = {
+    "hf download ": "--local-dir",
+    " --revision ": "--revision",
+    "uv pip install ": "--python",
+}
 """Commands of the hub's own program, by how the text begins."""
 
 

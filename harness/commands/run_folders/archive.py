@@ -41,7 +41,12 @@ def archive(
     typer.echo(f"{file}")
 
 
-@app.command("unarchive", epilog=examples("unarchive dama-tiny-seed0-ae7bd8e7aaca.tar.zst"))
+@app.command(
+    "unarchive",
+    epilog=examples(
+        "unarchive dama-tiny-seed0-ae7bd8e7aaca.tar.zst", "unarchive dama.tar.zst --out other"
+    ),
+)
 def unarchive(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `archive` wrote.")],
     out: Out = OUT,

@@ -10,7 +10,9 @@ from harness.commands.options.common import commands, examples
 app = commands()
 
 
-@app.command("rm", epilog=examples("rm dama-tiny-seed0-ae7bd8e7aaca"))
+@app.command(
+    "rm", epilog=examples("rm dama-tiny-seed0-ae7bd8e7aaca", "rm dama-7b-seed0-3fa2c1d40b7e --yes")
+)
 def rm(
     run: Annotated[str, typer.Argument(help="A run by name (see: list runs) or folder.")],
     yes: Annotated[bool, typer.Option("--yes", help="Remove it without asking.")] = False,
