@@ -22,7 +22,11 @@ def serve(monkeypatch):
         server.close()
 
 
-def test_a_judge_is_tried_before_anything_is_trained_and_may_come_later(tmp_path, serve):
+def test_a_judge_is_tried_before_anything_is_trained_and_may_come_later(
+    tmp_path, serve, monkeypatch
+):
+    # Replies are stored by address, and a port may have been another test's.
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     called = Called(tmp_path)
     (called.lab.data / "mm_vet" / "judge_prompt.txt").write_text("Table")
     asked = {"evaluation__judge": "openai:gpt-5-mini"}
