@@ -244,7 +244,19 @@ def _judge(
     samples: Sequence[Sample],
     items: Sequence[Item],
 ) -> str:
-    """Name judge and tagger, and the resources that the samples say they were read with."""
+    """Name judge and tagger, and the resources that the samples say they were read with.
+
+    Raises:
+        DataError: Several judges replied.
+    """
     notes = dict.fromkeys(sample.reference.get("resources") for sample in samples)
-    by = next((item.replies.by for item in items if item.replies.by), "")
+    names = Counter(item.replies.by for item in items if item.replies.by)
+    if len(names) > 1:
+        told = ", ".join(f"{name} ({count})" for name, count in names.most_common())
+        raise DataError(
+            f"benchmark '{benchmark.name}': the replies are of several judges: {told}. Numbers of "
+            "different judges are not mixed: ask one of them about all answers; for a run, by "
+            "--again judgements."
+        )
+    by = next(iter(names), "")
     return "; ".join([annotators.describe(benchmark, by), *filter(None, notes)])

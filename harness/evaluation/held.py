@@ -16,7 +16,7 @@ from harness.evaluation.generation.samples import decoding_of, protocol_of, ques
 from harness.evaluation.judging.annotators import LATER, asked_about, runs_of
 from harness.evaluation.judging.local.opening import identity
 from harness.evaluation.judging.replay import replay_files
-from harness.evaluation.scorecards import IDENTITY, ITEMS, SCORECARD, read_scorecard
+from harness.evaluation.scorecards import IDENTITY, ITEMS, SCORECARD, current_scorecard, stale
 from harness.files.digests import content_digest, text_digest
 from harness.files.sources import source_digest
 from harness.identity.record import Record, name_of
@@ -109,12 +109,19 @@ class Held:
         return [name for name in self.asked.benchmarks if not self.responses(name).exists()]
 
     def unjudged(self) -> list[str]:
-        """Return the benchmarks without a scorecard, but for those whose judge comes later."""
+        """Return the benchmarks without a scorecard, but for those whose judge comes later.
+
+        A scorecard that is older than the answers or items beside it counts as none.
+        """
         return [
             name
             for name in self.asked.benchmarks
-            if not (self.judged(name) / SCORECARD).exists() and not self._waits(name)
+            if not self._is_judged(name) and not self._waits(name)
         ]
+
+    def _is_judged(self, name: str) -> bool:
+        folder = self.judged(name)
+        return (folder / SCORECARD).exists() and stale(folder) is None
 
     def _waits(self, name: str) -> bool:
         return self.asked.judge == LATER and isinstance(load_benchmark(name).annotator, LLMJudge)
@@ -129,9 +136,10 @@ class Held:
 
         Raises:
             ConfigError: One is damaged.
+            DataError: One is older than the answers or items beside it.
         """
         files = {name: self.judged(name) / SCORECARD for name in self.asked.benchmarks}
-        return {name: read_scorecard(file) for name, file in files.items() if file.exists()}
+        return {name: current_scorecard(file) for name, file in files.items() if file.exists()}
 
     def items(self) -> dict[str, Path]:
         """Return the files of judged items that are there, by benchmark."""

@@ -24,7 +24,7 @@ from harness.evaluation.judging.annotators import (
 )
 from harness.evaluation.judging.local.opening import close_engines
 from harness.evaluation.judging.replies import read_rows
-from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
+from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD, seal, stale
 from harness.files.atomic import write_text
 from harness.files.jsonlines import JsonLines, Row
 from harness.llm.messages import ChatSettings
@@ -60,6 +60,7 @@ def _judge(held: Held, settings: ChatSettings) -> None:
     service = open_service(held.asked.judge, settings) if judged else None
     for name in names:
         folder = held.judged(name)
+        _set_stale_aside(folder)
         begun(folder / IDENTITY, held.judgement(name))
         _take_over(held, name)
         evaluation = evaluate(
@@ -70,7 +71,17 @@ def _judge(held: Held, settings: ChatSettings) -> None:
             folder / REPLIES,
             protocol_of(load_benchmark(name), held.asked.protocol),
         )
-        write(evaluation, folder)
+        write(evaluation, folder, held.responses(name))
+
+
+def _set_stale_aside(folder: Path) -> None:
+    """Take away a scorecard that is not of what is there: until the new one stands, none does."""
+    if (folder / SCORECARD).exists():
+        messages.print(
+            f"{folder}: {stale(folder)} changed since it was judged, so it is judged again.",
+            markup=False,
+        )
+        (folder / SCORECARD).unlink()
 
 
 def data_of(held: Held, name: str) -> Path:
@@ -128,8 +139,9 @@ def _take_over(held: Held, name: str) -> None:
         JsonLines(replies).rewrite(rows)
 
 
-def write(evaluation: Evaluation, folder: Path) -> None:
+def write(evaluation: Evaluation, folder: Path, answers: Path) -> None:
     """Write the items, then the scorecard: where it stands, everything else does."""
     JsonLines(folder / ITEMS).rewrite(item.row() for item in evaluation.items)
+    seal(folder, answers)
     card = dataclasses.asdict(evaluation.scorecard)
     write_text(folder / SCORECARD, json.dumps(card, indent=2, ensure_ascii=False) + "\n")

@@ -2,16 +2,20 @@
 
 import ast
 import importlib.util
+import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from harness.files.digests import text_digest
+from harness.files import python_code
+from harness.files.digests import remembered, text_digest
 from harness.files.python_code import stripped
 
 _SHARED = "methods"
 """What a method of any package may build on."""
 _PYTHON = ".py"
+_READERS = (Path(__file__), Path(python_code.__file__))
+"""Where they change, what is remembered of other files may be read otherwise."""
 
 
 def source_digest(module: str) -> str:
@@ -41,8 +45,13 @@ def source_digest(module: str) -> str:
 @lru_cache(maxsize=512)
 def _code(file: Path, name: str, _stamp: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
     """Return the code of a module and what it imports, read once while the file does not change."""
-    text = file.read_text("utf-8")
-    return stripped(text), tuple(_imported(text, name, file.name == "__init__.py"))
+
+    def read() -> str:
+        text = file.read_text("utf-8")
+        return json.dumps([stripped(text), [*_imported(text, name, file.name == "__init__.py")]])
+
+    code, imported = json.loads(remembered(lambda: (file, *_READERS), read, f"code of {name}"))
+    return code, tuple(imported)
 
 
 def _imported(text: str, module: str, is_package: bool) -> Iterator[str]:

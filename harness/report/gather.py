@@ -13,7 +13,7 @@ from harness.evaluation.scorecards import (
     IDENTITY,
     ITEMS,
     SCORECARD,
-    read_scorecard,
+    current_scorecard,
     setting_of,
 )
 from harness.identity.labels import changes_of, label_of, marks, rows_of, variant_of
@@ -223,7 +223,7 @@ def _judged(folder: Path) -> Judged:
         raise DataError(f"{folder / IDENTITY} lacks what this version reads.")
     if not (folder / SCORECARD).exists():
         raise DataError("it has no scorecard. The command that judged it completes it.")
-    card = read_scorecard(folder / SCORECARD)
+    card = current_scorecard(folder / SCORECARD)
     if card.benchmark not in benchmark_names():
         raise DataError(f"benchmark {card.benchmark!r} is not installed.")
     return Judged(folder, record.identity, record.made, card)

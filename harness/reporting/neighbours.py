@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.types import Scorecard
+from harness.console import messages
 from harness.errors import ConfigError, DataError, HarnessError
-from harness.evaluation.scorecards import IDENTITY, ITEMS, SCORECARD, read_scorecard
+from harness.evaluation.scorecards import (
+    IDENTITY,
+    ITEMS,
+    SCORECARD,
+    current_scorecard,
+    read_scorecard,
+)
 from harness.identity.record import Record
 from harness.models.sources import content_hash
 from harness.runs.manifest import Manifest
@@ -89,7 +96,7 @@ class Neighbour:
 
 
 def judgements_of(folder: RunDir) -> Iterator[Judgement]:
-    """Yield the finished judgements of a folder.
+    """Yield the finished judgements of a folder that are of the answers and items beside them.
 
     Raises:
         HarnessError: One is damaged.
@@ -98,7 +105,12 @@ def judgements_of(folder: RunDir) -> Iterator[Judgement]:
         identity = Record.read(file.with_name(IDENTITY)).identity
         if not _names_checkpoint(identity):
             raise ConfigError(f"{file.with_name(IDENTITY)} lacks what this version reads.")
-        yield Judgement(identity, read_scorecard(file), file.with_name(ITEMS))
+        try:
+            card = current_scorecard(file)
+        except DataError as error:  # the others of this folder may be of what is there
+            messages.print(f"{folder.path.name}: left out: {error}", markup=False)
+            continue
+        yield Judgement(identity, card, file.with_name(ITEMS))
 
 
 def _names_checkpoint(identity: Mapping[str, Any]) -> bool:

@@ -24,7 +24,7 @@ def judged(tmp_path, build, scenario):
     case, _ = build(tmp_path, scenario)
     asking = Asking(f"replay:{case.replies}")
     evaluation = evaluate_responses(case.benchmark, case.responses, case.data, asking)
-    write(evaluation, tmp_path / "judged")
+    write(evaluation, tmp_path / "judged", case.responses)
     card = read_scorecard(tmp_path / "judged" / SCORECARD)
     return load_benchmark(case.benchmark), tmp_path / "judged" / ITEMS, card
 

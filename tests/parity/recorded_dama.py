@@ -68,6 +68,7 @@ def _sequences(case):
     mean = 0.0
     for i, step in enumerate(case["steps"]):
         config = released_config(case["beta"], step["selected"])
+        config = config.model_copy(update={"momentum": case["gamma"]})
         ours, output = _step(step["inputs"], config, torch.float32, mean)
         ours["running_mean_before"], mean = mean, output.state.gap_mean.item()
         ours["running_mean_after"] = mean

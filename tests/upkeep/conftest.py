@@ -60,9 +60,9 @@ class Stored:
         Manifest.collect({"model": CHECKPOINT}, {}).write(self.run.manifest)
         begun(judged / IDENTITY, held.judgement("mm_vet"))
         benchmark = load_benchmark("mm_vet")
-        annotators = Annotators(Graded(), {})
-        data = self.data / "mm_vet"
-        write(evaluate(benchmark, data, answers, annotators, judged / REPLIES), judged)
+        self.annotators = Annotators(Graded(), {})
+        data, replies = self.data / "mm_vet", judged / REPLIES
+        write(evaluate(benchmark, data, answers, self.annotators, replies), judged, answers)
         return answers, judged
 
     def change(self, file, old, new):
