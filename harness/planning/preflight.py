@@ -51,14 +51,15 @@ def check(
     """
     plan = look(specs, out, judging, one_machine=one_machine)
     if found := (*plan.problems, *plan.missing):
-        raise PreflightError(cannot_start(specs[0], found))
+        raise PreflightError(cannot_start(specs, found))
     return plan
 
 
-def cannot_start(spec: RunSpec, problems: Sequence[str]) -> str:
-    """Return the message that lists problems."""
+def cannot_start(specs: Sequence[RunSpec], problems: Sequence[str]) -> str:
+    """Return the message that lists the problems of runs of one size, and names them all."""
     listed = "".join(f"\n- {problem}" for problem in problems)
-    return f"{spec.label} {spec.size} cannot start:{listed}"
+    labels = ", ".join(dict.fromkeys(spec.label for spec in specs))
+    return f"{labels} {specs[0].size} cannot start:{listed}"
 
 
 def look(

@@ -66,7 +66,7 @@ def print_plan(
         _ask_judge(specs[0], request)
     stops = plan.problems if named else (*plan.problems, *plan.missing)
     if stops:
-        raise PreflightError(preflight.cannot_start(specs[0], stops))
+        raise PreflightError(preflight.cannot_start(specs, stops))
 
 
 def _needs_gpus(request: Request) -> bool:

@@ -13,7 +13,7 @@ from PIL import Image
 from harness.costs.devices import parse_devices
 from harness.errors import PreflightError
 from harness.llm.messages import ChatSettings
-from harness.planning.preflight import check, look
+from harness.planning.preflight import cannot_start, check, look
 from harness.settings.resolve import resolve
 from harness.settings.spec import RunSpec
 
@@ -380,3 +380,9 @@ def test_a_run_that_memory_cannot_hold_is_refused_before_anything_is_loaded(
     spec = spec_of(tmp_path, "model.path=llava-hf/llava-1.5-7b-hf", "training.precision=bfloat16")
     with pytest.raises(PreflightError, match=r"tiny on 1xRTX4090-24GB: .* would fit with --set"):
         check([spec], tmp_path / "out")
+
+
+def test_all_runs_that_cannot_start_are_named_once(tmp_path: Path):
+    spec = spec_of(tmp_path)
+    others = [spec.model_copy(update={"method": name}) for name in ("ipo", "ipo", "aot")]
+    assert cannot_start([spec, *others], ["why"]) == "dpo, ipo, aot tiny cannot start:\n- why"
