@@ -5,6 +5,7 @@ import importlib.util
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from harness.files import python_code
@@ -23,28 +24,39 @@ def source_digest(module: str) -> str:
 
     What it imports from `methods` counts as well. Comments, docstrings and blank lines do not.
     """
+    codes = {
+        name: _code(file, name, _stamp(file))[0] for name, file in source_files(module).items()
+    }
+    parts = (f"{name}\0{code}\0" for name, code in sorted(codes.items()))
+    return text_digest(*parts, digits=16)
+
+
+def source_files(module: str) -> dict[str, Path]:
+    """Return the files that `source_digest` is of, by the names of their modules."""
     packages = {module.partition(".")[0], _SHARED}
-    found: dict[str, str] = {}
+    found: dict[str, Path] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        file = _file(name)
-        if name in found or file is None:
+        file = None if name in found else _file(name)
+        if file is None:
             continue
-        if file.suffix != _PYTHON:
-            found[name] = text_digest(file.read_bytes())
-            continue
-        stat = file.stat()
-        stamp = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
-        found[name], imported = _code(file, name, stamp)
+        found[name] = file
+        imported = _code(file, name, _stamp(file))[1]
         waiting += [one for one in imported if _top(one) in packages]
-    parts = (f"{name}\0{code}\0" for name, code in sorted(found.items()))
-    return text_digest(*parts, digits=16)
+    return found
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    stat = file.stat()
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
 @lru_cache(maxsize=512)
 def _code(file: Path, name: str, _stamp: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
     """Return the code of a module and what it imports, read once while the file does not change."""
+    if file.suffix != _PYTHON:
+        return text_digest(file.read_bytes()), ()
 
     def read() -> str:
         text = file.read_text("utf-8")
@@ -68,11 +80,14 @@ def _imported(text: str, module: str, is_package: bool) -> Iterator[str]:
 
 
 def _file(module: str) -> Path | None:
-    """Return the file of a module; None where the name is something else."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:  # a name in a module, and no module in a package
-        return None
+    """Return the file of a module, which is not imported; None where the name is something else."""
+    top, *below = module.split(".")
+    spec, name = importlib.util.find_spec(top), top
+    for part in below:
+        if spec is None or spec.submodule_search_locations is None:  # a name in a module
+            return None
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, spec.submodule_search_locations)
     origin = None if spec is None else spec.origin
     return Path(origin) if origin and Path(origin).is_file() else None
 

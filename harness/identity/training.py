@@ -14,7 +14,8 @@ from harness.files.digests import content_digest
 from harness.files.hub_names import cached_commit, is_here
 from harness.files.sources import source_digest
 from harness.models.sources import content_hash, find
-from harness.registry import load_method, method_module
+from harness.registry import method_module
+from harness.settings.method_columns import columns_of
 from harness.settings.mixing import PLUS, MixedSource, places_of, sources_of
 from harness.settings.spec import DataSpec, RunSpec
 
@@ -36,7 +37,7 @@ def training_identity(spec: RunSpec) -> dict[str, Any]:
     values["model"]["content"] = content_hash(find(spec.model.path, spec.model.revision).folder)
     pairs = _pairs(spec.data)
     values["data"]["content"] = pairs.digest
-    if computed := load_method(spec.method).columns - set(pairs.columns):
+    if computed := columns_of(spec.method) - set(pairs.columns):
         values["data"]["hardness"]["clip"] = _clip(spec.data.hardness.clip)
         if code := code_of_packages(computed):
             values["data"]["columns"] = code

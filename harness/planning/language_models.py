@@ -13,6 +13,7 @@ from harness.evaluation.judging.replay import replay_files
 from harness.files.hub_names import on_hub
 from harness.llm.messages import ChatSettings
 from harness.planning.local_judge import WITHOUT_KEY, local_problems
+from harness.settings.method_columns import columns_of
 from harness.settings.mixing import places_of
 from harness.settings.places import in_world
 from harness.settings.spec import EvaluationSpec, RunSpec
@@ -68,7 +69,7 @@ def computes_columns(specs: Sequence[RunSpec]) -> bool:
     is not known, and the answer is yes.
     """
     data = specs[0].data
-    needed = {name for one in specs for name in registry.load_method(one.method).columns}
+    needed = {name for one in specs for name in columns_of(one.method)}
     computed = needed & COMPUTABLE.keys()
     elsewhere = any(in_world(place) or on_hub(place) for place in places_of(data.preferences))
     if not computed or elsewhere:

@@ -25,6 +25,7 @@ from harness.planning.local_judge import local_note, too_large
 from harness.planning.plan import Plan
 from harness.planning.scorers import scorer_problems
 from harness.settings.counts import bounds
+from harness.settings.method_columns import columns_of
 from harness.settings.mixing import places_of
 from harness.settings.places import in_world
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
@@ -82,15 +83,14 @@ def look(
         judging: How the judge is reached.
         one_machine: Whether all devices are on one machine.
         devices: What to plan for; None: for what is here.
-        ask_method: Whether to import the methods, and with them torch, to check their settings.
+        ask_method: Whether to import the methods, and with them torch, to check their settings,
+            if nothing else stands in the way.
     """
     from harness.planning.benchmark_data import stand_in_taggers
 
     spec = specs[0]
     here = one_machine and devices is None
     problems = [*dict.fromkeys(problem for one in specs for problem in _batch_problems(one))]
-    if ask_method:
-        problems += dict.fromkeys(found for one in specs for found in _method_problems(one))
     missing = [
         *_model_problems(spec.model),
         *(_device_problems(spec.training) if here else ()),
@@ -113,12 +113,15 @@ def look(
         notes.append(local_note(words, judge_devices, judged, unread.calls))
         missing += too_large(words, judge_devices)
     need = _disk_bytes(costs, len(specs))
+    steps = _steps(assumed, spec, problems)
+    if ask_method and not (problems or missing):  # what stands above is told without torch
+        problems += dict.fromkeys(found for one in specs for found in _method_problems(one))
     missing += _place_problems(out) or _disk_problems(need, out)
     return Plan(
         runs=tuple(f"{one.label} {one.size} {one.drawn}" for one in specs),
         pairs=pairs,
         assumed_pairs=assumed,
-        steps=_steps(assumed, spec, problems),
+        steps=steps,
         disk_bytes=need,
         devices=f"{spec.training.devices} x {(gpus() or ['CPU process'])[0]}",
         benchmarks=spec.evaluation.benchmarks,
@@ -177,7 +180,7 @@ def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
     selected = selected_pairs(spec.data)
     counts = []
     for method in sorted(methods):
-        needed = registry.load_method(method).columns
+        needed = columns_of(method)
         require_columns(selected, needed, f"method {method!r}")
         counts.append(len(open_preferences(spec.data, columns=needed)))
     return min(counts)

@@ -13,6 +13,7 @@ from harness.launchers.launcher import Launcher
 from harness.planning import preflight
 from harness.planning.plan import Plan
 from harness.planning.show import print_plan
+from harness.planning.without_method import require_inputs
 from harness.reporting.collect import print_ablation, print_comparison
 from harness.reproduce.again import set_aside
 from harness.reproduce.one_run import evaluate_base, run_one
@@ -39,6 +40,7 @@ def reproduce(request: Request) -> None:
     if request.dry_run:
         print_plan(request, here=True)
         return
+    require_inputs(request)
     rows = ablation_rows(request) if request.ablate else ()
     specs = [spec for row in rows for spec in row.specs] or specs_of(request)
     runs = _asked(specs, request, launcher)

@@ -15,6 +15,7 @@ sections are those of `RunSpec`; `method` holds the method's own values. Beside 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -101,6 +102,12 @@ def sizes(method: str) -> tuple[str, ...]:
         if name.startswith(prefix) and name.endswith(suffix)
     ]
     return tuple(sorted(found, key=lambda size: (size != "tiny", len(size), size)))
+
+
+def built_in_presets() -> list[Path]:
+    """Return the preset files of the built-in methods."""
+    files = (Path(str(file)) for file in resources.files(BUILT_IN).iterdir())
+    return [file for file in files if file.suffix == ".yaml"]
 
 
 def read_preset(method: str, size: str) -> Preset:

@@ -5,18 +5,28 @@ Layers, from low to high: defaults of the fields, preset, variant, row of an abl
 Every value of the result remembers which layer gave it.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from harness import registry
 from harness.errors import ConfigError
+from harness.files.digests import remembered
+from harness.files.sources import source_files
 from harness.settings.overrides import parse_overrides
 from harness.settings.places import uses_world
-from harness.settings.preset_files import METHOD, SECTIONS, Origin, read_preset
+from harness.settings.preset_files import (
+    METHOD,
+    SECTIONS,
+    Origin,
+    built_in_presets,
+    read_preset,
+)
 from harness.settings.request import Request
 from harness.settings.spec import RunSpec
 
@@ -90,20 +100,69 @@ def resolve(
     Raises:
         ConfigError: A name is unknown or values are wrong; all wrong values are listed.
     """
-    config = config or registry.load_method(method).config
+    entry = registry.find(method, registry.methods(), "method")
+    asked = _Asked(method, size, variant, tuple(overrides), seed, world, devices, ablation or {})
+    if config is not None or entry.distribution != registry.BUILT_IN:
+        return _resolved(asked, config or registry.load_method(method).config)
+
+    def made() -> str:
+        return _written(_resolved(asked, registry.load_method(method).config))
+
+    # Importing a method imports torch: longer than all else where nothing is left to do.
+    known = _read(remembered(lambda: _decides(entry), made, f"resolved {asked}"))
+    if _unknown_benchmarks(known.spec):  # they depend on what is installed
+        made()
+    return known
+
+
+class _Asked(NamedTuple):
+    """The words of `resolve`."""
+
+    method: str
+    size: str
+    variant: str | None
+    overrides: tuple[str, ...]
+    seed: int
+    world: int
+    devices: int | None
+    ablation: Mapping[str, Origin]
+
+
+def _decides(entry: registry.Entry) -> Iterator[Path]:
+    """Yield the files that decide how the words of a built-in method are resolved."""
+    yield from source_files(entry.module).values()
+    yield from sorted(Path(__file__).parent.glob("*.py"))
+    yield from sorted(built_in_presets())
+
+
+def _written(resolved: Resolved) -> str:
+    origins = {key: [one.value, one.source] for key, one in resolved.origins.items()}
+    return json.dumps([resolved.spec.model_dump(mode="json"), origins])
+
+
+def _read(text: str) -> Resolved:
+    spec, origins = json.loads(text)
+    return Resolved(
+        RunSpec.model_validate(spec), {key: Origin(*one) for key, one in origins.items()}
+    )
+
+
+def _resolved(asked: _Asked, config: type[BaseModel]) -> Resolved:
+    method, size, devices = asked.method, asked.size, asked.devices
     known = known_keys(config)
     title = f"preset {method}-{size}"
     preset = read_preset(method, size)
-    variant, above = preset.variant(variant)
-    values = {**preset.values, **above, **(ablation or {})}
+    variant, above = preset.variant(asked.variant)
+    values = {**preset.values, **above, **asked.ablation}
     for key in values:
         _require(key, known, title)
-    for key, value in parse_overrides(overrides).items():
+    for key, value in parse_overrides(asked.overrides).items():
         _require(key, known, OVERRIDE)
         values[key] = Origin(value, OVERRIDE)
     if devices is not None:
         values["training.devices"] = Origin(devices, "--devices")
-    run = {"method": method, "size": size, "variant": variant, "seed": seed, "world": world}
+    run = {"method": method, "size": size, "variant": variant}
+    run |= {"seed": asked.seed, "world": asked.world}
     spec = _checked(run, config, values)
     return Resolved(spec, dict(_origins(spec, values, known)))
 
