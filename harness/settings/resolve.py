@@ -127,6 +127,10 @@ class _Asked(NamedTuple):
     devices: int | None
     ablation: Mapping[str, Origin]
 
+    @property
+    def drawn(self) -> dict[str, int]:
+        return {"seed": self.seed, "world": self.world}
+
 
 def _decides(entry: registry.Entry) -> Iterator[Path]:
     """Yield the files that decide how the words of a built-in method are resolved."""
@@ -161,8 +165,7 @@ def _resolved(asked: _Asked, config: type[BaseModel]) -> Resolved:
         values[key] = Origin(value, OVERRIDE)
     if devices is not None:
         values["training.devices"] = Origin(devices, "--devices")
-    run = {"method": method, "size": size, "variant": variant}
-    run |= {"seed": asked.seed, "world": asked.world}
+    run = {"method": method, "size": size, "variant": variant, **asked.drawn}
     spec = _checked(run, config, values)
     return Resolved(spec, dict(_origins(spec, values, known)))
 
