@@ -13,6 +13,7 @@ from harness.errors import HarnessError
 from harness.evaluation.item_sums import ItemSums, read_item_sums, statistic
 from harness.evaluation.scorecards import SCORECARD, read_scorecard
 from harness.registry import load_benchmark
+from harness.reporting.compare import Draw
 from harness.statistics.bootstrap import bootstrap
 from harness.statistics.clusters import Clustered, Statistic
 from harness.statistics.measure import Sampled
@@ -42,21 +43,31 @@ class RunItems:
 class RowItems:
     """The same for a row of a table: its seeds together."""
 
-    runs: tuple[RunItems, ...]
+    runs: Mapping[Draw, RunItems]
+    """By world and seed; there is one at least."""
+
+    @property
+    def first(self) -> RunItems:
+        """Its first run."""
+        return next(iter(self.runs.values()))
+
+    def of(self, draws: Iterable[Draw]) -> "RowItems":
+        """Return the row over some of its worlds and seeds."""
+        return RowItems({draw: self.runs[draw] for draw in draws})
 
     @property
     def clusters(self) -> int:
         """How many pictures there are."""
-        return len(self.runs[0].table.clusters)
+        return len(self.first.table.clusters)
 
     @property
     def items(self) -> int:
         """How many items there are."""
-        return len(self.runs[0].ids)
+        return len(self.first.ids)
 
     def metric(self, name: str) -> Sampled | None:
         """Return a metric over the seeds; None where one of them does not have it."""
-        found = [run.metrics.get(name) for run in self.runs]
+        found = [run.metrics.get(name) for run in self.runs.values()]
         known = [one for one in found if one is not None]
         if len(known) < len(found):
             return None
@@ -65,25 +76,25 @@ class RowItems:
 
     def is_over_the_items_of(self, other: "RowItems") -> bool:
         """Whether the same items were asked, of the same pictures."""
-        return _asked(self.runs[0]) == _asked(other.runs[0])
+        return _asked(self.first) == _asked(other.first)
 
 
 def row_items(
-    benchmark: str, metrics: Sequence[str], rows: Mapping[str, Sequence[Path]]
+    benchmark: str, metrics: Sequence[str], rows: Mapping[str, Mapping[Draw, Path]]
 ) -> tuple[dict[str, RowItems], list[str]]:
     """Return the items of rows, and what is wrong with the files that have none.
 
     Args:
         benchmark: Its name.
         metrics: Which of its metrics are asked for.
-        rows: By label, the files of items of the seeds.
+        rows: By label, the files of items by world and seed.
     """
-    files = tuple(_file(path) for paths in rows.values() for path in paths)
+    files = tuple(_file(path) for paths in rows.values() for path in paths.values())
     found, faults = _drawn(benchmark, tuple(metrics), files)
     kept: dict[str, RowItems] = {}
     for label, paths in rows.items():
-        runs = tuple(found[path] for path in paths if path in found)
-        if runs and len(runs) == len(paths) and len(set(map(_asked, runs))) == 1:
+        runs = {draw: found[path] for draw, path in paths.items() if path in found}
+        if runs and len(runs) == len(paths) and len(set(map(_asked, runs.values()))) == 1:
             kept[label] = RowItems(runs)
     return kept, list(faults)
 

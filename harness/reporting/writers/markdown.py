@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.types import Benchmark
+from harness.reporting.alike import unlike
 from harness.reporting.compare import MOST_UNREADABLE, Cell, Comparison, Row, settings_of
 from harness.reporting.judge_card.card import lines_of
 from harness.reporting.over_items.differences import NOTHING, OverItems
@@ -37,7 +38,7 @@ def comparison_markdown(
     parts = [
         f"# Comparison, size {escaped(comparison.size)}",
         runs_table(comparison),
-        "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
+        notes_below(comparison, benchmarks),
     ]
     if section := differences_section(found) or over_runs_section(comparison):
         parts.append(section)
@@ -49,6 +50,13 @@ def comparison_markdown(
     parts.append("## Published numbers")
     parts.append(published_section(comparison, benchmarks))
     return "\n\n".join(parts) + "\n"
+
+
+def notes_below(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> str:
+    """Return what stands below the table of runs: signs, unlike rows, judges, data, protocols."""
+    told = map(escaped, unlike(comparison))
+    notes = [*legend(comparison), *told, *settings(comparison, benchmarks)]
+    return "\n".join(f"- {note}" for note in notes)
 
 
 def runs_table(comparison: Comparison) -> str:
