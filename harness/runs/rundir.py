@@ -105,7 +105,7 @@ class RunDir:
             DataError: The file is missing or is not a specification.
         """
         try:
-            content = yaml.safe_load(self.spec_file.read_text("utf-8"))
+            content = yaml.load(self.spec_file.read_text("utf-8"), Loader=yaml.CSafeLoader)
             return RunSpec.from_file(content)
         except (OSError, yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
             raise DataError(

@@ -14,8 +14,9 @@ from harness.evaluation.item_sums import ItemSums, read_item_sums, statistic
 from harness.evaluation.scorecards import SCORECARD, read_scorecard
 from harness.registry import load_benchmark
 from harness.reporting.compare import Draw
+from harness.reporting.over_items.run_items import RunItems, keep, kept_at, made_by, read_kept
 from harness.statistics.bootstrap import bootstrap
-from harness.statistics.clusters import Clustered, Statistic
+from harness.statistics.clusters import Statistic
 from harness.statistics.measure import Sampled
 
 _SHOWN_PARTS = 4
@@ -27,16 +28,6 @@ class File(NamedTuple):
 
     path: Path
     stamp: int
-
-
-@dataclass(frozen=True, eq=False)
-class RunItems:
-    """The items of one run, and its metrics over draws of them."""
-
-    ids: frozenset[str]
-    table: Clustered
-    metrics: Mapping[str, Sampled]
-    """Those that the items give exactly; of one seed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +108,20 @@ def _asked(run: RunItems) -> tuple[frozenset[str], tuple[str, ...]]:
 def _drawn(
     benchmark: str, metrics: tuple[str, ...], files: tuple[File, ...]
 ) -> tuple[dict[Path, RunItems], tuple[str, ...]]:
-    """Read and draw files of items, once while none of them changes: a call asks twice."""
+    """Read and draw files of items, once while none of them changes: a call asks twice.
+
+    What was made of a file before, by any call, is taken from the cache.
+    """
+    found: dict[Path, RunItems] = {}
+    places: dict[Path, Path | None] = {}
     read: dict[Path, ItemSums] = {}
     faults: list[str] = []
-    loaded = load_benchmark(benchmark)
+    loaded, made = load_benchmark(benchmark), made_by(benchmark, metrics)
     for file in files:
+        places[file.path] = kept_at(file.path, made)
+        if (kept := read_kept(places[file.path])) is not None:
+            found[file.path] = kept
+            continue
         try:
             read[file.path] = _read(file.path, loaded)
         except HarnessError as error:
@@ -131,9 +131,11 @@ def _drawn(
     for path, sums in read.items():
         named = tuple(name for name in metrics if name in sums.metrics)
         together.setdefault((sums.table.clusters, named), []).append(path)
-    found: dict[Path, RunItems] = {}
     for (_, named), paths in together.items():
-        found |= _draw(loaded, named, {path: read[path] for path in paths})
+        drawn = _draw(loaded, named, {path: read[path] for path in paths})
+        for path, items in drawn.items():
+            keep(places[path], items)
+        found |= drawn
     return found, tuple(dict.fromkeys(faults))
 
 
