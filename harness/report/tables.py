@@ -93,8 +93,10 @@ def _settings(comparison: Comparison) -> Iterator[str]:
         name, setting, mark = key
         counts = (
             f"{row.label} {cell.unscored} unscored, {cell.empty} empty of {cell.samples}"
+            + (f", {cell.missing} not answered" if cell.missing else "")
             for row in comparison.rows
-            if (cell := _any_cell(row, name, setting)) and (cell.unscored or cell.empty)
+            if (cell := _any_cell(row, name, setting))
+            and (cell.unscored or cell.empty or cell.missing)
         )
         told = [f"judge {setting.judge}", f"data {setting.data}", f"protocol {setting.protocol}"]
         yield f"{benchmark_name(name)}{f' {mark}' if mark else ''}: {'; '.join([*told, *counts])}."

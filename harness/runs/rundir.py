@@ -162,6 +162,12 @@ def run_name(spec: RunSpec, digest: str = "") -> str:
     return "-".join(part for part in parts if part)
 
 
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder; what a link names is not in it."""
+    files = (path for path in folder.rglob("*") if not path.is_symlink() and path.is_file())
+    return sum(path.stat().st_size for path in files)
+
+
 def _differences(present: RunSpec, wanted: RunSpec) -> list[str]:
     """Return what tells two runs apart besides contents, a line for every value."""
     return list(_unequal(present.settings(), wanted.settings()))

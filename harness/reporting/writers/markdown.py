@@ -172,16 +172,17 @@ def unreadable_replies(comparison: Comparison) -> list[str]:
     lines = []
     for row in comparison.rows:
         for column, cell in row.cells.items():
-            if not cell.unscored and not cell.empty:
+            if not cell.unscored and not cell.empty and not cell.missing:
                 continue
             careful = (
                 f"; {estimate(cell.careful, column.metric.unit)} without the unreadable ones"
                 if cell.unscored and cell.careful and not cell.is_withheld
                 else ""
             )
+            missing = f", {cell.missing} not answered" if cell.missing else ""
             name = f"{header(column.benchmark, column.metric)} {column.mark}".strip()
             lines.append(
                 f"{escaped(row.label)}, {escaped(name)}: {cell.unscored} of {cell.samples} replies "
-                f"unreadable, {cell.empty} answers empty{careful}"
+                f"unreadable, {cell.empty} answers empty{missing}{careful}"
             )
     return lines
