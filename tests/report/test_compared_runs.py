@@ -125,7 +125,7 @@ _WORD = re.compile(r"\\[a-zA-Z]+|\\.")
 
 @given(SIGNS)
 def test_nothing_of_a_text_is_left_for_latex_to_read(text):
-    """Without its commands it holds no sign that ends a cell, a group, a line or the mathematics."""
+    """Without its commands it holds no sign that ends a cell, a line or the mathematics."""
     bare = _WORD.sub("", escaped(text))
     assert not set('&%#_~^\\<>|"') & set(bare)
     assert bare.count("$") % 2 == 0
