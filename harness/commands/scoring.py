@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.options.common import AsJson, commands, examples
+from harness.commands.options.config_file import OptionsFile
 from harness.commands.options.from_model import given
 from harness.commands.options.judging import JUDGING, Judge, JudgeProfile, JudgeRuns
 from harness.llm.messages import ChatSettings
@@ -22,6 +23,7 @@ app = commands()
         "score --benchmark amber --responses answers.json --data AMBER/data --json",
         "score --benchmark mmhal --responses answers.json --judge replay:replies.jsonl --per-item",
         "score --benchmark llava_bench --responses a.jsonl --judge replay:eval1.jsonl,eval2.jsonl",
+        "score --config mm_vet.yaml --responses answers.jsonl",
     )
 )
 @given(judging=JUDGING)
@@ -59,6 +61,7 @@ def score(
     ids: Annotated[
         list[str] | None, typer.Option("--id", help="Show this item; repeatable.")
     ] = None,
+    config: OptionsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Score saved answers; no model and no GPU needed."""

@@ -27,7 +27,11 @@ def label_of(spec: RunSpec) -> str:
     What the machine decides does not differ. Of a method that is not installed, or whose preset
     is gone, nothing is known that a value could differ from.
     """
-    changed = changes_of(spec)
+    return label_with(spec, changes_of(spec))
+
+
+def label_with(spec: RunSpec, changed: Sequence[str]) -> str:
+    """Return the same, of values that are known to differ from the preset's."""
     return f"{spec.label} {', '.join(changed)}" if changed else spec.label
 
 

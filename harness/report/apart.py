@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.reporting.alike import AGAINST
 from harness.reporting.compare import Column, Comparison
-from harness.reporting.over_items.differences import AGAINST, OverItems, over_items
+from harness.reporting.over_items.differences import OverItems, over_items
 from harness.reporting.over_runs import Difference, over_runs
-
-BASE = AGAINST[0]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from statistics import fmean, quantiles
 from markupsafe import Markup
 
 from harness.report.answers import Item
-from harness.report.apart import BASE, Apart, Differences
+from harness.report.apart import Apart, Differences
 from harness.report.curves import Curve
 from harness.report.svg import Dot, DotRow, Line, dots, lines
-from harness.reporting.compare import Cell, Column, Comparison, Row
+from harness.reporting.alike import BASE, paired
+from harness.reporting.compare import Cell, Column, Comparison, Row, by_world
+from harness.reporting.statistics import estimate_of
 from harness.reporting.words import benchmark_name, metric_name, signed
 
 Series = Mapping[str, int]
@@ -31,7 +33,7 @@ def forest(comparison: Comparison, found: Differences, series: Series) -> Iterat
     """Yield for every benchmark how far the methods are from the base model.
 
     The interval is that of the mean difference over seeds and worlds; where one run says nothing of
-    spread, there is the difference alone.
+    spread, there is the difference alone. It is drawn over the worlds that both are from.
     """
     base = _row(comparison, BASE)
     if base is None:
@@ -55,10 +57,10 @@ def forest(comparison: Comparison, found: Differences, series: Series) -> Iterat
 def _difference(
     row: Row, base: Row, column: Column, series: Series, known: Apart | None
 ) -> Dot | None:
-    ours, theirs = _shown(row, column), _shown(base, column)
-    if ours is None or theirs is None:
+    means = _means(row, base, column)
+    if means is None:
         return None
-    value = known.value if known else ours.official.mean - theirs.official.mean
+    value = known.value if known else means[0] - means[1]
     if not math.isfinite(value):
         return None
     unit, told = column.metric.unit, f"{row.label}: "
@@ -75,15 +77,12 @@ def profile(comparison: Comparison, series: Series) -> Chart | None:
         return None
     rows = []
     for column in comparison.columns:
-        theirs = _shown(base, column)
-        if theirs is None or not theirs.official.mean:
-            continue
         sign = 1 if column.metric.higher_is_better else -1
         found = []
         for row in comparison.rows:
-            ours = _shown(row, column) if row.label != BASE else None
-            if ours is not None:
-                change = sign * (ours.official.mean / theirs.official.mean - 1) * 100
+            means = _means(row, base, column) if row.label != BASE else None
+            if means is not None and means[1]:
+                change = sign * (means[0] / means[1] - 1) * 100
                 told = f"{row.label}: {abs(change):.1f} % {'better' if change >= 0 else 'worse'}"
                 found.append(Dot(series[row.label], change, told=told))
         if found:
@@ -169,11 +168,16 @@ def _row(comparison: Comparison, label: str) -> Row | None:
     return next((row for row in comparison.rows if row.label == label), None)
 
 
-def _shown(row: Row, column: Column) -> Cell | None:
-    cell = row.cells.get(column)
-    if cell is None or cell.is_withheld or not math.isfinite(cell.official.mean):
+def _means(row: Row, base: Row, column: Column) -> tuple[float, float] | None:
+    """Return the means of a row and of the base model over the worlds that both are from."""
+    found = paired(row, base, column)
+    if not found or not all(math.isfinite(value) for pair in found.values() for value in pair):
         return None
-    return cell
+    ours, theirs = (
+        estimate_of(by_world({draw: pair[place] for draw, pair in found.items()})).mean
+        for place in (0, 1)
+    )
+    return ours, theirs
 
 
 def _told(title: str, rows: Sequence[DotRow]) -> str:

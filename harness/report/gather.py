@@ -16,7 +16,7 @@ from harness.evaluation.scorecards import (
     current_scorecard,
     setting_of,
 )
-from harness.identity.labels import changes_of, label_of, marks, rows_of, variant_of
+from harness.identity.labels import changes_of, label_with, marks, rows_of, variant_of
 from harness.identity.record import Record
 from harness.models.sources import content_hash
 from harness.registry import benchmark_names
@@ -168,7 +168,8 @@ def trained_models(runs: Sequence[Neighbour], faults: list[str]) -> Iterator[Rea
     seen: set[tuple[str, int, int]] = set()
     for run in runs:
         identity = {} if run.record is None else run.record.identity
-        label, variant = label_of(run.spec), variant_of(run.spec.variant, changes_of(run.spec))
+        changed = changes_of(run.spec)
+        label, variant = label_with(run.spec, changed), variant_of(run.spec.variant, changed)
         same = rows.setdefault((run.spec.world, label), identity)
         if rows_of(same) != rows_of(identity):
             label = f"{label} ({marks(identity, same)})"

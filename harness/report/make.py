@@ -30,6 +30,7 @@ from harness.report.tables import (
     results_table,
 )
 from harness.report.verdicts import verdicts_of
+from harness.reporting.alike import unlike
 from harness.reporting.compare import Comparison, compare
 from harness.reporting.over_items.differences import with_intervals
 
@@ -76,7 +77,7 @@ def make_report(
         "verdicts": list(verdicts_of(gathered)),
         "lengths": charts.lengths(items, order, labels, series),
         "training": list(charts.training(curves(gathered.models, gathered.faults), series)),
-        "training_note": _TRAINING,
+        "training_note": " ".join([_TRAINING, *unlike(comparison)]),
         "items_note": _EVERY_RUN if full else _ONE_RUN,
         "faults": gathered.faults,
     }
@@ -93,7 +94,7 @@ def _shown(comparison: Comparison, series: Series) -> dict[str, Any]:
         "apart": list(apart_tables(comparison, found)),
         "forest": list(charts.forest(comparison, found, series)),
         "profile": charts.profile(comparison, series),
-        "interval_note": _INTERVALS,
+        "interval_note": " ".join([_INTERVALS, *unlike(comparison)]),
         "breakdowns": list(_breakdowns(comparison, series)),
         "provenance": provenance_lines(comparison),
         "legend": [
@@ -134,7 +135,7 @@ def _breakdowns(comparison: Comparison, series: Series) -> Iterator[dict[str, An
         if metrics:
             yield {
                 "chart": _chart(name, metrics, cells, series),
-                "table": parts_table(name, list(series), metrics, cells),
+                "table": parts_table(comparison, name, metrics, cells),
             }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.types import LLMJudge, Metric
 from harness.registry import load_benchmark
 from harness.report.apart import Apart, Differences
+from harness.reporting.alike import unlike
 from harness.reporting.compare import (
     Cell,
     Column,
@@ -72,7 +73,7 @@ def results_table(comparison: Comparison) -> Table:
     ]
     head = ["Method", "Runs", *(column.header for column in comparison.columns)]
     counted = "Numbers count as the published scripts count. Bold: best of the rows."
-    notes = [counted, *_settings(comparison)]
+    notes = [counted, *unlike(comparison), *_settings(comparison)]
     return Table(f"Comparison, size {comparison.size}", head, rows, notes)
 
 
@@ -92,8 +93,10 @@ def _settings(comparison: Comparison) -> Iterator[str]:
         name, setting, mark = key
         counts = (
             f"{row.label} {cell.unscored} unscored, {cell.empty} empty of {cell.samples}"
+            + (f", {cell.missing} not answered" if cell.missing else "")
             for row in comparison.rows
-            if (cell := _any_cell(row, name, setting)) and (cell.unscored or cell.empty)
+            if (cell := _any_cell(row, name, setting))
+            and (cell.unscored or cell.empty or cell.missing)
         )
         told = [f"judge {setting.judge}", f"data {setting.data}", f"protocol {setting.protocol}"]
         yield f"{benchmark_name(name)}{f' {mark}' if mark else ''}: {'; '.join([*told, *counts])}."
@@ -121,7 +124,8 @@ def apart_tables(comparison: Comparison, differences: Differences) -> Iterator[T
             for label in dict.fromkeys(label for label, _ in found)
         ]
         head = ["Method", *(column.header for column in comparison.columns)]
-        yield Table(f"Differences from {reference}", head, rows, [APART_NOTE])
+        notes = [APART_NOTE, *unlike(comparison)]
+        yield Table(f"Differences from {reference}", head, rows, notes)
 
 
 def _apart(one: Apart | None, column: Column) -> TableCell:
@@ -168,8 +172,11 @@ def parts_of(comparison: Comparison, name: str) -> tuple[list[Metric], Cells]:
     return [one for one in metrics if cells[one.name]], {k: v for k, v in cells.items() if v}
 
 
-def parts_table(name: str, labels: Sequence[str], metrics: Sequence[Metric], cells: Cells) -> Table:
+def parts_table(
+    comparison: Comparison, name: str, metrics: Sequence[Metric], cells: Cells
+) -> Table:
     """Return the parts of a benchmark, a column for every method."""
+    labels = [row.label for row in comparison.rows]
     rows = [
         TableRow(
             metric_name(metric.name),
@@ -180,7 +187,7 @@ def parts_table(name: str, labels: Sequence[str], metrics: Sequence[Metric], cel
         )
         for metric in metrics
     ]
-    return Table(f"{benchmark_name(name)} by part", ["Part", *labels], rows)
+    return Table(f"{benchmark_name(name)} by part", ["Part", *labels], rows, unlike(comparison))
 
 
 def provenance_lines(comparison: Comparison) -> list[str]:

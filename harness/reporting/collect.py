@@ -14,6 +14,7 @@ from harness.files.faults import told
 from harness.identity.labels import changes_of, label_of, variant_of
 from harness.identity.run import Run
 from harness.registry import load_benchmark
+from harness.reporting.alike import unlike
 from harness.reporting.beside import beside, of_0_1
 from harness.reporting.claims.runs import claims_of
 from harness.reporting.claims.show import lines_of
@@ -92,6 +93,8 @@ def _print_table(comparison: Comparison, title: str = "Comparison") -> None:
     """Print the rows, and the differences from base and DPO that can be told; files hold all."""
     found = over_items(comparison)
     results.print(rich_table(with_intervals(comparison, found), title))
+    for note in unlike(comparison):
+        results.print(note, markup=False, highlight=False)
     for against, group in groups(found).items():
         shown = [one for one in group if one.is_shown]
         if shown:

@@ -102,6 +102,15 @@ class Cell:
     """Whether a language model judges; else what is unscored is the answer itself."""
     over_items: Measured | None = None
     """Of a single seed: what draws of its items say."""
+    draws: tuple[Draw, ...] = ()
+    """World and seed of every run that it is the mean of."""
+    missing: int = 0
+    """Samples without an answer, summed over the runs."""
+
+    @property
+    def worlds(self) -> frozenset[int]:
+        """The worlds that it is the mean of."""
+        return frozenset(world for world, _ in self.draws)
 
     @property
     def is_withheld(self) -> bool:
@@ -135,14 +144,19 @@ class Comparison:
     def is_best(self, row: Row, column: Column) -> bool:
         """Whether no other row is better, as far as the digits shown can tell.
 
-        A row alone in its column is not best: there is nothing that it is better than.
+        Only rows over the same worlds compare. A row alone among these is not best: there is
+        nothing that it is better than.
         """
+        own = row.cells.get(column)
+        if own is None:
+            return False
         shown = {
             other.label: round(cell.official.mean, DIGITS[column.metric.unit])
             for other in self.rows
             if (cell := other.cells.get(column))
             and math.isfinite(cell.official.mean)
             and not cell.is_withheld
+            and cell.worlds == own.worlds
         }
         if row.label not in shown or len(shown) < 2:
             return False
@@ -292,4 +306,6 @@ def cell_of(cards: Mapping[Draw, Scorecard], metric: str, *, judged: bool) -> Ce
         empty=total("empty"),
         samples=total("samples"),
         judged=judged,
+        draws=tuple(cards),
+        missing=total("missing"),
     )

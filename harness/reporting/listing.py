@@ -1,6 +1,6 @@
 """The runs of an output folder: what each is, how far it is, and its headline numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,13 @@ from harness.files.locks import in_use
 from harness.registry import hint, load_benchmark
 from harness.reporting.neighbours import Neighbour, neighbours, read
 from harness.reporting.words import header, number
-from harness.runs.rundir import RUNS, RunDir
+from harness.runs.rundir import RUNS, RunDir, size_of
+from harness.training.process import ERROR_FILE
 
 Row = dict[str, str]
+_JOURNAL = ".journal"
+"""In the name of a file of answers that are not all there yet."""
+_THOUSAND = 1000.0
 
 
 def run_rows(out: Path) -> tuple[list[Row], list[str]]:
@@ -31,19 +35,59 @@ def run_rows(out: Path) -> tuple[list[Row], list[str]]:
     return rows, faults
 
 
-def state_of(run: RunDir) -> str:
-    """Return how far a run is: running, stopped, diverged, trained or done."""
-    if in_use(run.lock):
-        return "running"
-    if run.model.exists():
-        return "done" if any(run.judgements.glob(f"*/{SCORECARD}")) else "trained"
+def state_of(run: RunDir, asked: Sequence[str] = ()) -> str:
+    """Return how far a run is, by its files alone.
+
+    Args:
+        run: Its folder.
+        asked: The benchmarks that it is to be evaluated on; none for a model that was not trained
+            here, of which nobody says so.
+
+    Returns:
+        `not begun`, `starting`, `training at step 7`, `stopped at step 7`, `failed at step 7`,
+        `trained`, `answers 2 of 5`, `judging`, `waiting for judge` or `finished`.
+    """
+    works = in_use(run.lock)
+    if run.model.exists() or not run.spec_file.exists():
+        return _state_of_answers(run, asked, works)
+    failed = (run.logs / ERROR_FILE).exists()
     if not run.metrics.exists():
-        return "not begun"
+        return "starting" if works else "failed" if failed else "not begun"
     try:
         last = JsonLines(run.metrics).last()
-        return f"stopped at step {0 if last is None else int(last['step'])}"
+        step = 0 if last is None else int(last["step"])
     except (ValueError, OverflowError, RecursionError, LookupError, TypeError):
-        return f"stopped; {run.metrics.name} is damaged"
+        return f"{'training' if works else 'stopped'}; {run.metrics.name} is damaged"
+    return f"{'training' if works else 'failed' if failed else 'stopped'} at step {step}"
+
+
+def _state_of_answers(run: RunDir, asked: Sequence[str], works: bool) -> str:
+    judged = {_benchmark(file.parent.name) for file in run.judgements.glob(f"*/{SCORECARD}")}
+    files = (file.stem for file in run.responses.glob("*.jsonl") if _JOURNAL not in file.name)
+    answered = judged | set(map(_benchmark, files))
+    names = set(asked) or answered
+    if names <= judged and judged:
+        return "finished"
+    if names <= answered and answered:
+        return "judging" if works else "waiting for judge"
+    if works or answered & names:
+        return f"answers {len(answered & names)} of {len(names)}"
+    return "trained"
+
+
+def _benchmark(name: str) -> str:
+    """Return the benchmark of `<benchmark>-<digest>`."""
+    return name.rpartition("-")[0]
+
+
+def size_text(folder: Path) -> str:
+    """Return how much a folder takes on the disk."""
+    size = float(size_of(folder))
+    for unit in ("B", "kB", "MB"):
+        if size < _THOUSAND:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= _THOUSAND
+    return f"{size:.1f} GB"
 
 
 def numbers_of(run: RunDir) -> Iterator[tuple[str, str, str]]:
@@ -87,7 +131,8 @@ def _details(run: Neighbour) -> dict[str, Any]:
         "size": run.spec.size,
         "world": run.spec.world,
         "seed": run.spec.seed,
-        "state": state_of(run.folder),
+        "state": state_of(run.folder, run.spec.evaluation.benchmarks),
+        "on disk": size_text(run.folder.path),
         "folder": str(run.folder.path),
     }
     if run.record is not None:
@@ -104,7 +149,8 @@ def _row(run: Neighbour) -> Row:
     return {
         "run": run.folder.path.name,
         "what": f"{run.label}, {run.spec.drawn}",
-        "state": state_of(run.folder),
+        "state": state_of(run.folder, run.spec.evaluation.benchmarks),
+        "on disk": size_text(run.folder.path),
         "begun": run.record.since if run.record else _changed(run.folder),
         "base": _base(run),
         "numbers": _headline(run.folder),
@@ -123,7 +169,8 @@ def _of_model(run: RunDir) -> Row:
     return {
         "run": run.path.name,
         "what": f"{name}, as it is",
-        "state": "running" if in_use(run.lock) else "done",
+        "state": state_of(run),
+        "on disk": size_text(run.path),
         "begun": _changed(run),
         "base": content,
         "numbers": _headline(run),

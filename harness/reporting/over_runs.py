@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from harness.reporting.compare import Column, Comparison, Row, Setting, by_world
-from harness.reporting.over_items.differences import AGAINST
+from harness.reporting.alike import AGAINST, BASE, paired
+from harness.reporting.compare import Column, Comparison, Row, by_world
 from harness.reporting.statistics import Estimate, estimate_of
 from harness.statistics.compare import LEVEL, holm
-
-BASE = AGAINST[0]
 
 
 @dataclass(frozen=True)
@@ -56,22 +54,6 @@ def _differences(comparison: Comparison, reference: str) -> Iterator[Difference]
 
 
 def _paired(row: Row, other: Row, column: Column) -> Estimate | None:
-    own, theirs = _values(row, column), _values(other, column)
-    if other.label == BASE:
-        of_world = {world: value for (world, _), value in theirs.items()}
-        theirs = {draw: of_world[draw[0]] for draw in own if draw[0] in of_world}
-    paired = {draw: own[draw] - theirs[draw] for draw in own if draw in theirs}
-    return estimate_of(by_world(paired)) if paired else None
-
-
-def _values(row: Row, column: Column) -> dict[tuple[int, int], float]:
-    cell = row.cells.get(column)
-    if cell is None or cell.is_withheld:
-        return {}
-    return {
-        run.draw: card.official[column.metric.name]
-        for run in row.runs
-        if (card := run.scorecards.get(column.benchmark))
-        and Setting.of(card) == column.setting
-        and column.metric.name in card.official
-    }
+    found = paired(row, other, column)
+    differences = {draw: ours - theirs for draw, (ours, theirs) in found.items()}
+    return estimate_of(by_world(differences)) if differences else None

@@ -1,20 +1,24 @@
 """What made a run, in the words that stand below its numbers."""
 
 from harness.errors import DataError
+from harness.files.jsonlines import JsonLines
 from harness.runs.manifest import Code, Hardware, Manifest
 from harness.runs.rundir import RunDir
 
 PACKAGES = ("torch", "transformers", "deepspeed", "open_clip_torch", "lmms_eval")
 """Their versions may change a number."""
 _COMMIT_DIGITS = 12
+_HOUR = 3600
 
 
 def provenance(folder: RunDir) -> dict[str, str]:
-    """Return run, code, versions, hardware and checkpoint of a run, by name, in this order.
+    """Return run, code, versions, hardware, training and checkpoint, by name, in this order.
 
     What the run did not record, as one of an earlier version, is left out.
     """
     facts = {"run": folder.path.name}
+    if told := _training(folder):
+        facts["training"] = told
     if not folder.manifest.exists():
         return facts
     try:
@@ -27,6 +31,19 @@ def provenance(folder: RunDir) -> dict[str, str]:
     if manifest.checkpoint is not None:
         facts["checkpoint"] = manifest.checkpoint
     return facts
+
+
+def _training(folder: RunDir) -> str:
+    """Return how many steps the training took and how long; nothing where that is not recorded.
+
+    Steps that a kill took back are not in it, nor is what is done before the first step.
+    """
+    try:
+        rows = JsonLines(folder.metrics).read()
+        seconds = sum(float(row["seconds"]) for row in rows)
+    except (OSError, ValueError, OverflowError, RecursionError, LookupError, TypeError):
+        return ""
+    return f"{len(rows):,} steps in {seconds / _HOUR:.2f} h" if rows else ""
 
 
 def _code(code: Code) -> str:

@@ -105,7 +105,7 @@ class RunDir:
             DataError: The file is missing or is not a specification.
         """
         try:
-            content = yaml.safe_load(self.spec_file.read_text("utf-8"))
+            content = yaml.load(self.spec_file.read_text("utf-8"), Loader=yaml.CSafeLoader)
             return RunSpec.from_file(content)
         except (OSError, yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
             raise DataError(
@@ -160,6 +160,12 @@ def run_name(spec: RunSpec, digest: str = "") -> str:
     seed = f"seed{spec.seed}"
     parts = [spec.method, spec.variant, spec.size, world, seed, digest or spec.digest()]
     return "-".join(part for part in parts if part)
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder; what a link names is not in it."""
+    files = (path for path in folder.rglob("*") if not path.is_symlink() and path.is_file())
+    return sum(path.stat().st_size for path in files)
 
 
 def _differences(present: RunSpec, wanted: RunSpec) -> list[str]:

@@ -27,16 +27,26 @@ def read_config(file: Path) -> tuple[str, ...]:
     Raises:
         ConfigError: The file cannot be read, or is not a mapping of keys to plain values.
     """
+    values = read_keys(file, "training.epochs: 2")
+    try:
+        return tuple(f"{key}={json.dumps(value)}" for key, value in values.items())
+    except TypeError as error:
+        raise ConfigError(f"--config {file}: a value is not plain: {error}.") from error
+
+
+def read_keys(file: Path, example: str) -> dict[Any, Any]:
+    """Return the keys and values of the YAML file of `--config`.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds no keys; the message shows the example.
+    """
     try:
         values = yaml.safe_load(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"--config {file}: cannot be read as YAML: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"--config {file}: write lines of keys, as in training.epochs: 2")
-    try:
-        return tuple(f"{key}={json.dumps(value)}" for key, value in values.items())
-    except TypeError as error:
-        raise ConfigError(f"--config {file}: a value is not plain: {error}.") from error
+        raise ConfigError(f"--config {file}: write lines of keys, as in {example}")
+    return values
 
 
 def _parsed(text: str) -> tuple[str, Any]:

@@ -61,9 +61,3 @@ def members(folder: Path) -> Iterator[Path]:
             )
         if path.is_file() and path != RunDir(folder).lock:
             yield path
-
-
-def size_of(folder: Path) -> int:
-    """Return the bytes of all files in a folder; what a link names is not in it."""
-    files = (path for path in folder.rglob("*") if not path.is_symlink() and path.is_file())
-    return sum(path.stat().st_size for path in files)

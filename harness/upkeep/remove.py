@@ -10,8 +10,8 @@ from harness.evaluation.scorecards import REPLIES, SCORECARD
 from harness.files.atomic import commit
 from harness.files.jsonlines import JsonLines
 from harness.reporting.neighbours import Neighbour, neighbours
-from harness.runs.rundir import RUNS, RunDir
-from harness.upkeep.folders import aside, require_idle, run_folder, size_of
+from harness.runs.rundir import RUNS, RunDir, size_of
+from harness.upkeep.folders import aside, require_idle, run_folder
 
 _HOUR_S = 3600
 _MARK = "removed"

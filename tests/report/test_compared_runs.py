@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import re
 import shutil
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from harness.commands.app import app
@@ -114,3 +117,33 @@ def test_a_table_is_written_into_a_folder_or_a_file(made, tmp_path, to):
     (file,) = (tmp_path / "tables").iterdir()
     assert file.name == ("mine.tex" if "mine" in to else "comparison.tex")
     assert file.read_text() == compared(made, run, form="latex").stdout
+
+
+SIGNS = st.text(st.sampled_from('&%$#_{}\\~^<>|"-ab \u2191\u03b2'), max_size=30)
+_WORD = re.compile(r"\\[a-zA-Z]+|\\.")
+
+
+@given(SIGNS)
+def test_nothing_of_a_text_is_left_for_latex_to_read(text):
+    """Without its commands it holds no sign that ends a cell, a line or the mathematics."""
+    bare = _WORD.sub("", escaped(text))
+    assert not set('&%#_~^\\<>|"') & set(bare)
+    assert bare.count("$") % 2 == 0
+    assert bare.count("{") == bare.count("}")
+
+
+def test_latex_is_balanced_and_every_row_has_the_columns_that_are_declared(made):
+    made.base()
+    text = compared(made, made.run(judge="a_b & 50% {x}"), made.run("dama"), form="latex").stdout
+    bare = _WORD.sub("", text)
+    assert bare.count("{") == bare.count("}")
+    begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", text) for word in ("begin", "end"))
+    assert begun == list(reversed(ended)) == ["table", "tabular"]
+    (columns,) = re.findall(r"\\begin{tabular}{([lr]+)}", text)
+    table = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+    rows = [line for line in table.splitlines() if not line.startswith((r"\toprule", r"\midrule"))]
+    assert len(rows) == 1 + 3
+    assert all(line.endswith(r" \\") for line in rows)
+    assert {_WORD.sub("", line).count("&") for line in rows} == {len(columns) - 1}
+    order = [text.index(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")]
+    assert order == sorted(order)

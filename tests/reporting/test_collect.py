@@ -105,9 +105,9 @@ def test_runs_are_listed_with_what_they_are_and_how_far(lab):
     rows, faults = run_rows(lab.out)
     assert faults == []
     states = {row["run"]: (row["what"], row["state"]) for row in rows}
-    assert states[done.folder.path.name] == ("dpo β=0.2, seed 0", "done")
+    assert states[done.folder.path.name] == ("dpo β=0.2, seed 0", "finished")
     assert states[begun.path.name] == ("dpo, seed 1", "stopped at step 41")
-    assert states[done.base.path.name] == ("base-tiny, as it is", "done")
+    assert states[done.base.path.name] == ("base-tiny, as it is", "finished")
     shown = details_of(done.folder.path.name, lab.out)
     assert shown["decided by"] == done.identity
     assert shown["numbers"][0]["value"] == "7.0"

@@ -359,6 +359,32 @@ def test_differences_over_worlds_are_corrected_for_all_of_the_table(write):
     assert "0 of 3 can." in both
 
 
+def test_a_row_of_one_world_is_neither_best_nor_compared_beyond_it(write):
+    """dama is in world 0 alone, where it is at 19 against 20; dpo's mean over all is 30."""
+    runs = [
+        *in_worlds("base", [[50.0], [60.0], [70.0]]),
+        *in_worlds("dpo", [[20.0, 22.0], [30.0, 32.0], [40.0, 42.0]]),
+        *in_worlds("dama", [[19.0, 23.0]]),
+    ]
+    text = write(runs)
+    _, rows = table_of(text)
+    assert rows["dpo"][-1].startswith("**31.0")
+    assert rows["dama"] == ["2", "21.0 ± 25.4"]
+    assert (
+        "Not all rows are over the same worlds (base, dpo: worlds 0, 1, 2; dama: world 0)" in text
+    )
+    assert "- dama is compared with dpo over seeds 0, 1 alone." in text
+    against_base, against_dpo = text.split("## Differences")[1].split("### Against dpo")
+    assert "| dama | ≈ -29.0 ± 25.4 |" in against_base
+    assert "| dama | ≈ 0.0 ± 12.7 |" in against_dpo
+
+
+def test_rows_over_the_same_worlds_and_seeds_need_no_word(write):
+    text = write([*in_worlds("base", [[50.0], [60.0]]), *in_worlds("dpo", [[20.0], [30.0]])])
+    assert "Not all rows" not in text
+    assert "alone." not in text
+
+
 def test_without_a_second_run_there_is_no_difference_to_speak_of(write):
     assert "## Differences" not in write([run("base", hal=5.0), run("dpo", hal=3.0)])
 

@@ -16,6 +16,7 @@ from harness.reporting.published import read_published
 from harness.reporting.words import BENCHMARKS
 from harness.reporting.writers.latex import comparison_latex
 from harness.reporting.writers.markdown import comparison_markdown
+from harness.reporting.writers.provenance import provenance_rows
 from harness.reporting.writers.records import comparison_records, csv_text, json_text
 
 
@@ -49,7 +50,10 @@ def comparison_text(names: Sequence[str], out: Path, form: Form) -> tuple[str, l
     if form is Form.LATEX:
         return comparison_latex(comparison), faults
     records = comparison_records(comparison, benchmarks, found.differences)
-    return (csv_text if form is Form.CSV else json_text)(records), faults
+    if form is Form.CSV:
+        return csv_text(records), faults
+    made = provenance_rows([run for row in comparison.rows for run in row.runs])
+    return json_text(records, made), faults
 
 
 def put_table(text: str, form: Form, to: Path) -> Path:

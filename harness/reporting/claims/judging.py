@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.types import LLMJudge, Metric
 from harness.errors import ConfigError
 from harness.registry import load_benchmark
+from harness.reporting.alike import BASE, shared_draws
 from harness.reporting.claims.quantities import asked_of
 from harness.reporting.claims.verdict import (
     CANNOT_BE_TOLD,
@@ -17,7 +18,7 @@ from harness.reporting.claims.verdict import (
     enough,
     verdict_of,
 )
-from harness.reporting.compare import RunResult, Setting, cell_of
+from harness.reporting.compare import Draw, RunResult, Setting, cell_of
 from harness.reporting.over_items.drawing import RowItems, row_items
 from harness.settings.claims import Claim
 from harness.statistics.measure import Sampled, measure
@@ -168,7 +169,7 @@ def _finding(
     labels = [_label(claim.row, method)]
     if claim.than is not None:
         labels.append(_label(claim.than, method))
-    found = {label: _of(runs, label, benchmark, setting) for label in labels}
+    found = _shared({label: _of(runs, label, benchmark, setting) for label in labels})
     rows = _rows(found, benchmark, metric)
     if isinstance(rows, str):
         return Finding(name, CANNOT_BE_TOLD, rows, paper, setting=setting)
@@ -193,9 +194,11 @@ def _finding(
 
 
 def _rows(
-    found: Mapping[str, Sequence[RunResult]], benchmark: str, metric: Metric
+    found: Mapping[str, Sequence[RunResult]] | str, benchmark: str, metric: Metric
 ) -> list[tuple[RowItems, Sampled]] | str:
     """Return the rows of a claim with their metric over the same items; or why there are none."""
+    if isinstance(found, str):
+        return found
     if missing := [label for label, own in found.items() if not own]:
         return f"no run of {', '.join(missing)} is judged in the same way"
     if withheld := [label for label, own in found.items() if _is_withheld(own, benchmark, metric)]:
@@ -215,9 +218,9 @@ def _rows(
 
 
 def _of(runs: Sequence[RunResult], label: str, benchmark: str, setting: Setting) -> list[RunResult]:
-    """Return the runs of a row that were judged in a setting, one for each seed."""
+    """Return the runs of a row that were judged in a setting, one for each world and seed."""
     found = {
-        run.seed: run
+        run.draw: run
         for run in runs
         if run.label == label
         and (card := run.scorecards.get(benchmark))
@@ -233,6 +236,28 @@ def _is_withheld(runs: Sequence[RunResult], benchmark: str, metric: Metric) -> b
     return cell is not None and cell.is_withheld
 
 
-def _files(runs: Sequence[RunResult], benchmark: str) -> list[Path]:
+def _shared(found: Mapping[str, Sequence[RunResult]]) -> Mapping[str, Sequence[RunResult]] | str:
+    """Keep the worlds and seeds that both rows of a claim have; or say that they share none."""
+    if len(found) < 2 or not all(found.values()):
+        return found
+    (own, theirs), labels = found.values(), " and ".join(found)
+    with_base = BASE in found
+    draws = shared_draws(_draws(own), _draws(theirs), with_base=with_base)
+    if not draws:
+        return f"{labels} have no world and seed in common"
+    worlds = {world for world, _ in draws}
+    return {
+        label: [run for run in runs if (run.world in worlds if with_base else run.draw in draws)]
+        for label, runs in found.items()
+    }
+
+
+def _draws(runs: Sequence[RunResult]) -> list[Draw]:
+    return [run.draw for run in runs]
+
+
+def _files(runs: Sequence[RunResult], benchmark: str) -> dict[Draw, Path]:
     """Return the files of items; a run without one counts as one that is not there."""
-    return [run.items.get(benchmark, Path(f"{run.label}, seed {run.seed}")) for run in runs]
+    return {
+        run.draw: run.items.get(benchmark, Path(f"{run.label}, seed {run.seed}")) for run in runs
+    }

@@ -5,13 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.reporting.compare import Column, Comparison, Row, Setting
+from harness.reporting.alike import AGAINST, BASE, shared_draws
+from harness.reporting.compare import Column, Comparison, Draw, Row, Setting
 from harness.reporting.over_items.drawing import RowItems, row_items, statistics_of
 from harness.statistics.compare import LEVEL, holm, permutation, student
 from harness.statistics.measure import Measured, measure
-
-AGAINST = ("base", "dpo")
-"""Labels of the rows that the others are compared with."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +98,11 @@ def _of_setting(comparison: Comparison, columns: Sequence[Column]) -> OverItems:
     }
     differences = [
         one
-        for label, against in _pairs(rows)
+        for (label, first), (against, second) in _pairs(rows)
         for one in _differences(
             [one for one in shown[label] if one in shown[against]],
-            (label, rows[label]),
-            (against, rows[against]),
+            (label, first),
+            (against, second),
         )
     ]
     order = {column: place for place, column in enumerate(columns)}
@@ -115,14 +113,28 @@ def _of_setting(comparison: Comparison, columns: Sequence[Column]) -> OverItems:
     )
 
 
-def _pairs(rows: Mapping[str, RowItems]) -> Iterator[tuple[str, str]]:
-    """Yield row and the row it is compared with; no two the other way round as well."""
+Pair = tuple[tuple[str, RowItems], tuple[str, RowItems]]
+
+
+def _pairs(rows: Mapping[str, RowItems]) -> Iterator[Pair]:
+    """Yield row and the row it is compared with, by label; no two the other way round as well.
+
+    Of both only what was trained with the same seeds; rows that share none are not compared.
+    """
     for place, against in enumerate(AGAINST):
         for label, row in rows.items():
             if label in AGAINST[: place + 1] or against not in rows:
                 continue
-            if row.is_over_the_items_of(rows[against]):
-                yield label, against
+            other = rows[against]
+            shared = shared_draws(row.runs, other.runs, with_base=against == BASE)
+            if shared and row.is_over_the_items_of(other):
+                yield (
+                    (label, row.of(shared)),
+                    (
+                        against,
+                        other if against == BASE else other.of(shared),
+                    ),
+                )
 
 
 def difference(first: Any, second: Any) -> Any:
@@ -138,18 +150,18 @@ def p_values(
 ) -> list[float]:
     """Return the p-values of differences of two rows, by metric."""
     if len(first.runs) == len(second.runs) == 1:
-        tables = first.runs[0].table, second.runs[0].table
+        tables = first.first.table, second.first.table
         return permutation(*tables, statistics_of(benchmark, measured))
     return [student(one) for one in measured.values()]
 
 
-def _files(row: Row, benchmark: str, setting: Setting) -> list[Path]:
-    """Return the items of the seeds that were judged in a setting."""
-    return [
-        run.items[benchmark]
+def _files(row: Row, benchmark: str, setting: Setting) -> dict[Draw, Path]:
+    """Return the items of the seeds that were judged in a setting, by world and seed."""
+    return {
+        run.draw: run.items[benchmark]
         for run in row.runs
         if benchmark in run.items and Setting.of(run.scorecards[benchmark]) == setting
-    ]
+    }
 
 
 def _interval(row: RowItems, metric: str) -> Measured | None:

@@ -13,8 +13,10 @@ from harness.errors import HarnessError
 from harness.evaluation.item_sums import ItemSums, read_item_sums, statistic
 from harness.evaluation.scorecards import SCORECARD, read_scorecard
 from harness.registry import load_benchmark
+from harness.reporting.compare import Draw
+from harness.reporting.over_items.run_items import RunItems, keep, kept_at, made_by, read_kept
 from harness.statistics.bootstrap import bootstrap
-from harness.statistics.clusters import Clustered, Statistic
+from harness.statistics.clusters import Statistic
 from harness.statistics.measure import Sampled
 
 _SHOWN_PARTS = 4
@@ -29,34 +31,34 @@ class File(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class RunItems:
-    """The items of one run, and its metrics over draws of them."""
-
-    ids: frozenset[str]
-    table: Clustered
-    metrics: Mapping[str, Sampled]
-    """Those that the items give exactly; of one seed."""
-
-
-@dataclass(frozen=True, eq=False)
 class RowItems:
     """The same for a row of a table: its seeds together."""
 
-    runs: tuple[RunItems, ...]
+    runs: Mapping[Draw, RunItems]
+    """By world and seed; there is one at least."""
+
+    @property
+    def first(self) -> RunItems:
+        """Its first run."""
+        return next(iter(self.runs.values()))
+
+    def of(self, draws: Iterable[Draw]) -> "RowItems":
+        """Return the row over some of its worlds and seeds."""
+        return RowItems({draw: self.runs[draw] for draw in draws})
 
     @property
     def clusters(self) -> int:
         """How many pictures there are."""
-        return len(self.runs[0].table.clusters)
+        return len(self.first.table.clusters)
 
     @property
     def items(self) -> int:
         """How many items there are."""
-        return len(self.runs[0].ids)
+        return len(self.first.ids)
 
     def metric(self, name: str) -> Sampled | None:
         """Return a metric over the seeds; None where one of them does not have it."""
-        found = [run.metrics.get(name) for run in self.runs]
+        found = [run.metrics.get(name) for run in self.runs.values()]
         known = [one for one in found if one is not None]
         if len(known) < len(found):
             return None
@@ -65,25 +67,25 @@ class RowItems:
 
     def is_over_the_items_of(self, other: "RowItems") -> bool:
         """Whether the same items were asked, of the same pictures."""
-        return _asked(self.runs[0]) == _asked(other.runs[0])
+        return _asked(self.first) == _asked(other.first)
 
 
 def row_items(
-    benchmark: str, metrics: Sequence[str], rows: Mapping[str, Sequence[Path]]
+    benchmark: str, metrics: Sequence[str], rows: Mapping[str, Mapping[Draw, Path]]
 ) -> tuple[dict[str, RowItems], list[str]]:
     """Return the items of rows, and what is wrong with the files that have none.
 
     Args:
         benchmark: Its name.
         metrics: Which of its metrics are asked for.
-        rows: By label, the files of items of the seeds.
+        rows: By label, the files of items by world and seed.
     """
-    files = tuple(_file(path) for paths in rows.values() for path in paths)
+    files = tuple(_file(path) for paths in rows.values() for path in paths.values())
     found, faults = _drawn(benchmark, tuple(metrics), files)
     kept: dict[str, RowItems] = {}
     for label, paths in rows.items():
-        runs = tuple(found[path] for path in paths if path in found)
-        if runs and len(runs) == len(paths) and len(set(map(_asked, runs))) == 1:
+        runs = {draw: found[path] for draw, path in paths.items() if path in found}
+        if runs and len(runs) == len(paths) and len(set(map(_asked, runs.values()))) == 1:
             kept[label] = RowItems(runs)
     return kept, list(faults)
 
@@ -106,11 +108,20 @@ def _asked(run: RunItems) -> tuple[frozenset[str], tuple[str, ...]]:
 def _drawn(
     benchmark: str, metrics: tuple[str, ...], files: tuple[File, ...]
 ) -> tuple[dict[Path, RunItems], tuple[str, ...]]:
-    """Read and draw files of items, once while none of them changes: a call asks twice."""
+    """Read and draw files of items, once while none of them changes: a call asks twice.
+
+    What was made of a file before, by any call, is taken from the cache.
+    """
+    found: dict[Path, RunItems] = {}
+    places: dict[Path, Path | None] = {}
     read: dict[Path, ItemSums] = {}
     faults: list[str] = []
-    loaded = load_benchmark(benchmark)
+    loaded, made = load_benchmark(benchmark), made_by(benchmark, metrics)
     for file in files:
+        places[file.path] = kept_at(file.path, made)
+        if (kept := read_kept(places[file.path])) is not None:
+            found[file.path] = kept
+            continue
         try:
             read[file.path] = _read(file.path, loaded)
         except HarnessError as error:
@@ -120,9 +131,11 @@ def _drawn(
     for path, sums in read.items():
         named = tuple(name for name in metrics if name in sums.metrics)
         together.setdefault((sums.table.clusters, named), []).append(path)
-    found: dict[Path, RunItems] = {}
     for (_, named), paths in together.items():
-        found |= _draw(loaded, named, {path: read[path] for path in paths})
+        drawn = _draw(loaded, named, {path: read[path] for path in paths})
+        for path, items in drawn.items():
+            keep(places[path], items)
+        found |= drawn
     return found, tuple(dict.fromkeys(faults))
 
 

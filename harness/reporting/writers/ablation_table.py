@@ -15,7 +15,7 @@ from harness.reporting.over_items.differences import (
 )
 from harness.reporting.words import escaped
 from harness.reporting.writers.differences import differences_section
-from harness.reporting.writers.markdown import legend, runs_table, settings, unreadable_replies
+from harness.reporting.writers.markdown import notes_below, runs_table, unreadable_replies
 from harness.reporting.writers.over_runs import over_runs_section
 from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.records import csv_text, difference_record, run_records
@@ -55,7 +55,7 @@ def ablation_markdown(
     parts = [
         f"# {escaped(title)}, size {escaped(comparison.size)}",
         runs_table(comparison),
-        "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
+        notes_below(comparison, benchmarks),
     ]
     if section := differences_section(found) or over_runs_section(comparison):
         parts.append(section)

@@ -7,7 +7,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from harness.reporting.over_items.differences import AGAINST, Difference, OverItems
+from harness.reporting.alike import AGAINST
+from harness.reporting.over_items.differences import Difference, OverItems
 from harness.reporting.words import MISSING, escaped, grid, number, signed
 from harness.statistics.compare import LEVEL
 

@@ -1,5 +1,6 @@
 """The comparison as LaTeX, for the package booktabs."""
 
+from harness.reporting.alike import unlike
 from harness.reporting.compare import Column, Comparison, Row
 from harness.reporting.words import MISSING, benchmark_name
 from harness.reporting.writers.markdown import cell_text, legend, of_runs, runs_text
@@ -36,7 +37,7 @@ def comparison_latex(comparison: Comparison) -> str:
         r"\bottomrule",
         r"\end{tabular}",
         r"\par\smallskip\footnotesize",
-        *(rf"{escaped(note)}\\" for note in [*legend(comparison), *_settings(comparison)]),
+        *(rf"{escaped(note)}\\" for note in _notes(comparison)),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
@@ -57,6 +58,10 @@ def _cell(comparison: Comparison, row: Row, column: Column) -> str:
         return escaped(MISSING)
     text = escaped(cell_text(cell, column.metric.unit, len(row.runs)))
     return rf"\textbf{{{text}}}" if comparison.is_best(row, column) else text
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    return [*legend(comparison), *unlike(comparison), *_settings(comparison)]
 
 
 def _settings(comparison: Comparison) -> list[str]:

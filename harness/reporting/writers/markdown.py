@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.types import Benchmark
+from harness.reporting.alike import unlike
 from harness.reporting.compare import MOST_UNREADABLE, Cell, Comparison, Row, settings_of
 from harness.reporting.judge_card.card import lines_of
 from harness.reporting.over_items.differences import NOTHING, OverItems
@@ -37,7 +38,7 @@ def comparison_markdown(
     parts = [
         f"# Comparison, size {escaped(comparison.size)}",
         runs_table(comparison),
-        "\n".join(f"- {note}" for note in [*legend(comparison), *settings(comparison, benchmarks)]),
+        notes_below(comparison, benchmarks),
     ]
     if section := differences_section(found) or over_runs_section(comparison):
         parts.append(section)
@@ -49,6 +50,13 @@ def comparison_markdown(
     parts.append("## Published numbers")
     parts.append(published_section(comparison, benchmarks))
     return "\n\n".join(parts) + "\n"
+
+
+def notes_below(comparison: Comparison, benchmarks: Sequence[Benchmark[Any]]) -> str:
+    """Return what stands below the table of runs: signs, unlike rows, judges, data, protocols."""
+    told = map(escaped, unlike(comparison))
+    notes = [*legend(comparison), *told, *settings(comparison, benchmarks)]
+    return "\n".join(f"- {note}" for note in notes)
 
 
 def runs_table(comparison: Comparison) -> str:
@@ -164,16 +172,17 @@ def unreadable_replies(comparison: Comparison) -> list[str]:
     lines = []
     for row in comparison.rows:
         for column, cell in row.cells.items():
-            if not cell.unscored and not cell.empty:
+            if not cell.unscored and not cell.empty and not cell.missing:
                 continue
             careful = (
                 f"; {estimate(cell.careful, column.metric.unit)} without the unreadable ones"
                 if cell.unscored and cell.careful and not cell.is_withheld
                 else ""
             )
+            missing = f", {cell.missing} not answered" if cell.missing else ""
             name = f"{header(column.benchmark, column.metric)} {column.mark}".strip()
             lines.append(
                 f"{escaped(row.label)}, {escaped(name)}: {cell.unscored} of {cell.samples} replies "
-                f"unreadable, {cell.empty} answers empty{careful}"
+                f"unreadable, {cell.empty} answers empty{missing}{careful}"
             )
     return lines

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from harness.reporting.alike import AGAINST
 from harness.reporting.compare import Comparison
-from harness.reporting.over_items.differences import AGAINST
 from harness.reporting.over_runs import Difference, over_runs
 from harness.reporting.words import MISSING, escaped, grid, number, signed
 from harness.reporting.writers.differences import EQUAL

@@ -16,6 +16,8 @@ COUNTS = ("samples", "scored", "unscored", "empty")
 PUBLISHED = "published"
 """Kind of a number that was not measured here."""
 DIFFERENCE = "difference"
+PROVENANCE = "provenance"
+"""Kind of an object of the JSON that says what made a run."""
 
 
 @dataclass(frozen=True)
@@ -176,13 +178,16 @@ def published_record(value: PublishedValue) -> Record:
     )
 
 
-def json_text(records: Iterable[Record]) -> str:
-    """Return a JSON list with one object per record; what a record does not say is left out."""
+def json_text(records: Iterable[Record], made: Sequence[Mapping[str, object]] = ()) -> str:
+    """Return a JSON list with one object per record, then what made the runs.
+
+    What a record does not say is left out.
+    """
     rows = [
         {key: _as_number(key, value) for key, value in asdict(record).items() if value}
         for record in records
     ]
-    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps([*rows, *made], indent=2, ensure_ascii=False) + "\n"
 
 
 def _as_number(key: str, value: str) -> str | float | int:

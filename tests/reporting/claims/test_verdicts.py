@@ -177,13 +177,27 @@ def test_a_direction_that_two_items_carry_cannot_be_told(maker):
 
 
 def test_seeds_that_differ_ask_for_more_seeds(maker):
-    """Three seeds at 62, 70 and 78 of 96, DPO at 60: items alone would show it."""
-    runs = [maker.run("dpo", ratings(60))]
+    """DAMA's three seeds at 60, 66 and 84 of 96, DPO's at 60: items alone would show it."""
+    runs = [maker.run("dpo", ratings(60), seed) for seed in range(3)]
     runs += [maker.run("dama", ratings(good), seed) for seed, good in enumerate((60, 66, 84))]
     found = judged("better_than_dpo", runs)
     (one,) = [each for each in found.findings if each.metric == "mmhal/score"]
     assert one.verdict == "cannot be told"
     assert "seeds would do" in one.why
+
+
+def test_a_direction_is_judged_over_the_seeds_that_both_rows_have(maker):
+    """DAMA's other two seeds are far better, and DPO has none to hold beside them."""
+    runs = [maker.run("dpo", ratings(60))]
+    runs += [maker.run("dama", ratings(good), seed) for seed, good in enumerate((40, 96, 96))]
+    assert judged("better_than_dpo", runs).verdict == "not supported"
+    (one,) = [
+        each
+        for each in judged("better_than_dpo", [runs[0], *runs[2:]]).findings
+        if each.metric == "mmhal/score"
+    ]
+    assert one.verdict == "cannot be told"
+    assert one.why == "dama and dpo have no world and seed in common"
 
 
 def test_each_half_is_told_by_the_row_of_the_ablation_table(maker):

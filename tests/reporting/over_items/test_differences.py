@@ -8,6 +8,7 @@ from made_runs import correct, graded, mentions, ratings
 from rich.console import Console
 
 from harness.registry import load_benchmark
+from harness.reporting.alike import unlike
 from harness.reporting.compare import compare
 from harness.reporting.over_items.differences import over_items, with_intervals
 from harness.reporting.tables import write_tables
@@ -165,3 +166,24 @@ def test_a_row_without_items_reads_as_before(maker):
     comparison = with_intervals(comparison, over_items(comparison))
     (row,) = comparison.rows
     assert [cell_text(cell, "score", 1) for cell in row.cells.values()] == ["2.67", "58.00"]
+
+
+def test_rows_are_compared_over_the_seeds_that_both_have(maker):
+    """DPO has seeds 0 and 1, DAMA 1 and 2: 60 against 62 of 96 at seed 1, whatever the others."""
+    runs = [maker.run("base", ratings(40))]
+    runs += [maker.run("dpo", ratings(good), seed) for seed, good in ((0, 10), (1, 60))]
+    runs += [maker.run("dama", ratings(good), seed) for seed, good in ((1, 62), (2, 96))]
+    pairs = by_pair(found_in(runs))
+    assert pairs["dama", "dpo"].measured.value == pytest.approx(-100 * 2 / 96)
+    assert pairs["dama", "dpo"].measured.seeds_variance == 0
+    assert pairs["dama", "base"].measured.value == pytest.approx(-100 * (79 - 40) / 96)
+    assert unlike(compare(runs, "tiny", MMHAL)) == ["dama is compared with dpo over seed 1 alone."]
+
+
+def test_rows_without_a_seed_in_common_are_not_compared(maker):
+    runs = [maker.run("base", ratings(40)), maker.run("dpo", ratings(60), 0),
+            maker.run("dama", ratings(70), 1)]  # fmt: skip
+    assert set(by_pair(found_in(runs))) == {("dpo", "base"), ("dama", "base")}
+    assert unlike(compare(runs, "tiny", MMHAL)) == [
+        "dama and dpo have no world and seed in common, so they are not compared."
+    ]
