@@ -1,8 +1,6 @@
 """Start the process that runs a guard's tasks, and show how far it is."""
 
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from harness.evaluation.guard.records import journal_path, read_record, record_p
 from harness.evaluation.guard.tasks import environment
 from harness.evaluation.held import Held
 from harness.launchers.logged import run_logged
+from harness.settings.spec import EvaluationSpec
 
 
 def guard(held: Held, model: str | Path) -> None:
@@ -49,7 +48,7 @@ def _work(held: Held, model: str, names: dict[str, str], log: Path) -> int:
         revision=None if Path(model).is_dir() else held.model.revision,
         template=held.model.template,
         transform=held.model.image_transform,
-        asked=held.asked,
+        asked=_absolute(held.asked),
         names=names,
         identities={name: held.guarding(name) for name in names},
     )
@@ -66,6 +65,14 @@ def _work(held: Held, model: str, names: dict[str, str], log: Path) -> int:
             done = now
 
         return run_logged(command, log, environment(), look)
+
+
+def _absolute(asked: EvaluationSpec) -> EvaluationSpec:
+    """Return the same with absolute places: tasks are run in a folder of their own."""
+    places = {"data": asked.data, "guard_tasks": asked.guard_tasks}
+    return asked.model_copy(
+        update={key: str(Path(one).resolve()) for key, one in places.items() if one is not None}
+    )
 
 
 def _answered(journals: Sequence[Path]) -> int:

@@ -18,6 +18,7 @@ from harness.files.digests import content_digest, text_digest
 from harness.files.hub_names import MIRROR, cached_commit, on_hub
 from harness.files.python_code import stripped
 from harness.launchers.interpreter import safe_paths
+from harness.settings.places import in_world
 from harness.settings.spec import EvaluationSpec
 
 OWN = Path(__file__).parent / "tiny"
@@ -94,10 +95,10 @@ class GuardTask:
             return f"{told}Put them into {Path(mirror) / self.dataset_path}."
         return f"{told}Fetch them with: hf download --repo-type dataset {self.dataset_path}"
 
-    def fault(self, asked: EvaluationSpec) -> str | None:
-        """Return why it cannot be run here."""
-        if self.problem:
-            return f"guard task {self.name}: {self.problem}"
+    def missing(self, asked: EvaluationSpec) -> str | None:
+        """Return what is not here of its data; a tiny world that is not built yet will be."""
+        if self.name == documents.TASK and in_world(asked.data):
+            return None
         try:
             self.data(asked)
         except DataError as error:
@@ -130,16 +131,20 @@ def guard_tasks(asked: EvaluationSpec) -> list[GuardTask]:
     return [found[name] for name in names]
 
 
-def guard_problems(asked: EvaluationSpec) -> list[str]:
-    """Return why tasks that are asked for cannot be run here; all of them are looked at."""
+def guard_problems(asked: EvaluationSpec, problems: list[str], missing: list[str]) -> None:
+    """Add why tasks that are asked for can be run nowhere, or not here; all are looked at."""
     if not asked.guard:
-        return []
+        return
     if asked.guard_tasks is not None and not Path(asked.guard_tasks).is_dir():
-        return [f"evaluation.guard_tasks {asked.guard_tasks}: there is no such folder."]
+        missing.append(f"--guard-tasks {asked.guard_tasks}: there is no such folder.")
+        return
     try:
-        return list(filter(None, (task.fault(asked) for task in guard_tasks(asked))))
+        tasks = guard_tasks(asked)
     except HarnessError as error:
-        return [str(error)]
+        missing.append(str(error))
+        return
+    problems += [f"guard task {one.name}: {one.problem}" for one in tasks if one.problem]
+    missing += filter(None, (one.missing(asked) for one in tasks if not one.problem))
 
 
 def code() -> str:
@@ -150,7 +155,7 @@ def code() -> str:
 
 def _kept(name: str, folder: str | None) -> Path:
     """Return the file that holds what a task is; another one where a folder of tasks changed."""
-    folders = [OWN, *([Path(folder)] if folder else [])]
+    folders = [OWN, *([Path(folder).resolve()] if folder else [])]
     mark = text_digest(version(), name, *map(str, folders), _hash(folders), digits=16)
     return cache_dir() / "guard" / "tasks" / f"{mark}.json"
 

@@ -5,6 +5,7 @@ run one by one: one that fails takes no other with it.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import sys
@@ -78,7 +79,8 @@ def _run(
 
     from harness.evaluation.guard.adapter import GuardedModel
 
-    with tempfile.TemporaryDirectory() as scratch:
+    # Some tasks write files into the folder that they are called from.
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         model = GuardedModel(
             llava, journal, Path(scratch), asked.batch_size, asked.max_new_tokens
         )
