@@ -92,7 +92,8 @@ class GuardedModel(lmms):  # type: ignore[misc]  # lmms-eval is untyped
             questions = [question for _, (question, _) in batch]
             found = likelihoods(self._llava, questions, [more for _, (_, more) in batch])
             self._journal.append({key: one for (key, _), one in zip(batch, found, strict=True)})
-        return [(float(loss), bool(best)) for loss, best in map(self._journal.answers.get, keys)]
+        found = (self._journal.answers[key] for key in keys)
+        return [(float(loss), bool(best)) for loss, best in found]
 
     def generate_until_multi_round(self, requests: Sequence[Instance]) -> NoReturn:
         """Refuse: such tasks are refused before."""
@@ -118,9 +119,7 @@ class GuardedModel(lmms):  # type: ignore[misc]  # lmms-eval is untyped
         text, more, images_of, document, task, part = instance.args
         return Question(text, self._image(images_of, task, part, document)), more
 
-    def _image(
-        self, images_of: Callable[[Any], Any], task: str, part: str, document: int
-    ) -> Path:
+    def _image(self, images_of: Callable[[Any], Any], task: str, part: str, document: int) -> Path:
         """Return the file of a document's one picture.
 
         Raises:

@@ -84,9 +84,7 @@ def _refused(name: str, config: Mapping[str, Any]) -> str | None:
     if judged or _asks(config.get("process_results"), constants=False):
         rule = f" Take {_BY_RULE[name]}, which reads answers by rule." if name in _BY_RULE else ""
         told = ", ".join(judged) or "its score"
-        return (
-            f"a language model gives {told}, and without one lmms-eval makes up a number.{rule}"
-        )
+        return f"a language model gives {told}, and without one lmms-eval makes up a number.{rule}"
     if all(_WRITES.search(str(one["metric"])) for one in metrics):
         return "its metrics write a file for a server and give no number here."
     return None

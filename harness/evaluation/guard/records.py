@@ -71,15 +71,24 @@ def read_record(file: Path) -> Guarded:
         found = json.loads(file.read_text("utf-8"))
         metrics = {name: Ability(**one) for name, one in dict(found.pop("metrics")).items()}
         record = Guarded(**found, metrics=metrics)
-        if not all(math.isfinite(one.value) for one in metrics.values()):
-            raise ValueError("a value is no number")
-        _ = record.setting
+        _require_numbers(record)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{file} is not a record of a guard's task ({in_words(error)}). Remove it; the same "
             "command makes it again."
         ) from error
     return record
+
+
+def _require_numbers(record: Guarded) -> None:
+    """Refuse what no table could show.
+
+    Raises:
+        ValueError: There is such a value.
+        AttributeError: The identity is no object.
+    """
+    if not record.setting or not all(math.isfinite(one.value) for one in record.metrics.values()):
+        raise ValueError("a value is no number")
 
 
 def records_in(run: Path) -> list[Guarded]:

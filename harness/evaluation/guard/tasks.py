@@ -182,7 +182,11 @@ def _looked_up(names: Sequence[str], folder: str | None) -> Iterator[GuardTask]:
 def environment() -> dict[str, str]:
     """Return what lmms-eval is started with: no network, no judge, data in the harness's cache."""
     # Some tasks make a client when they are imported, and that wants a key. No such task is run.
-    no_judge = {"OPENAI_API_KEY": "unused", "OPENAI_API_URL": "http://127.0.0.1:9", "API_TYPE": "openai"}
+    no_judge = {
+        "OPENAI_API_KEY": "unused",
+        "OPENAI_API_URL": "http://127.0.0.1:9",
+        "API_TYPE": "openai",
+    }
     stated = {
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_OFFLINE": "1",

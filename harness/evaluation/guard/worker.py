@@ -11,9 +11,8 @@ import math
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat, TypeGuard
 
 from harness.errors import DataError, HarnessError, in_words
 from harness.evaluation.guard import documents
@@ -54,7 +53,7 @@ def run_tasks(request: Request) -> None:
     from harness.evaluation.generation.adapter import compute_device
     from harness.evaluation.generation.answerer import Llava
 
-    spec = ModelSpec(path=request.model, revision=request.revision, template=request.template)  # type: ignore[arg-type]  # checked there
+    spec = ModelSpec(path=request.model, revision=request.revision, template=request.template)
     llava = Llava(model_folder(spec), request.template, request.transform, compute_device())
     tasks = {task.name: task for task in guard_tasks(request.asked)}
     for name, record in request.names.items():
@@ -81,9 +80,7 @@ def _run(
 
     # Some tasks write files into the folder that they are called from.
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
-        model = GuardedModel(
-            llava, journal, Path(scratch), asked.batch_size, asked.max_new_tokens
-        )
+        model = GuardedModel(llava, journal, Path(scratch), asked.batch_size, asked.max_new_tokens)
         found: Mapping[str, Any] = simple_evaluate(
             model=model,
             tasks=[{"task": task.name, **_data(task, asked, Path(scratch))}],
@@ -160,8 +157,9 @@ def _metrics(
         yield named, Ability(float(value), bool(higher.get(metric, True)), stated)
 
 
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, bool | str)
+def _is_number(value: Any) -> TypeGuard[SupportsFloat]:
+    """Tell numbers, also those of numpy, from what else stands in lmms-eval's results."""
+    return isinstance(value, SupportsFloat) and not isinstance(value, bool)
 
 
 def _is_mean(metric: str, value: float, samples: Sequence[Mapping[str, Any]]) -> bool:
@@ -176,7 +174,7 @@ def _is_mean(metric: str, value: float, samples: Sequence[Mapping[str, Any]]) ->
     return whole and math.isclose(math.fsum(numbers) / len(numbers), value, abs_tol=1e-9)
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: Exception) -> str:
     """Return why a task failed; lmms-eval's retries hide what was raised first."""
     last = getattr(error, "last_attempt", None)
     cause = (last.exception() if last is not None else None) or error
