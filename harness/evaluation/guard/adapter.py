@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from lmms_eval.api.instance import Instance
+from lmms_eval.api.instance import GenerationResult, Instance
 from lmms_eval.api.model import lmms
 
 from harness.errors import DataError
@@ -13,7 +13,7 @@ from harness.evaluation.generation.answerer import Llava, Question
 from harness.evaluation.generation.batching import Asked, batches, batches_by_image, split
 from harness.evaluation.generation.prefix import SharedPrefix
 from harness.evaluation.guard.journal import GuardJournal
-from harness.evaluation.guard.likelihood import Likelihood, likelihoods
+from harness.evaluation.guard.likelihood import likelihoods
 from harness.files.digests import digest_of, text_digest
 
 _TOKENS = 1024
@@ -76,8 +76,11 @@ class GuardedModel(lmms):  # type: ignore[misc]  # lmms-eval is untyped
             self._journal.append(dict(zip(map(_key, batch), texts, strict=True)))
         return [str(self._journal.answers[key]) for key in keys]
 
-    def loglikelihood(self, requests: Sequence[Instance]) -> list[Likelihood]:
-        """Return mean loss and greediness of every continuation that is asked about."""
+    def loglikelihood(self, requests: Sequence[Instance]) -> list[GenerationResult]:
+        """Return mean loss and greediness of every continuation that is asked about.
+
+        Wrapped, because lmms-eval 0.7.3 makes a text of a bare pair, which its scorer cannot read.
+        """
         self._journal.expect(len(requests))
         asked = [self._continuation(instance) for instance in requests]
         keys = [digest_of([_picture(one), one.text, more], 16) for one, more in asked]
@@ -92,8 +95,8 @@ class GuardedModel(lmms):  # type: ignore[misc]  # lmms-eval is untyped
             questions = [question for _, (question, _) in batch]
             found = likelihoods(self._llava, questions, [more for _, (_, more) in batch])
             self._journal.append({key: one for (key, _), one in zip(batch, found, strict=True)})
-        found = (self._journal.answers[key] for key in keys)
-        return [(float(loss), bool(best)) for loss, best in found]
+        pairs = (self._journal.answers[key] for key in keys)
+        return [GenerationResult((float(loss), bool(best))) for loss, best in pairs]
 
     def generate_until_multi_round(self, requests: Sequence[Instance]) -> NoReturn:
         """Refuse: such tasks are refused before."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from harness.console import print_table, results
-from harness.reporting.abilities import AbilityRow, Measured, abilities, by_setting
+from harness.reporting.abilities import BASE, AbilityRow, Measured, abilities, by_setting
 from harness.reporting.compare import RunResult
 from harness.reporting.statistics import Estimate
 from harness.reporting.words import MISSING, escaped, grid
@@ -85,8 +85,9 @@ def _texts(row: AbilityRow) -> Iterator[str]:
     yield row.label
     yield row.task
     yield f"{row.metric} {'↑' if row.higher_is_better else '↓'}"
-    yield _text(row.base, row.digits)
-    yield _text(row.own, row.digits)
+    alone = row.label == BASE
+    yield _text(row.own if alone else row.base, row.digits)
+    yield _text(None if alone else row.own, row.digits)
     yield _signed(row.difference, row.digits) + (" ▼" if row.is_worse else "")
 
 
