@@ -93,7 +93,6 @@ def _print_table(comparison: Comparison, title: str = "Comparison") -> None:
     """Print the rows, and the differences from base and DPO that can be told; files hold all."""
     found = over_items(comparison)
     results.print(rich_table(with_intervals(comparison, found), title))
-    print_abilities([run for row in comparison.rows for run in row.runs])
     for against, group in groups(found).items():
         shown = [one for one in group if one.is_shown]
         if shown:
@@ -104,6 +103,7 @@ def _print_table(comparison: Comparison, title: str = "Comparison") -> None:
             markup=False,
             highlight=False,
         )
+    print_abilities([run for row in comparison.rows for run in row.runs])
 
 
 def _by_world(runs: Sequence[Run]) -> dict[int, list[Run]]:

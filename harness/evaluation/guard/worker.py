@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, TypeGuard
 
-from harness.errors import DataError, HarnessError, in_words
+from harness.errors import DataError, HarnessError
 from harness.evaluation.guard import documents
 from harness.evaluation.guard.journal import GuardJournal
 from harness.evaluation.guard.records import (
@@ -178,7 +178,7 @@ def _reason(error: Exception) -> str:
     """Return why a task failed; lmms-eval's retries hide what was raised first."""
     last = getattr(error, "last_attempt", None)
     cause = (last.exception() if last is not None else None) or error
-    return str(cause) if isinstance(cause, HarnessError) else in_words(cause)
+    return str(cause) if isinstance(cause, HarnessError) else f"{type(cause).__name__}: {cause}"
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from harness.reporting.words import MISSING, escaped, grid
 from harness.settings.spec import drawn
 
 TITLE = "General ability"
-HEADERS = ("Method", "Task", "Metric", "Base", "Run", "Difference")
+HEADERS = ("Method", "Task", "Base", "Run", "Difference")
 _SHOWN = 6
 """Digits of a hash."""
 
@@ -83,8 +83,7 @@ def _cells(row: AbilityRow) -> list[str]:
 
 def _texts(row: AbilityRow) -> Iterator[str]:
     yield row.label
-    yield row.task
-    yield f"{row.metric} {'↑' if row.higher_is_better else '↓'}"
+    yield f"{row.task} {row.metric} {'↑' if row.higher_is_better else '↓'}"
     alone = row.label == BASE
     yield _text(row.own if alone else row.base, row.digits)
     yield _text(None if alone else row.own, row.digits)
