@@ -7,6 +7,7 @@ from lab import Lab
 
 from harness.errors import PreflightError
 from harness.evaluation.guard import run as guard_run
+from harness.evaluation.guard import tasks
 from harness.evaluation.guard.records import Ability, Guarded, write_record
 from harness.evaluation.held import is_finished, of_base, of_run
 from harness.files.jsonlines import JsonLines
@@ -21,18 +22,24 @@ from harness.reproduce.reproduce import _run_all
 from harness.settings.request import Request
 
 GUARD = "evaluation.guard=[tiny_ability]"
+BATCH = "training.batch_pairs=4"
+OWN = tasks.GuardTask(
+    "tiny_ability", file=str(tasks.OWN / "tiny_ability.yaml"), version="1", dataset_path="json"
+)
+"""What lmms-eval's task manager says of it, which takes ten seconds; kept for all processes."""
 
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     """A run with its answers and scorecards, and questions of a tiny world."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(tasks, "_looked_up", lambda *_: iter([OWN]))
     made = Lab(tmp_path / "lab")
     file = made.data / "mm_vet" / "mm-vet.json"
     rows = json.loads(file.read_text())
     rows["v1_0"]["imagesource"] = "tiny world"
     file.write_text(json.dumps(rows))
-    run = made.finish(made.run(), 3.0)
+    run = made.finish(made.run(BATCH), 3.0)
     for held in (of_run(run), of_base(run)):
         JsonLines(held.responses("mm_vet")).rewrite([{"id": "v1_0", "response": "A cat"}])
     return made
@@ -45,7 +52,7 @@ def files_below(folder):
 
 @pytest.mark.processes
 def test_a_guard_on_a_finished_run_runs_its_tasks_and_nothing_else(lab):
-    plain, run = lab.run(), lab.run(GUARD)
+    plain, run = lab.run(BATCH), lab.run(BATCH, GUARD)
     assert is_finished(plain)
     assert run.folder == plain.folder
     assert run.spec.digest() == plain.spec.digest()
@@ -85,7 +92,7 @@ def work(monkeypatch):
 
 
 def guarded(lab, request=None):
-    run = lab.run(GUARD)
+    run = lab.run(BATCH, GUARD)
     asked = request or Request(method="dpo", out=lab.out)
     _run_all([run], asked, launcher_of(asked))
     return run
@@ -102,7 +109,7 @@ def test_the_comparison_puts_the_base_model_beside_the_run(lab, work, capsys):
 
 def test_a_call_without_a_guard_shows_none(lab, work, capsys):
     guarded(lab)
-    print_comparison(Request(method="dpo", out=lab.out), [lab.run()])
+    print_comparison(Request(method="dpo", out=lab.out), [lab.run(BATCH)])
     assert "General ability" not in capsys.readouterr().out
 
 
@@ -123,11 +130,9 @@ def test_no_judge_is_asked_where_only_the_guard_is_left(lab, work, monkeypatch):
 
 
 def test_an_unknown_task_stops_the_call_before_any_work(lab, work, monkeypatch):
-    from harness.evaluation.guard import tasks
-
     refused = [tasks.GuardTask("pop", problem="lmms-eval has no such task. Near: pope.")]
     monkeypatch.setattr(tasks, "_looked_up", lambda *_: iter(refused))
-    run = lab.run("evaluation.guard=[pop]")
+    run = lab.run(BATCH, "evaluation.guard=[pop]")
     asked = Request(method="dpo", out=lab.out)
     with pytest.raises(PreflightError, match="guard task pop: lmms-eval has no such task"):
         _run_all([run], asked, launcher_of(asked))
@@ -149,11 +154,11 @@ def test_another_checkpoint_or_code_has_other_numbers(lab, work, monkeypatch):
 
 
 def test_a_matrix_says_when_a_cell_is_at_the_guard(lab):
-    run = lab.run(GUARD)
+    run = lab.run(BATCH, GUARD)
     assert str(stage_of(Cell(Request(method="dpo"), run))) == "general ability"
 
 
 def test_the_base_model_is_run_once_for_all(lab, work, monkeypatch):
     guarded(lab)
     monkeypatch.setattr(guard_run, "_work", None)
-    evaluate_base(lab.run(GUARD), ChatSettings())
+    evaluate_base(lab.run(BATCH, GUARD), ChatSettings())

@@ -21,7 +21,7 @@ from harness.evaluation.guard.worker import _numbers, _reason
 SCORES = (1.0, 0.0, 1.0, 1.0)
 
 
-def found(results, samples=None, whole=len(SCORES), higher=None):
+def found(results, samples=None, whole=4, higher=None):
     rows = [{"acc": one, "sums": {"score": one}} for one in SCORES] if samples is None else samples
     return {
         "samples": {"task": rows},
