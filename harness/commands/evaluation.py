@@ -8,6 +8,7 @@ import typer
 from harness.commands.options.common import commands, examples
 from harness.commands.options.from_model import given
 from harness.commands.options.judging import JUDGING, Judge, JudgeProfile
+from harness.commands.options.runs import Guard, GuardTasks, guard_names
 from harness.llm.messages import ChatSettings
 from harness.settings.request import Again
 
@@ -31,6 +32,7 @@ OUT = Path("results")
     epilog=examples(
         "evaluate dama-7b-seed0-3fa2c1d40b7e --benchmarks amber,mmhal",
         "evaluate dama-7b-seed0-3fa2c1d40b7e --protocol rlaifv",
+        "evaluate dama-7b-seed0-3fa2c1d40b7e --guard pope,mme,mmstar",
         "evaluate openbmb/RLAIF-V-7B --size 7b --judge openai",
     )
 )
@@ -48,6 +50,8 @@ def evaluate(
     size: Annotated[
         str, typer.Option("--size", "-s", help="For a checkpoint: whose preset says how to ask.")
     ] = "7b",
+    guard: Guard = None,
+    guard_tasks: GuardTasks = None,
     again: Annotated[
         Again | None, typer.Option("--again", help="Set these aside and make them anew.")
     ] = None,
@@ -68,6 +72,8 @@ def evaluate(
         judge_profile=judge_profile,
         protocol=protocol,
         benchmarks=_names(benchmarks),
+        guard=guard_names(guard),
+        guard_tasks=str(guard_tasks) if guard_tasks else None,
     )
     evaluate_one(model, Wanted(out, changes, judging, size, again=again))
 

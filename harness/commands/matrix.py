@@ -7,7 +7,15 @@ import typer
 from harness.commands.options.common import commands, examples
 from harness.commands.options.from_model import given
 from harness.commands.options.judging import JUDGING
-from harness.commands.options.runs import REQUEST, ConfigFile, MaxBadRows, RunJudge, completed
+from harness.commands.options.runs import (
+    REQUEST,
+    ConfigFile,
+    Guard,
+    GuardTasks,
+    MaxBadRows,
+    RunJudge,
+    completed,
+)
 from harness.llm.messages import ChatSettings
 from harness.settings.request import Request
 
@@ -32,6 +40,7 @@ PASSED_ON = REQUEST.only(("overrides", "devices", "launcher", "hostfile", "sbatc
         "matrix --methods dama,dama:released --sizes tiny --seeds 0,1 --worlds 0,1,2 --jobs 2",
         "matrix --methods dpo,dama --sizes 7b,13b --launcher slurm --sbatch gres=gpu:4",
         "matrix --methods dpo,dama --sizes 7b --seeds 0,1,2 --track tensorboard",
+        "matrix --methods dpo,dama --sizes tiny --guard tiny_ability",
         "matrix --methods dpo,dama --sizes 7b --seeds 0,1,2 --dry-run",
     )
 )
@@ -47,6 +56,8 @@ def matrix(
     max_bad_rows: MaxBadRows = None,
     judge: RunJudge = None,
     config: ConfigFile = None,
+    guard: Guard = None,
+    guard_tasks: GuardTasks = None,
     dry_run: DryRun = False,
 ) -> None:
     """Run or submit every method, size and seed, each as its own `reproduce`, and compare them.
@@ -58,7 +69,9 @@ def matrix(
     from harness.matrix.cells import MatrixRequest
     from harness.matrix.run import run_matrix
 
-    shared = completed(shared, max_bad_rows, judge, config, judging=judging, dry_run=dry_run)
+    shared = completed(
+        shared, max_bad_rows, judge, config, guard, guard_tasks, judging=judging, dry_run=dry_run
+    )
     run_matrix(
         MatrixRequest(
             methods=_names(methods, "--methods"),

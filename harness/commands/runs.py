@@ -11,7 +11,15 @@ import typer
 from harness.commands.options.common import AsJson, commands, examples, print_json
 from harness.commands.options.from_model import given
 from harness.commands.options.judging import JUDGING
-from harness.commands.options.runs import REQUEST, ConfigFile, MaxBadRows, RunJudge, completed
+from harness.commands.options.runs import (
+    REQUEST,
+    ConfigFile,
+    Guard,
+    GuardTasks,
+    MaxBadRows,
+    RunJudge,
+    completed,
+)
 from harness.llm.messages import ChatSettings
 from harness.settings.request import Request
 
@@ -36,6 +44,7 @@ PlannedDevices = Annotated[
         "reproduce --method dama --ablate --seeds 0,1,2",
         "reproduce --method dama --seeds 0,1,2 --worlds 0,1,2",
         "reproduce --method dama --track tensorboard,wandb",
+        "reproduce --method dama --size tiny --guard tiny_ability",
         "reproduce --method dama --again answers",
         "reproduce --method dama --size 7b --judge local:Qwen/Qwen2.5-32B-Instruct",
         "reproduce --method rlhf_v --size 7b --dry-run",
@@ -50,6 +59,8 @@ def reproduce(
     max_bad_rows: MaxBadRows = None,
     judge: RunJudge = None,
     config: ConfigFile = None,
+    guard: Guard = None,
+    guard_tasks: GuardTasks = None,
 ) -> None:
     """Train, evaluate on all benchmarks and print the comparison table.
 
@@ -58,7 +69,10 @@ def reproduce(
     from harness.reproduce.reproduce import reproduce as run
 
     words = tuple(sys.argv[1:])
-    run(completed(request, max_bad_rows, judge, config, judging=judging, words=words))
+    asked = completed(
+        request, max_bad_rows, judge, config, guard, guard_tasks, judging=judging, words=words
+    )
+    run(asked)
 
 
 @app.command(

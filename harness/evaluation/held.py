@@ -13,6 +13,8 @@ from harness.console import messages
 from harness.errors import DataError
 from harness.evaluation.generation.journal import responses_path
 from harness.evaluation.generation.samples import decoding_of, protocol_of, questions_hash
+from harness.evaluation.guard.records import Guarded, read_record, record_path
+from harness.evaluation.guard.tasks import GuardTask, code, guard_tasks, version
 from harness.evaluation.judging.annotators import LATER, asked_about, runs_of
 from harness.evaluation.judging.local.opening import identity
 from harness.evaluation.judging.replay import replay_files
@@ -127,9 +129,57 @@ class Held:
         return self.asked.judge == LATER and isinstance(load_benchmark(name).annotator, LLMJudge)
 
     @property
-    def is_finished(self) -> bool:
+    def is_judged(self) -> bool:
         """Whether nothing is left to answer or to judge."""
         return not self.unjudged() and (self.asked.judge != LATER or not self.unanswered())
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether that is so, and every task of the guard has its numbers."""
+        return self.is_judged and not self.unguarded()
+
+    def guarding(self, name: str) -> dict[str, Any]:
+        """Return what decides the numbers of a task of the guard.
+
+        Raises:
+            DataError: Its documents are not here.
+        """
+        task = self._guard[name]
+        return {
+            "checkpoint": self.checkpoint,
+            "task": name,
+            "version": task.version,
+            "config": task.config,
+            "data": task.data(self.asked),
+            "template": self.model.template,
+            "image_transform": self.model.image_transform,
+            "max_new_tokens": self.asked.max_new_tokens,
+            "lmms_eval": version(),
+            "code": code(),
+        }
+
+    def guard_name(self, name: str) -> str:
+        """Return `<task>-<digest>`, the name of a record of the guard without its ending."""
+        return f"{name}-{name_of(self.guarding(name))}"
+
+    def unguarded(self) -> list[str]:
+        """Return the tasks of the guard that have no numbers, whatever the reason."""
+        numbers = {one.task for one in self.guarded() if not one.failed}
+        return [name for name in dict.fromkeys(self.asked.guard) if name not in numbers]
+
+    def guarded(self) -> list[Guarded]:
+        """Return the records of the guard's tasks that are there, also of those that failed."""
+        tasks = [
+            name
+            for name, task in self._guard.items()
+            if not task.problem and task.missing(self.asked) is None
+        ]
+        files = [record_path(self.folder.path, self.guard_name(name)) for name in tasks]
+        return [read_record(file) for file in files if file.exists()]
+
+    @cached_property
+    def _guard(self) -> dict[str, GuardTask]:
+        return {task.name: task for task in guard_tasks(self.asked)} if self.asked.guard else {}
 
     def scorecards(self) -> dict[str, Scorecard]:
         """Return the scorecards that are there.

@@ -49,6 +49,8 @@ def _evaluation(held: Held) -> Stage:
         files = [held.answers_name(name) for name in names]
         done, total = progress_of(held.folder.responses, files)
         return Stage("answers", f"{done:,}/{total:,}" if total else "")
+    if held.is_judged:
+        return Stage("general ability")
     scored = len(names) - len(held.unjudged())
     return Stage("scores", f"{scored}/{len(names)} benchmarks")
 

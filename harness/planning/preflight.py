@@ -12,6 +12,7 @@ from harness.costs.costs import Costs, costs_of
 from harness.costs.devices import Devices, gpus, local_device
 from harness.costs.shapes import shape_of
 from harness.errors import ConfigError, HarnessError, PreflightError
+from harness.evaluation.guard.tasks import guard_problems
 from harness.files.cache import VARIABLE, cache_place
 from harness.files.faults import require_writable
 from harness.llm.messages import ChatSettings
@@ -96,6 +97,7 @@ def look(
         *(_device_problems(spec.training) if here else ()),
     ]
     judge_problems(spec.evaluation, judging, problems, missing)
+    guard_problems(spec.evaluation, problems, missing)
     judged, unread = judge_calls(spec.evaluation, len(specs), judging, problems, missing)
     pairs = _pairs_or_problem(specs, problems, missing)
     assumed = pairs if pairs is not None else _published_pairs(spec.data)
@@ -107,6 +109,9 @@ def look(
     if costs and (refused := costs.problem()):
         problems.append(refused)
     notes = [*stand_in_taggers(spec.evaluation)]
+    if spec.evaluation.guard:
+        tasks = ", ".join(spec.evaluation.guard)
+        notes.append(f"guard: {tasks}, in one process after the benchmarks; no judge is asked")
     kind, _, words = spec.evaluation.judge.partition(":")
     if kind == "local" and words:
         judge_devices = devices or Devices(spec.training.devices, local_device())

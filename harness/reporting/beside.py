@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.types import Scorecard
 from harness.errors import HarnessError
+from harness.evaluation.guard.records import records_in
 from harness.evaluation.held import Held
 from harness.evaluation.scorecards import setting_of
 from harness.files.digests import tree_digest
@@ -46,6 +47,7 @@ def beside(
     there, faults = neighbours(out)
     wanted = {name: text_of(setting_of(held.judgement(name))) for name in held.asked.benchmarks}
     trained = [one for one in there if one.record is not None and one.model_content == base]
+    asked = {one.setting for one in held.guarded()}
     labels = dict(own)
     results: list[RunResult] = []
     for run, judged in readable(trained, faults):
@@ -54,7 +56,8 @@ def beside(
         cards = {name: one.scorecard for name, one in found.items()}
         items = {name: one.items for name, one in found.items()}
         identity = run.record.identity
-        result = replace(_result(run, size, cards), items=items)
+        guard = tuple(one for one in records_in(run.folder.path) if one.setting in asked)
+        result = replace(_result(run, size, cards), items=items, guard=guard)
         same = labels.setdefault(result.label, identity)
         if rows_of(same) != rows_of(identity):
             mark = marks(identity, same)

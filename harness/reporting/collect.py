@@ -26,6 +26,7 @@ from harness.reporting.tables import write_tables
 from harness.reporting.writers.ablation_table import write_ablation
 from harness.reporting.writers.crosschecks import Checked
 from harness.reporting.writers.differences import differences_table, groups
+from harness.reporting.writers.general_ability import print_abilities
 from harness.reporting.writers.terminal import rich_table
 from harness.settings.ablation import AblationRow
 from harness.settings.preset_files import read_preset
@@ -105,6 +106,7 @@ def _print_table(comparison: Comparison, title: str = "Comparison") -> None:
             markup=False,
             highlight=False,
         )
+    print_abilities([run for row in comparison.rows for run in row.runs])
 
 
 def _by_world(runs: Sequence[Run]) -> dict[int, list[Run]]:
@@ -136,6 +138,7 @@ def print_judged(held: Held, spec: RunSpec, label: str, out: Path) -> None:
         seed=spec.seed,
         scorecards=held.scorecards(),
         items=held.items(),
+        guard=tuple(held.guarded()),
     )
     benchmarks = [load_benchmark(name) for name in held.asked.benchmarks]
     _print_table(compare([own], spec.size, benchmarks), label)
@@ -211,7 +214,16 @@ def _base_result(base: Held, spec: RunSpec) -> RunResult:
     cards = base.scorecards()
     facts = provenance(base.folder)
     return RunResult(
-        "base", "base", None, spec.size, 0, cards, facts, items=base.items(), world=spec.world
+        "base",
+        "base",
+        None,
+        spec.size,
+        0,
+        cards,
+        facts,
+        items=base.items(),
+        world=spec.world,
+        guard=tuple(base.guarded()),
     )
 
 
@@ -227,4 +239,5 @@ def _result(run: Run, label: str) -> RunResult:
         provenance(folder),
         items={} if held is None else held.items(),
         world=spec.world,
+        guard=() if held is None else tuple(held.guarded()),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.types import Benchmark, LLMJudge, Metric, Scorecard
 from harness.errors import ConfigError
+from harness.evaluation.guard.records import Guarded
 from harness.reporting.published import PublishedValue
 from harness.reporting.statistics import Estimate, estimate_of
 from harness.reporting.words import DIGITS, header
@@ -42,6 +43,8 @@ class RunResult:
     """By benchmark: the file of its judged items, its scorecard beside it."""
     world: int = 0
     """Which tiny world it was trained in, at size tiny."""
+    guard: tuple[Guarded, ...] = ()
+    """What tasks of the guard found of its general ability."""
 
     @property
     def draw(self) -> Draw:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.console import messages
+from harness.evaluation.guard.records import journal_path, record_path
 from harness.evaluation.held import Held, of_base, of_run
 from harness.evaluation.judged import forget_replies
 from harness.evaluation.scorecards import IDENTITY
@@ -13,6 +14,7 @@ from harness.identity.run import Run
 from harness.llm.messages import ChatSettings
 from harness.settings.request import Again
 
+_GUARD = (record_path, journal_path)
 HISTORY = "history"
 """Below the output folder: what was set aside, each with its time."""
 
@@ -53,6 +55,10 @@ def set_aside_of(held: Held, out: Path, what: Again, judging: ChatSettings) -> N
                 aside = held.judged_alike(name)
             if there := [path for path in aside if path.exists()]:
                 _move(out, held.folder.path.parent, there)
+        if what == "answers" and (numbers := held.guarded()):
+            names = [held.guard_name(one.task) for one in numbers]
+            files = [place(held.folder.path, name) for name in names for place in _GUARD]
+            _move(out, held.folder.path.parent, [file for file in files if file.exists()])
 
 
 def _move(out: Path, runs: Path, paths: Iterable[Path]) -> None:

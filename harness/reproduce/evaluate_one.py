@@ -7,6 +7,7 @@ from typing import Any
 from harness.console import messages
 from harness.errors import ConfigError, HarnessError
 from harness.evaluation.generation.samples import protocol_of
+from harness.evaluation.guard.tasks import guard_problems
 from harness.evaluation.held import Held
 from harness.evaluation.judging.ask_first import ask_first
 from harness.files.faults import require_folder
@@ -78,20 +79,22 @@ def evaluate_one(name: str, wanted: Wanted) -> None:
 
 def _asked(spec: RunSpec, wanted: Wanted) -> EvaluationSpec:
     """Return the evaluation of a run or preset, with what is asked for in its place."""
-    evaluation = spec.evaluation.model_copy(update=wanted.changes)
+    unasked = {"guard": ()} if wanted.only_judge else {}  # it asks the model, as answering does
+    evaluation = spec.evaluation.model_copy(update={**unasked, **wanted.changes})
     return EvaluationSpec.model_validate(evaluation.model_dump())
 
 
 def _require_known(asked: EvaluationSpec, judging: ChatSettings) -> None:
-    """Refuse a judge or a protocol that there is not, before hours of answers.
+    """Refuse a judge, a protocol or a guard's task that there is not, before hours of answers.
 
     Raises:
         ConfigError: There is no such.
     """
     problems: list[str] = []
     judge_problems(asked, judging, problems, [])
+    guard_problems(asked, problems, problems)
     if problems:
-        raise ConfigError(*problems)
+        raise ConfigError("\n".join(problems))
     for name in asked.benchmarks:
         protocol_of(load_benchmark(name), asked.protocol)
 

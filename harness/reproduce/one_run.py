@@ -53,7 +53,7 @@ def evaluate_base(run: Run, judging: ChatSettings) -> None:
 
 
 def evaluate(held: Held, model: Path, judging: ChatSettings, devices: int) -> None:
-    """Generate the answers of a model that are missing, and judge those that are not judged.
+    """Generate answers that are missing, judge what is not judged, and run the guard's tasks.
 
     Args:
         held: What is there of it.
@@ -62,6 +62,7 @@ def evaluate(held: Held, model: Path, judging: ChatSettings, devices: int) -> No
         devices: How many share the work at most.
     """
     from harness.evaluation.generation.launch import generate
+    from harness.evaluation.guard.run import guard
     from harness.evaluation.judged import judge_answers
 
     folder, asked = held.folder, held.asked
@@ -80,6 +81,7 @@ def evaluate(held: Held, model: Path, judging: ChatSettings, devices: int) -> No
     )
     _note_checkpoint(held)
     judge_answers(held, judging)
+    guard(held, model)
 
 
 def _note_checkpoint(held: Held) -> None:

@@ -84,6 +84,12 @@ def _is_done(runs: Sequence[Run]) -> bool:
     return all(is_finished(run) and of_base(run).is_finished for run in runs)
 
 
+def _is_judged(run: Run) -> bool:
+    """Say whether a run and its base model are answered and judged, so that no judge is asked."""
+    held = of_run(run)
+    return held is not None and held.is_judged and of_base(run).is_judged
+
+
 def _check(specs: Sequence[RunSpec], request: Request) -> Plan:
     here = request.launcher == "local"
     return preflight.check(specs, request.out, request.judging, one_machine=here)
@@ -98,7 +104,8 @@ def _run_all(runs: Sequence[Run], request: Request, launcher: Launcher) -> None:
     plan = _check([run.located for run in runs], request)
     for note in plan.notes:
         messages.print(note, markup=False)
-    ask_first(runs[0].located.evaluation, request.judging)
+    if not all(_is_judged(run) for run in runs):
+        ask_first(runs[0].located.evaluation, request.judging)
     for run in {run.base: run for run in runs}.values():
         evaluate_base(run, request.judging)
     for run in runs:

@@ -49,6 +49,8 @@ UNNAMED = frozenset(
 )
 """Settings of the machine, in `training`, that are no part of a run's name."""
 
+_BESIDE = ("guard", "guard_tasks")
+"""What is measured beside the benchmarks, in `evaluation`; no part of a run's name either."""
 
 _PLACES = (
     *("model.path", "model.revision"),
@@ -223,6 +225,14 @@ class EvaluationSpec(Strict):
     max_new_tokens: int | None = Field(
         default=None, gt=0, description="Upper limit below that of the protocol."
     )
+    guard: tuple[str, ...] = Field(
+        default=(),
+        description="Tasks of lmms-eval that show whether general ability is kept, with their own "
+        "scorers; decides nothing of a run.",
+    )
+    guard_tasks: str | None = Field(
+        default=None, description="Folder of more tasks for guard, in lmms-eval's YAML form."
+    )
 
 
 def drawn(world: int, seed: int) -> str:
@@ -290,6 +300,8 @@ class RunSpec(Strict):
         values = self.model_dump(mode="json")
         for key in UNNAMED:
             del values["training"][key]
+        for key in _BESIDE:
+            del values["evaluation"][key]
         for key, value in NAMED.items():
             section, _, last = key.partition(".")
             if key != "training.devices" or not self.per_device:

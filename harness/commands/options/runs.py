@@ -79,15 +79,49 @@ RunJudge = Annotated[
 ]
 
 
+Guard = Annotated[
+    str | None,
+    typer.Option(
+        "--guard",
+        metavar="NAMES",
+        help="Tasks of lmms-eval, with commas between, that show whether general ability is kept: "
+        "pope,mme,mmbench_en_dev_static,mmstar,scienceqa_img; tiny_ability in a tiny world.",
+    ),
+]
+GuardTasks = Annotated[
+    Path | None,
+    typer.Option("--guard-tasks", metavar="FOLDER", help="More tasks, in lmms-eval's YAML form."),
+]
+
+
+def guard_names(text: str | None) -> tuple[str, ...] | None:
+    """Return the names of `--guard`."""
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not all(names):
+        raise typer.BadParameter(
+            f"{text[:_SHOWN]!r}: write names with commas between.", param_hint="--guard"
+        )
+    return names
+
+
 def completed(
     request: Request,
     max_bad_rows: int | None,
     judge: str | None,
     config: Path | None = None,
+    guard: str | None = None,
+    guard_tasks: Path | None = None,
     **values: object,
 ) -> Request:
     """Return a request with other values; from low to high: file, `--set`, the other flags."""
-    given = {"data.max_bad_rows": max_bad_rows, "evaluation.judge": judge}
+    given = {
+        "data.max_bad_rows": max_bad_rows,
+        "evaluation.judge": judge,
+        "evaluation.guard": guard_names(guard),
+        "evaluation.guard_tasks": str(guard_tasks) if guard_tasks else None,
+    }
     added = (f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None)
     below = read_config(config) if config else ()
     overrides = (*below, *request.overrides, *added)

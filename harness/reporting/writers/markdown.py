@@ -19,6 +19,7 @@ from harness.reporting.words import (
     interval,
 )
 from harness.reporting.writers.differences import differences_section
+from harness.reporting.writers.general_ability import ability_section
 from harness.reporting.writers.over_runs import over_runs_section
 from harness.reporting.writers.provenance import provenance_section
 from harness.reporting.writers.published_table import published_section
@@ -46,6 +47,8 @@ def comparison_markdown(
         parts.append("## Unreadable judge replies and empty answers")
         causes = [f"{name}: {cause}" for name, cause in _causes(comparison, benchmarks)]
         parts.append("\n".join(f"- {line}" for line in [*unreadable, *causes]))
+    if section := ability_section([run for row in comparison.rows for run in row.runs]):
+        parts.append(section)
     parts.append(provenance_section([run for row in comparison.rows for run in row.runs]))
     parts.append("## Published numbers")
     parts.append(published_section(comparison, benchmarks))

@@ -4,10 +4,12 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from benchmarks.types import Benchmark
+from harness.evaluation.guard.records import Guarded
+from harness.reporting.abilities import AbilityRow, abilities, by_setting
 from harness.reporting.compare import Comparison, Row, RunResult, Setting, metrics_in
 from harness.reporting.over_items.differences import Difference
 from harness.reporting.published import PublishedValue
@@ -18,6 +20,10 @@ PUBLISHED = "published"
 DIFFERENCE = "difference"
 PROVENANCE = "provenance"
 """Kind of an object of the JSON that says what made a run."""
+ABILITY = "general_ability"
+"""Kind of a number of lmms-eval's own tasks."""
+_Z = 1.96
+"""Standard errors on each side that hold 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Record:
     value: str
     kind: str
     """official: as the published script counts; careful: without unreadable replies; difference;
-    published."""
+    general_ability: of a task of lmms-eval, in its own scale; published."""
     unit: str
     judge: str
     protocol: str
@@ -63,19 +69,88 @@ def comparison_records(
     """Return all numbers of a comparison: of its runs, their differences, and published ones."""
     records = [record for row in comparison.rows for record in run_records(row, benchmarks)]
     records += [difference_record(one, comparison) for one in differences]
+    runs = [run for row in comparison.rows for run in row.runs]
+    records += [_ability_difference(row, runs) for row in abilities(runs) if row.difference]
     records += [published_record(value) for value in comparison.published]
     return records
 
 
 def run_records(row: Row, benchmarks: Sequence[Benchmark[Any]]) -> list[Record]:
     """Return all numbers of one method, by seed, benchmark and metric."""
-    return [
+    records = [
         record
         for run in row.runs
         for benchmark in benchmarks
         if benchmark.name in run.scorecards
         for record in _scorecard_records(run, benchmark, _intervals(row, run, benchmark))
     ]
+    return records + [
+        record for run in row.runs for one in run.guard for record in _ability_records(run, one)
+    ]
+
+
+def _ability_records(run: RunResult, found: Guarded) -> Iterable[Record]:
+    """Yield the numbers of one task; of one that failed a line without a number, and why."""
+    plain = Record(
+        method=run.method,
+        variant=run.variant or "",
+        model="",
+        size=run.size,
+        seed=str(run.seed),
+        world=str(run.world),
+        benchmark=found.task,
+        metric="",
+        value="",
+        kind=ABILITY,
+        unit="",
+        judge="",
+        protocol=_protocol(found),
+        data=str(found.identity.get("data", "")),
+        samples=str(found.items),
+    )
+    if found.failed:
+        yield replace(plain, standing=f"no number: {found.failed}")
+    for name, one in found.metrics.items():
+        spread = None if one.stderr is None else _Z * one.stderr
+        low, high = (None, None) if spread is None else (one.value - spread, one.value + spread)
+        yield replace(
+            plain, metric=name, value=repr(one.value), low=_number(low), high=_number(high)
+        )
+
+
+def _ability_difference(row: AbilityRow, runs: Sequence[RunResult]) -> Record:
+    """Return how a method differs from its base model in a task, as a line of the CSV."""
+    run, found = next(
+        (run, one) for run, one in by_setting(runs)[row.task] if run.label == row.label
+    )
+    estimate = row.difference
+    width = None if estimate is None else estimate.half_width
+    mean = 0.0 if estimate is None else estimate.mean
+    low, high = (None, None) if width is None else (mean - width, mean + width)
+    return Record(
+        method=run.method,
+        variant=run.variant or "",
+        model="",
+        size=run.size,
+        seed="",
+        world="",
+        benchmark=found.task,
+        metric=row.metric,
+        value=_number(mean),
+        kind=DIFFERENCE,
+        unit="",
+        judge="",
+        protocol=_protocol(found),
+        data=str(found.identity.get("data", "")),
+        low=_number(low),
+        high=_number(high),
+        against="base",
+    )
+
+
+def _protocol(found: Guarded) -> str:
+    told = found.identity
+    return f"lmms-eval {told.get('lmms_eval')}, task version {told.get('version')}"
 
 
 def _intervals(

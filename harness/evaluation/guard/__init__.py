@@ -1,0 +1,1 @@
+"""General ability beside hallucination: lmms-eval's own tasks and scorers on the same model."""
