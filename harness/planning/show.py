@@ -4,19 +4,18 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel
 
-from harness import registry
 from harness.console import messages, print_questions, print_table
 from harness.costs.devices import Devices, gpus, names_devices, parse_devices
 from harness.errors import ConfigError, PreflightError
 from harness.planning import preflight
 from harness.planning.plan import Plan
-from harness.settings.overrides import parse_overrides
-from harness.settings.preset_files import METHOD, read_preset
+from harness.settings.preset_files import read_preset
 from harness.settings.request import Request
 from harness.settings.resolve import specs_of
-from harness.settings.spec import RunSpec, Strict
+from harness.settings.spec import RunSpec
+from harness.settings.written import written_config
 from harness.world.places import are_built, locate_spec
 
 if TYPE_CHECKING:
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 PUBLISHED_KIND = "A100-80GB"
 """What DAMA's authors trained on, four of them."""
-_BEGIN = f"{METHOD}."
-_ASKS_METHOD = (_BEGIN, "training.batch_pairs")
-"""How a key of `--set` begins where the method may refuse the value."""
 
 
 def print_plan(
@@ -103,30 +99,8 @@ def _specs(request: Request) -> tuple[list[RunSpec], bool]:
         rows = ablation_rows(request)
         _print_rows(rows)
         return [spec for row in rows for spec in row.specs], False
-    config = _written_config(request)
+    config = written_config(request.method, request.size, request.variant, request.overrides)
     return specs_of(request, config=config), config is not None
-
-
-def _written_config(request: Request) -> type[BaseModel] | None:
-    """Return a configuration that takes the preset's values of the method as they are.
-
-    Importing a method imports torch, which alone takes longer than a plan may. The presets of the
-    built-in methods are known to be in order; None where values come from elsewhere and the method
-    must check them.
-    """
-    entry = registry.find(request.method, registry.methods(), "method")
-    if entry.distribution != registry.BUILT_IN or any(
-        key.startswith(_ASKS_METHOD) for key in parse_overrides(request.overrides)
-    ):
-        return None
-    preset = read_preset(request.method, request.size)
-    values = {**preset.values, **preset.variant(request.variant)[1]}
-    fields: dict[str, Any] = {
-        key.removeprefix(_BEGIN): (Any, origin.value)
-        for key, origin in values.items()
-        if key.startswith(_BEGIN)
-    }
-    return create_model("WrittenConfig", __base__=Strict, **fields)
 
 
 def _print_rows(rows: Sequence["AblationRow"]) -> None:

@@ -13,12 +13,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from harness import registry
-from harness.errors import ConfigError
+from harness.errors import ConfigError, MissingPackage
 from harness.settings.overrides import parse_overrides
 from harness.settings.places import uses_world
 from harness.settings.preset_files import METHOD, SECTIONS, Origin, read_preset
 from harness.settings.request import Request
 from harness.settings.spec import RunSpec
+from harness.settings.written import written_config
 
 OVERRIDE = "--set"
 """Source of a value that a call replaced."""
@@ -90,7 +91,7 @@ def resolve(
     Raises:
         ConfigError: A name is unknown or values are wrong; all wrong values are listed.
     """
-    config = config or registry.load_method(method).config
+    config = config or _config(method, size, variant, overrides)
     known = known_keys(config)
     title = f"preset {method}-{size}"
     preset = read_preset(method, size)
@@ -106,6 +107,18 @@ def resolve(
     run = {"method": method, "size": size, "variant": variant, "seed": seed, "world": world}
     spec = _checked(run, config, values)
     return Resolved(spec, dict(_origins(spec, values, known)))
+
+
+def _config(
+    method: str, size: str, variant: str | None, overrides: Sequence[str]
+) -> type[BaseModel]:
+    """Return a method's configuration; without torch what its presets say, where that is enough."""
+    try:
+        return registry.load_method(method).config
+    except MissingPackage:
+        if written := written_config(method, size, variant, overrides):
+            return written
+        raise
 
 
 def known_keys(config: type[BaseModel]) -> dict[str, FieldInfo]:
