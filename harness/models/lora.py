@@ -92,9 +92,7 @@ class Lora:
             for name, weight in trained.items()
         }
         layers = {name.removesuffix(_DOWN) for name in trained if name.endswith(_DOWN)}
-        whole = {
-            name.rpartition(".")[0] for name in trained if not name.endswith((_DOWN, _UP))
-        }
+        whole = {name.rpartition(".")[0] for name in trained if not name.endswith((_DOWN, _UP))}
         config = {
             "peft_type": "LORA",
             "task_type": None,

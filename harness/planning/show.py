@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING
 
 from harness.console import messages, print_questions, print_table
 from harness.costs.devices import Devices, gpus, names_devices, parse_devices
