@@ -19,12 +19,15 @@ COPY benchmarks /sources/benchmarks
 RUN bash /sources/container/install.sh /sources /opt/harness gpu \
     && rm -rf /sources /root/.cache
 
-# Weights, pairs and what is computed from them outlive the container in the volume /cache.
+# Weights, pairs and what is computed from them outlive the container in the volume /cache. It is the
+# home as well, for whichever user `docker run --user` names.
 RUN useradd --create-home --uid 10001 harness \
     && install --directory --owner harness /work /cache
 USER harness
 WORKDIR /work
 ENV PATH=/opt/harness/bin:$PATH \
+    HOME=/cache \
+    USER=harness \
     HARNESS_CACHE=/cache/harness \
     HF_HOME=/cache/huggingface
 ENTRYPOINT ["python", "-m", "harness"]

@@ -7,7 +7,7 @@ from huggingface_hub import CommitOperationAdd, HfApi, get_token
 
 # The error of whichever HTTP library it uses.
 from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils._validators import validate_repo_id
 
 from harness.errors import ConfigError, DataError, HarnessError, in_words
 from harness.publishing.card import Asked, card_of, is_licence
