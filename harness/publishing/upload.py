@@ -77,8 +77,8 @@ def upload(run: RunDir, out: Path, asked: Asked, private: bool) -> tuple[str, li
     token = get_token()
     if token is None:
         raise PublishingError("the hub asks who you are. Set HF_TOKEN, or run: hf auth login")
+    api = HfApi()
     try:
-        api = HfApi()
         # A name without its owner is the user's own, and the hub knows who that is.
         made = api.create_repo(asked.repo, private=private, exist_ok=True)
         card, faults = card_of(run, out, replace(asked, repo=made.repo_id))
@@ -88,7 +88,8 @@ def upload(run: RunDir, out: Path, asked: Asked, private: bool) -> tuple[str, li
         api.create_commit(made.repo_id, operations, commit_message=told)
     except (HTTPError, OSError, ValueError) as error:
         raise PublishingError(
-            f"{asked.repo} is not published: {_told(error, token)}. The same command goes on."
+            f"{asked.repo} is not published at {api.endpoint}: {_told(error, token)}. "
+            "The same command goes on."
         ) from None
     return f"{api.endpoint}/{made.repo_id}", faults
 

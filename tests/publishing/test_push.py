@@ -1,7 +1,11 @@
 """A run goes to the hub with a card made from it."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -9,9 +13,11 @@ import yaml
 from huggingface_hub import constants
 from made import Made
 from upload_hub import UploadHub
+from without_extras import core
 
 from harness.__main__ import main
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "hf_" + "secret" * 5
 WEIGHTS = b"weights" * 1000
 
@@ -124,6 +130,21 @@ def test_after_a_failure_what_was_sent_is_not_sent_again(run, hub, push):
     assert hub.commits == 1
 
 
+def test_after_a_kill_the_same_command_goes_on(run, hub, push):
+    hub.stuck = True
+    place = {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0"}
+    words = [sys.executable, "-m", "harness", "push", str(run.path)]
+    more = {"HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(words, env=os.environ | place | more, stderr=subprocess.DEVNULL)
+    assert hub.reached.wait(60)
+    process.kill()
+    process.wait()
+    hub.stuck = False
+    assert push().code == 0
+    assert sum(line.startswith("PUT /upload/") for line in hub.requests) == 1
+    assert hub.commits == 1
+
+
 def test_an_adapter_goes_alone_and_is_loaded_upon_its_base(run, hub, push):
     assert push("--adapter", "--repo", "me/lora").code == 0
     assert hub.files.keys() == {
@@ -163,14 +184,30 @@ def test_names_that_the_hub_refuses_are_refused_first(hub, push, words, told):
     assert hub.requests == []
 
 
-def test_only_a_finished_training_is_published(run, hub, push):
-    (run.model / "model.safetensors").unlink()
-    (run.model / "config.json").unlink()
-    run.model.rmdir()
-    done = push()
-    assert done.code == 1
-    assert "no trained model" in done.err
+@pytest.mark.parametrize(
+    ("lacking", "words", "told"),
+    [("model", [], "no trained model"), ("adapter", ["--adapter"], "no adapter")],
+)
+def test_what_is_not_there_is_said_before_anybody_is_asked(run, hub, push, lacking, words, told):
+    shutil.rmtree(run.path / lacking)
+    done = push(*words)
+    assert (done.code, done.out) == (1, "")
+    assert told in done.err
     assert hub.requests == []
+
+
+def test_a_run_that_was_not_judged_has_a_card(run, push):
+    shutil.rmtree(run.judgements)
+    done = push("--dry-run")
+    assert done.code == 0, done.err
+    assert "It was not evaluated." in done.out
+    assert "None is stated here." in done.out
+
+
+def test_a_card_is_made_without_torch(run):
+    done = core(run.path.parent, "push", str(run.path), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "## Numbers" in done.stdout
 
 
 def test_without_a_token_nobody_is_asked(hub, push, tmp_path, monkeypatch):

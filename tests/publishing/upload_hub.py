@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import ClassVar
 
 BIG = (".safetensors",)
@@ -12,12 +12,18 @@ BIG = (".safetensors",)
 
 
 class UploadHub:
-    """Keeps what is committed; `broken` holds beginnings of paths that it answers with 500."""
+    """Keeps what is committed.
+
+    `broken` holds beginnings of paths that it refuses; while `stuck` is set it answers no commit,
+    and sets `reached` when one is asked for.
+    """
 
     def __init__(self) -> None:
         self.requests: list[str] = []
         self.tokens: set[str | None] = set()
         self.broken: tuple[str, ...] = ()
+        self.stuck = False
+        self.reached = Event()
         self.private: dict[str, bool] = {}
         self.blobs: dict[str, bytes] = {}
         self.files: dict[str, bytes] = {}
@@ -83,6 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         return {**asked, **actions}
 
     def _commit(self, body: bytes) -> None:
+        if self.hub.stuck:
+            self.hub.reached.set()
+            return
         for line in map(json.loads, body.splitlines()):
             value = line["value"]
             if line["key"] == "file":
