@@ -6,7 +6,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from harness.errors import HarnessError, Interrupted
+from harness.errors import HarnessError, Interrupted, missing
 
 USER_ERROR = 1
 INTERRUPTED = 130
@@ -30,6 +30,12 @@ def main() -> None:
         sys.stderr.write(CONTINUE)
     except HarnessError as error:
         sys.stderr.write(f"error: {error}\n")
+        sys.exit(USER_ERROR)
+    except ModuleNotFoundError as error:
+        told_missing = missing(error)
+        if told_missing is None:
+            raise
+        sys.stderr.write(f"error: {told_missing}\n")
         sys.exit(USER_ERROR)
     except BrokenPipeError:  # as with `| head`: who reads has read enough
         _leave_stdout()

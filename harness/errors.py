@@ -2,6 +2,7 @@
 
 HarnessError
 ├── ConfigError      a value, name or preset is wrong
+│   └── MissingPackage
 ├── DataError        a file is missing, damaged or not in the format it claims
 │   └── MissingColumn
 ├── PreflightError   everything that would stop the run, collected before it starts
@@ -74,6 +75,37 @@ class HarnessError(Exception):
 
 class ConfigError(HarnessError):
     """A value, name or preset is wrong."""
+
+
+class MissingPackage(ConfigError):
+    """A package that an extra brings is not installed; the message says which extra."""
+
+
+PACKAGES = {
+    **dict.fromkeys(
+        (
+            *("accelerate", "datasets", "deepspeed", "jaxtyping", "lmms_eval", "matplotlib"),
+            *("ninja", "open_clip", "pandas", "peft", "pyarrow", "safetensors", "sklearn"),
+            *("scipy", "sentencepiece", "tokenizers", "torch", "torchvision", "transformers"),
+        ),
+        "train",
+    ),
+    "liger_kernel": "gpu",
+    "vllm": "judge",
+    **dict.fromkeys(("mlflow", "tensorboard", "wandb"), "track"),
+}
+"""By the name they are imported as: the extra that brings what the core goes without."""
+
+
+def missing(error: ModuleNotFoundError) -> MissingPackage | None:
+    """Return what to tell of a package that is not installed; None where no extra brings it."""
+    package = (error.name or "").partition(".")[0]
+    if package not in PACKAGES:
+        return None
+    return MissingPackage(
+        f"this needs {package}, which is not installed: "
+        f"pip install 'alignment-harness[{PACKAGES[package]}]'"
+    )
 
 
 class DataError(HarnessError):

@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, missing
 
 if TYPE_CHECKING:
     from benchmarks.types import Benchmark
@@ -52,6 +52,8 @@ class Entry:
             Exception,
             SystemExit,
         ) as error:  # whatever somebody's module does when it is imported
+            if isinstance(error, ModuleNotFoundError) and (lacking := missing(error)):
+                raise lacking from error
             known = isinstance(error, ImportError | AttributeError)
             told = f"{error}" if known else repr(error)
             raise ConfigError(
@@ -85,9 +87,17 @@ def benchmark_names() -> tuple[str, ...]:
 
 
 def load_method(name: str) -> "Method[Any, Any]":
-    """Import one method; an unknown name is an error that offers the nearest one."""
+    """Import one method; an unknown name is an error that offers the nearest one.
+
+    Raises:
+        ConfigError: There is no such method, or it cannot be imported; `MissingPackage` where the
+            extra with torch is not installed.
+    """
     entry = find(name, methods(), "method")
-    from methods.types import Method
+    try:
+        from methods.types import Method
+    except ModuleNotFoundError as error:
+        raise missing(error) or error from error
 
     return checked(entry, Method)
 

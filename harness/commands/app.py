@@ -30,6 +30,10 @@ COMMANDS = {
     "rm": ("run_folders.remove", "Say what is lost with a run, ask, and remove its folder."),
     "archive": ("run_folders.archive", "Put a run into one file."),
     "unarchive": ("run_folders.archive", "Check an archive, then put its run among the runs."),
+    "push": (
+        "run_folders.push",
+        "Put a run on the Hugging Face hub, with a model card made from it.",
+    ),
     "regress": (
         "run_folders.regress",
         "Say what moved between committed numbers and those of today.",

@@ -90,6 +90,7 @@ def write_model(
     dtype: torch.dtype,
     target: Path,
     lora: Lora | None = None,
+    adapter: Path | None = None,
 ) -> None:
     """Write the trained model beside its processor; `target` appears complete or not at all.
 
@@ -101,11 +102,14 @@ def write_model(
         dtype: Of the weights on disk.
         target: The folder to write.
         lora: How the policy was trained in part.
+        adapter: The folder to write LoRA's part alone into, before.
     """
     model, processor, _ = load_base(base, dtype)
     family = family_of(model)
     trained = {family.checkpoint_name(name): weight for name, weight in weights.items()}
     if lora:
+        if adapter:
+            lora.write_adapter(trained, adapter)
         trained = lora.merged(trained, model.state_dict())
     missing = model.load_state_dict(trained, strict=False)
     if missing.unexpected_keys:

@@ -5,13 +5,18 @@ norms and head stay those of the base model, so that the base model is the polic
 zero. Differences from that recipe: no dropout, and one learning rate for both.
 """
 
+import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
+from safetensors.torch import save_file
 from torch import Tensor
 
 from harness.errors import ConfigError
+from harness.files.atomic import write_text, written
 from harness.settings.spec import ModelSpec
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -19,6 +24,8 @@ TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 
 _DOWN, _UP = ".lora_A.default.weight", ".lora_B.default.weight"
 """How peft names the two factors beside a layer's weight."""
+_IN_FILES = "base_model.model."
+"""Before every name in peft's files, where `default` is left out."""
 
 
 @dataclass(frozen=True)
@@ -69,3 +76,38 @@ class Lora:
             total = weight.float() + self.alpha / self.rank * addition
             whole[f"{layer}.weight"] = total.to(weight.dtype)
         return whole
+
+    def write_adapter(self, trained: Mapping[str, Tensor], target: Path) -> None:
+        """Write what was trained as peft's own files; `target` appears complete or not at all.
+
+        `PeftModel.from_pretrained(base, target)` gives the model that `merged` gives, but for one
+        rounding. Modules that were trained whole, as the projector, are in it whole.
+
+        Args:
+            trained: Weights of a policy with additions, by their names in checkpoints.
+            target: The folder to write.
+        """
+        weights = {
+            _IN_FILES + name.replace(".default.", "."): weight.contiguous()
+            for name, weight in trained.items()
+        }
+        layers = {name.removesuffix(_DOWN) for name in trained if name.endswith(_DOWN)}
+        whole = {name.rpartition(".")[0] for name in trained if not name.endswith((_DOWN, _UP))}
+        config = {
+            "peft_type": "LORA",
+            "task_type": None,
+            "base_model_name_or_path": None,
+            "r": self.rank,
+            "lora_alpha": self.alpha,
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "inference_mode": True,
+            "target_modules": sorted(layers),
+            "modules_to_save": sorted(whole) or None,
+        }
+        if target.exists():  # of a process that was killed before it wrote the model
+            shutil.rmtree(target)
+        with written(target, one_writer=True) as partial:
+            partial.mkdir()
+            save_file(weights, partial / "adapter_model.safetensors")
+            write_text(partial / "adapter_config.json", json.dumps(config, indent=2) + "\n")

@@ -9,11 +9,11 @@ from harness.costs.devices import Devices, gpus, names_devices, parse_devices
 from harness.errors import ConfigError, PreflightError
 from harness.planning import preflight
 from harness.planning.plan import Plan
-from harness.planning.without_method import written_config
 from harness.settings.preset_files import read_preset
 from harness.settings.request import Request
 from harness.settings.resolve import specs_of
 from harness.settings.spec import RunSpec
+from harness.settings.written import written_config
 from harness.world.places import are_built, locate_spec
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _specs(request: Request) -> tuple[list[RunSpec], bool]:
         rows = ablation_rows(request)
         _print_rows(rows)
         return [spec for row in rows for spec in row.specs], False
-    config = written_config(request)
+    config = written_config(request.method, request.size, request.variant, request.overrides)
     return specs_of(request, config=config), config is not None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.special import stdtr, stdtrit
+from harness.statistics.student import quantile, two_sided
 
 CONFIDENCE = 0.95
 
@@ -44,11 +44,11 @@ def estimate_of(values: ByWorld) -> Estimate:
     if len(draws) == 1:
         return Estimate(mean, None, total, len(worlds))
     freedom, error = len(draws) - 1, stdev(draws) / len(draws) ** 0.5
-    half_width = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    half_width = quantile(freedom, (1 + CONFIDENCE) / 2) * error
     return Estimate(mean, half_width, total, len(worlds), _p_value(mean, error, freedom))
 
 
 def _p_value(mean: float, error: float, freedom: int) -> float:
     if not error:
         return 0.0 if mean else 1.0
-    return float(2 * stdtr(freedom, -abs(mean) / error))
+    return two_sided(freedom, mean / error)

@@ -58,6 +58,11 @@ class RunDir:
         return self.path / "model"
 
     @property
+    def adapter(self) -> Path:
+        """Folder of what LoRA trained, in peft's files; it exists before the model does."""
+        return self.path / "adapter"
+
+    @property
     def logs(self) -> Path:
         """Folder of the output of worker processes."""
         return self.path / "logs"

@@ -49,6 +49,6 @@ def _row(label: str, ablation: Ablation, request: Request) -> AblationRow:
 
 def _shared(request: Request, method: str) -> dict[str, Origin]:
     """Return what the call replaced and another method knows as well."""
-    asked = resolve(request.method, request.size, request.variant, request.overrides)
-    known = known_keys(load_method(method).config)
-    return {key: origin for key, origin in asked.overridden.items() if key in known}
+    asked = resolve(request.method, request.size, request.variant, request.overrides).overridden
+    known = known_keys(load_method(method).config) if asked else {}
+    return {key: origin for key, origin in asked.items() if key in known}

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from harness import registry
-from harness.errors import ConfigError
+from harness.errors import ConfigError, MissingPackage
 from harness.files.digests import remembered
 from harness.files.sources import source_files
 from harness.settings.overrides import parse_overrides
@@ -29,6 +29,7 @@ from harness.settings.preset_files import (
 )
 from harness.settings.request import Request
 from harness.settings.spec import RunSpec
+from harness.settings.written import written_config
 
 OVERRIDE = "--set"
 """Source of a value that a call replaced."""
@@ -109,7 +110,12 @@ def resolve(
         return _written(_resolved(asked, registry.load_method(method).config))
 
     # Importing a method imports torch: longer than all else where nothing is left to do.
-    known = _read(remembered(lambda: _decides(entry), made, f"resolved {asked}"))
+    try:
+        known = _read(remembered(lambda: _decides(entry), made, f"resolved {asked}"))
+    except MissingPackage:
+        if (written := written_config(method, size, variant, overrides)) is None:
+            raise
+        return _resolved(asked, written)
     if _unknown_benchmarks(known.spec):  # they depend on what is installed
         made()
     return known

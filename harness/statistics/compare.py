@@ -6,11 +6,11 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
 
 from harness.statistics.bootstrap import BLOCK, DRAWS
 from harness.statistics.clusters import Clustered, Floats, Statistic
 from harness.statistics.measure import Measured
+from harness.statistics.student import two_sided
 
 LEVEL = 0.05
 """A difference with a smaller p-value is shown."""
@@ -80,7 +80,7 @@ def student(measured: Measured) -> float:
     """Return the two-sided p-value of a difference by its standard error over items and seeds."""
     if not measured.error:
         return 1.0 if measured.value == 0 else 0.0
-    return float(2 * stdtr(measured.degrees, -abs(measured.value) / measured.error))
+    return two_sided(measured.degrees, measured.value / measured.error)
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from harness.statistics.clusters import Floats
+from harness.statistics.student import quantile
 
 CONFIDENCE = 0.95
 POWER = 0.80
@@ -50,7 +50,7 @@ class Measured:
     @property
     def smallest(self) -> float:
         """The smallest change that is shown in 80 of 100 cases, at 5 % and with this error."""
-        return float((_quantile(self.degrees) + stdtrit(self.degrees, POWER)) * self.error)
+        return (_quantile(self.degrees) + quantile(self.degrees, POWER)) * self.error
 
 
 def measure(quantity: Quantity, clusters: int, *rows: Sampled) -> Measured:
@@ -105,7 +105,7 @@ def _degrees(items: float, item_degrees: float, seeds: float, seed_degrees: floa
 
 
 def _quantile(degrees: float) -> float:
-    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+    return quantile(degrees, (1 + CONFIDENCE) / 2)
 
 
 def moved(

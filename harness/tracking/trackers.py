@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.errors import ConfigError
+from harness.errors import PACKAGES, ConfigError
 from harness.runs.rundir import RunDir
 
 FOLDER = "tracking"
@@ -130,7 +130,7 @@ def require_installed(names: Sequence[str]) -> None:
         if importlib.util.find_spec(package) is None:
             raise ConfigError(
                 f"--track {name}: the package {package} is not installed. "
-                f"pip install 'alignment-harness[{name}]'"
+                f"pip install 'alignment-harness[{PACKAGES[package]}]'"
             )
 
 

@@ -123,7 +123,9 @@ class Worker:
             return
         trained = engine.weights()
         if processes.rank == 0:
-            write_model(self.folder, trained, self.dtype, self.run.model, self.lora)
+            write_model(
+                self.folder, trained, self.dtype, self.run.model, self.lora, self.run.adapter
+            )
             saved.clear()
         processes.barrier()
 

@@ -1,5 +1,6 @@
 """Low-rank additions: what is trained, and what becomes of it."""
 
+import peft
 import pytest
 import tiny_qwen
 import torch
@@ -98,3 +99,21 @@ def test_the_merged_model_answers_as_the_policy_with_additions(folder, tmp_path)
     ours = logps(folder, LORA, trained)
     torch.testing.assert_close(logps(tmp_path / "model", None), ours, rtol=1e-4, atol=1e-4)
     assert not torch.allclose(ours, logps(folder, None), atol=0.1)
+
+
+def test_peft_loads_the_adapter_as_the_model_that_is_merged(folder, tmp_path):
+    """Of the vision tower, whose layers have the same names, nothing changes."""
+    trained, adapter = changed_weights(folder), tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "left by a killed writer").touch()
+    write_model(folder, trained, torch.float32, tmp_path / "model", LORA, adapter)
+    assert sorted(file.name for file in adapter.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    base = LlavaForConditionalGeneration.from_pretrained(folder)
+    loaded = peft.PeftModel.from_pretrained(base, adapter).merge_and_unload().state_dict()
+    wanted = LlavaForConditionalGeneration.from_pretrained(tmp_path / "model").state_dict()
+    assert loaded.keys() == wanted.keys()
+    for name, weight in wanted.items():
+        torch.testing.assert_close(loaded[name], weight, rtol=1e-5, atol=1e-6)

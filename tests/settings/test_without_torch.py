@@ -7,12 +7,11 @@ import sys
 import pytest
 from lab import Lab
 
-from harness.planning.without_method import written_config
 from harness.registry import load_method
 from harness.settings import resolve as resolving
 from harness.settings.preset_files import read_preset
-from harness.settings.request import Request
 from harness.settings.resolve import resolve
+from harness.settings.written import written_config
 from methods.catalog import BUILTIN
 
 WITHOUT = """
@@ -77,10 +76,10 @@ def test_a_finished_run_is_printed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("method", "size", "variant"), ROWS)
-def test_presets_hold_all_values_of_a_method(tmp_path, method, size, variant):
+def test_presets_hold_all_values_of_a_method(method, size, variant):
     """So they stand for its configuration; only the method says what devices change."""
-    request = Request(method=method, size=size, variant=variant, out=tmp_path)
-    quick = resolve(method, size, variant, config=written_config(request)).spec
+    config = written_config(method, size, variant, ())
+    quick = resolve(method, size, variant, config=config).spec
     full = resolve(method, size, variant).spec
     assert quick.model_copy(update={"per_device": full.per_device}) == full
     assert {key: repr(value) for key, value in quick.config.items()} == {

@@ -45,7 +45,7 @@ def interrupted_and_resumed(run, name):
 
 
 def test_tensorboard_holds_every_step_once_after_a_resume(run):
-    pytest.importorskip("tensorboard", reason="pip install 'alignment-harness[tensorboard]'")
+    pytest.importorskip("tensorboard", reason="pip install 'alignment-harness[track]'")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     interrupted_and_resumed(run, "tensorboard")
@@ -56,7 +56,7 @@ def test_tensorboard_holds_every_step_once_after_a_resume(run):
 
 
 def test_wandb_offline_holds_every_step_once_after_a_resume(run, monkeypatch):
-    pytest.importorskip("wandb", reason="pip install 'alignment-harness[wandb]'")
+    pytest.importorskip("wandb", reason="pip install 'alignment-harness[track]'")
     from wandb.proto import wandb_internal_pb2
     from wandb.sdk.internal.datastore import DataStore
 
@@ -75,7 +75,7 @@ def test_wandb_offline_holds_every_step_once_after_a_resume(run, monkeypatch):
 
 
 def test_mlflow_in_files_holds_every_step_once_after_a_resume(run, tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow", reason="pip install 'alignment-harness[mlflow]'")
+    mlflow = pytest.importorskip("mlflow", reason="pip install 'alignment-harness[track]'")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri(f"file:{tmp_path}/mlruns")
     interrupted_and_resumed(run, "mlflow")

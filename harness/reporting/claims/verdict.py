@@ -1,9 +1,8 @@
 """From an interval to a verdict, and what it would take where there is none."""
 
 import math
+from statistics import NormalDist
 from typing import Literal
-
-from scipy.special import ndtri
 
 from harness.reporting.claims.quantities import Asked
 from harness.reporting.over_items.drawing import RowItems
@@ -16,8 +15,8 @@ NOT_SUPPORTED: Verdict = "not supported"
 CANNOT_BE_TOLD: Verdict = "cannot be told"
 NOT_COMPARABLE: Verdict = "not comparable"
 
-_SURE = float(ndtri((1 + CONFIDENCE) / 2))
-_FOUND = float(ndtri(POWER))
+_SURE = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+_FOUND = NormalDist().inv_cdf(POWER)
 
 
 def verdict_of(claim: Claim, asked: Asked, found: Measured) -> Verdict:

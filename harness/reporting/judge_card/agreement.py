@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from harness.reporting.judge_card.found import Agreement, Interval
 
@@ -98,13 +97,27 @@ def interval(statistic: Statistic, one: Grades, two: Grades, resamples: int) -> 
 
 def spearman(one: Grades, two: Grades) -> Grades:
     """Return the rank correlation of each row; nan where one of them is constant."""
-    first, second = (rankdata(grades, axis=1) for grades in (one, two))
+    first, second = (_ranks(grades) for grades in (one, two))
     first = first - first.mean(axis=1, keepdims=True)
     second = second - second.mean(axis=1, keepdims=True)
     spread = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
     with np.errstate(invalid="ignore"):
         correlation: Grades = (first * second).sum(axis=1) / np.where(spread > 0, spread, np.nan)
     return correlation
+
+
+def _ranks(grades: Grades) -> Grades:
+    """Return the rank of each grade in its row; equal ones share the mean of their ranks."""
+    order = grades.argsort(axis=1, kind="stable")
+    ordered = np.take_along_axis(grades, order, axis=1)
+    begins = np.ones(ordered.shape, bool)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    (first,) = begins.ravel().nonzero()
+    equal = np.diff(first, append=begins.size)
+    mean = first % grades.shape[1] + (equal + 1) / 2
+    ranks = np.empty(grades.shape)
+    np.put_along_axis(ranks, order, mean.repeat(equal).reshape(grades.shape), axis=1)
+    return ranks
 
 
 def _resampled(of: Callable[[Grades], Grades], grades: Grades, resamples: int) -> Grades:
