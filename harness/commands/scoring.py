@@ -23,7 +23,6 @@ app = commands()
         "score --benchmark amber --responses answers.json --data AMBER/data --json",
         "score --benchmark mmhal --responses answers.json --judge replay:replies.jsonl --per-item",
         "score --benchmark llava_bench --responses a.jsonl --judge replay:eval1.jsonl,eval2.jsonl",
-        "score --config mm_vet.yaml --responses answers.jsonl",
     )
 )
 @given(judging=JUDGING)

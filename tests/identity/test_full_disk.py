@@ -128,6 +128,8 @@ def test_whichever_file_is_refused_the_same_call_goes_on(tmp_path, called, monke
         if code == 0:
             assert printed == table
             silent.append(last)
+            if last.parent.name == "items":  # draws of items are made again next time
+                continue
             assert f"No table is written. {last}: {FULL}. Free some space there" in said
         else:
             assert printed == ""
@@ -136,4 +138,4 @@ def test_whichever_file_is_refused_the_same_call_goes_on(tmp_path, called, monke
     assert contents(tmp_path / "out-full") == contents(tmp_path / "out-whole")
     phases = {file.parent.name.partition("-")[0] for file in disk.refused}
     assert {"digests", "preferences", "base", "responses", "mm_vet", "dpo", "tables"} <= phases
-    assert {file.parent.name for file in silent} == {"tables"}
+    assert {file.parent.name for file in silent} == {"tables", "items"}

@@ -85,11 +85,14 @@ def test_json_holds_numbers(made):
     (total,) = [
         one
         for one in numbers
-        if (one["method"], one["metric"], one["kind"]) == ("dpo", "total", "official")
+        if (one["method"], one.get("metric"), one["kind"]) == ("dpo", "total", "official")
     ]
     assert total["value"] == 50.0
     assert total["seed"] == 0
     assert total["samples"] == 3
+    made_by = [one for one in numbers if one["kind"] == "provenance"]
+    assert [one["label"] for one in made_by] == ["base", "dpo"]
+    assert made_by[1]["judged"]["mm_vet"]["counts"]["samples"] == 3
 
 
 def test_latex_is_booktabs_and_escaped(made):
