@@ -93,7 +93,8 @@ class GuardTask:
         told = f"guard task {self.name}: its data {self.dataset_path} are not on this machine. "
         if mirror := os.environ.get(MIRROR):
             return f"{told}Put them into {Path(mirror) / self.dataset_path}."
-        return f"{told}Fetch them with: hf download --repo-type dataset {self.dataset_path}"
+        fetch = f"snapshot_download('{self.dataset_path}', repo_type='dataset')"
+        return f'{told}Fetch them with: python -c "from huggingface_hub import *; {fetch}"'
 
     def missing(self, asked: EvaluationSpec) -> str | None:
         """Return what is not here of its data; a tiny world that is not built yet will be."""

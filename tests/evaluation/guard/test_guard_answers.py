@@ -25,6 +25,9 @@ def pictures(doc):
     return [Image.new("RGB", (48, 48), (doc["colour"], 9, 9)) for _ in range(doc.get("count", 1))]
 
 
+PLAIN = Llava.answer
+
+
 class Bench:
     """A model that lmms-eval could ask, and what it was asked in truth."""
 
@@ -36,13 +39,12 @@ class Bench:
     def model(self, monkeypatch):
         model = GuardedModel(self._llava, GuardJournal(self.path), self._folder, self._size)
         model.task_dict["task"] = {"test": self._docs}
-        plain = type(self._llava).answer
 
         def answer(llava, questions, decoding):
             if self.fails_at is not None and len(self.asked) >= self.fails_at:
                 raise MemoryError("no room")
             self.asked += [question.text for question in questions]
-            return plain(llava, questions, decoding)
+            return PLAIN(llava, questions, decoding)
 
         monkeypatch.setattr(Llava, "answer", answer)
         return model

@@ -58,7 +58,7 @@ def test_what_has_no_number_here_is_refused_by_name(tmp_path):
     assert "write a file for a server" in submitted
     assert "mmmu: this is a group of tasks" in group
     data, choice = missing
-    assert "hf download --repo-type dataset lmms-lab-encoder/POPE" in data
+    assert "snapshot_download('lmms-lab-encoder/POPE', repo_type='dataset')" in data
     assert f"choice: there is no {folder / 'choice.jsonl'}" in choice
 
 
