@@ -123,7 +123,7 @@ def test_a_tracker_that_fails_stops_no_training(run, monkeypatch, capsys):
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(known.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"alignment-harness\[wandb\]"):
+    with pytest.raises(ConfigError, match=r"alignment-harness\[track\]"):
         known.require_installed(["wandb"])
     with pytest.raises(ConfigError, match="tensorboard, wandb, mlflow"):
         known.require_installed(["weights"])
