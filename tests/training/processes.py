@@ -9,16 +9,28 @@ from pathlib import Path
 from harness.training.metrics import read_rows
 from harness.training.watch import MEASURED
 
+ALONE = {
+    **{"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"},
+    **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"},
+}
+
 
 def workers(plan, ranks):
     """Train runs one after another in the same processes; see run_workers.py."""
     file = plan[0][0].path / "plan.json"
     file.write_text(json.dumps([{"run": str(run.path), "stop_after": stop} for run, stop in plan]))
     program = str(Path(__file__).with_name("run_workers.py"))
-    rank = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), program]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    launcher = []
+    if ranks == 1:  # as LocalLauncher does: without what would import torch once more
+        environment |= ALONE
+    else:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
     done = subprocess.run(
-        [sys.executable, *rank, str(file)], env=environment, capture_output=True, text=True
+        [sys.executable, *launcher, program, str(file)],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-9000:]
 
