@@ -48,6 +48,8 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
         "evaluation.max_new_tokens",
         "evaluation.judge_runs",
         "evaluation.judge_profile",
+        "evaluation.guard",
+        "evaluation.guard_tasks",
         "data.max_bad_rows",
         "data.format",
         "data.order",
