@@ -144,8 +144,8 @@ def test_wrong_use_is_exit_code_2(harness: Callable[..., Result], arguments: lis
 def test_an_interrupt_is_exit_code_130(
     harness: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ):
-    def interrupted(name: str) -> None:
+    def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(registry, "load_method", interrupted)
+    monkeypatch.setattr(registry, "methods", interrupted)
     assert harness("show", "--method", "dama").code == 130

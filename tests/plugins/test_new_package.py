@@ -1,13 +1,9 @@
 """`new`: what it writes can be installed, and every command that it prints works."""
 
-import os
 import shlex
-import subprocess
-import sys
-import zipfile
-from pathlib import Path
 
 import pytest
+from newcomer import made, run
 from typer.testing import CliRunner
 
 from harness.commands.app import app
@@ -15,44 +11,7 @@ from harness.errors import ConfigError
 from harness.plugins.names import Kind
 from harness.plugins.new import new_package
 
-ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.processes, pytest.mark.world]
-
-
-def installed(folder: Path, site: Path) -> Path:
-    """Build the wheel of a package, and unpack it: what an installer does, without a network."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(site / "dist")]
-    subprocess.run(build, cwd=folder, check=True, capture_output=True)
-    (wheel,) = (site / "dist").glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    return site
-
-
-def run(words, site, place):
-    """Run a printed command where it was printed, in a process that sees the package."""
-    python, *others = shlex.split(words)
-    assert python == "python"
-    paths = os.pathsep.join([str(site), str(ROOT)])
-    return subprocess.run(
-        [sys.executable, *others],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-    )
-
-
-def made(kind, name, tmp_path, monkeypatch):
-    """Write a package as a newcomer does; return what was printed as steps, and where it lies."""
-    place = tmp_path / "place"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    done = CliRunner().invoke(app, ["new", kind, name])
-    assert done.exit_code == 0, done.exception
-    steps = [line.strip() for line in done.stdout.splitlines() if line.startswith("    ")]
-    assert f"-e {name} pytest" in steps[0]
-    return steps, place, installed(place / name, tmp_path / "site")
 
 
 @pytest.mark.parametrize(
@@ -71,13 +30,13 @@ def test_a_benchmark_and_a_column_work_as_they_are_written(kind, told, tmp_path,
     assert told in use.stdout
 
 
-def test_a_method_is_trained_and_stands_in_the_table(tmp_path, monkeypatch):
-    (_, *steps), place, site = made("method", "own_dpo", tmp_path, monkeypatch)
+def test_a_method_is_checked_and_planned(tmp_path, monkeypatch):
+    """Its training is a step of tests/regression/test_new_method.py."""
+    (_, *steps, training), place, site = made("method", "own_dpo", tmp_path, monkeypatch)
+    assert "reproduce --method own_dpo" in training
     for step in steps:
         done = run(step, site, place)
         assert done.returncode == 0, done.stdout + done.stderr
-    table = (place / "results" / "tables" / "comparison-tiny.md").read_text()
-    assert "own_dpo" in table
     code = (place / "own_dpo" / "src" / "harness_own_dpo" / "own_dpo.py").read_text()
     assert len(code.splitlines()) <= 91
     plan = "python -m harness show --method own_dpo --size 7b --variant no_margin"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("training_memory.py")
+SCRIPT = Path(__file__).parents[1] / "perf" / "training_memory.py"
 BOUND_MB = 80
 """The 32 MB of the map that are given back at a time, the chunk that is written, and noise."""
 
