@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness import registry
 from harness.costs.costs import Costs, costs_of
@@ -31,9 +30,6 @@ from harness.settings.mixing import places_of
 from harness.settings.places import in_world
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
 
-if TYPE_CHECKING:
-    pass
-
 DEFAULTS = ChatSettings()
 PUBLISHED_PAIRS = {"openbmb/RLAIF-V-Dataset": 83_132}
 """Source: the data set's page on the hub."""
@@ -45,13 +41,14 @@ def check(
     judging: ChatSettings = DEFAULTS,
     *,
     one_machine: bool = True,
+    ask_method: bool = True,
 ) -> Plan:
     """Look for problems in runs that share model, data and evaluation, as `look` does.
 
     Raises:
         PreflightError: There are problems; all of them are listed.
     """
-    plan = look(specs, out, judging, one_machine=one_machine)
+    plan = look(specs, out, judging, one_machine=one_machine, ask_method=ask_method)
     if found := (*plan.problems, *plan.missing):
         raise PreflightError(cannot_start(specs, found))
     return plan

@@ -90,9 +90,11 @@ def _is_judged(run: Run) -> bool:
     return held is not None and held.is_judged and of_base(run).is_judged
 
 
-def _check(specs: Sequence[RunSpec], request: Request) -> Plan:
+def _check(specs: Sequence[RunSpec], request: Request, *, ask_method: bool = True) -> Plan:
     here = request.launcher == "local"
-    return preflight.check(specs, request.out, request.judging, one_machine=here)
+    return preflight.check(
+        specs, request.out, request.judging, one_machine=here, ask_method=ask_method
+    )
 
 
 def _run_all(runs: Sequence[Run], request: Request, launcher: Launcher) -> None:
@@ -101,7 +103,8 @@ def _run_all(runs: Sequence[Run], request: Request, launcher: Launcher) -> None:
         set_aside(runs, request.again, request.judging)
     if _is_done(runs):
         return
-    plan = _check([run.located for run in runs], request)
+    trains = any(of_run(run) is None for run in runs)  # else another judge would wait for torch
+    plan = _check([run.located for run in runs], request, ask_method=trains)
     for note in plan.notes:
         messages.print(note, markup=False)
     if not all(_is_judged(run) for run in runs):
