@@ -28,6 +28,8 @@ BUILT_IN = "methods.presets"
 METHOD = "method"
 SECTIONS = (METHOD, "model", "data", "training", "evaluation")
 """Sections of a file, as in `--set` and `show`."""
+DEFAULT = "default: "
+"""How the source of a value begins that nobody gave; what the field is for follows."""
 
 
 @dataclass(frozen=True)

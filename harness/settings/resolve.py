@@ -21,6 +21,7 @@ from harness.files.sources import source_files
 from harness.settings.overrides import parse_overrides
 from harness.settings.places import uses_world
 from harness.settings.preset_files import (
+    DEFAULT,
     METHOD,
     SECTIONS,
     Origin,
@@ -29,7 +30,7 @@ from harness.settings.preset_files import (
 )
 from harness.settings.request import Request
 from harness.settings.spec import RunSpec
-from harness.settings.written import written_config
+from harness.settings.written import checked_config, written_config
 
 OVERRIDE = "--set"
 """Source of a value that a call replaced."""
@@ -106,19 +107,26 @@ def resolve(
     if config is not None or entry.distribution != registry.BUILT_IN:
         return _resolved(asked, config or registry.load_method(method).config)
 
-    def made() -> str:
-        return _written(_resolved(asked, registry.load_method(method).config))
+    # Importing a method imports torch: longer than all else where nothing is left to do, or where
+    # only a judge is new. So what the method says of its own values is remembered.
+    own = asked.of_method
 
-    # Importing a method imports torch: longer than all else where nothing is left to do.
+    def made() -> str:
+        real = registry.load_method(method).config
+        try:
+            return _written(_resolved(own, real))
+        except ConfigError:
+            _resolved(asked, real)  # which tells of everything that is wrong
+            raise
+
     try:
-        known = _read(remembered(lambda: _decides(entry), made, f"resolved {asked}"))
+        text = remembered(lambda: _decides(entry), made, f"resolved {own}")
     except MissingPackage:
         if (written := written_config(method, size, variant, overrides)) is None:
             raise
         return _resolved(asked, written)
-    if _unknown_benchmarks(known.spec):  # they depend on what is installed
-        made()
-    return known
+    known = _read(text)
+    return _resolved(asked, checked_config(known.spec, known.origins))
 
 
 class _Asked(NamedTuple):
@@ -136,6 +144,13 @@ class _Asked(NamedTuple):
     @property
     def drawn(self) -> dict[str, int]:
         return {"seed": self.seed, "world": self.world}
+
+    @property
+    def of_method(self) -> "_Asked":
+        """The words that decide the method's own values."""
+        overrides = tuple(one for one in self.overrides if one.startswith(f"{METHOD}."))
+        ablation = {key: one for key, one in self.ablation.items() if key.startswith(f"{METHOD}.")}
+        return _Asked(self.method, self.size, self.variant, overrides, 0, 0, None, ablation)
 
 
 def _decides(entry: registry.Entry) -> Iterator[Path]:
@@ -269,4 +284,4 @@ def _origins(
         for part in key.split("."):
             value = value[part]
         given = values.get(key)
-        yield key, Origin(value, given.source if given else f"default: {info.description}")
+        yield key, Origin(value, given.source if given else f"{DEFAULT}{info.description}")

@@ -1,14 +1,14 @@
 """A method's configuration as its presets have it, without importing the method."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model, model_validator
 
 from harness import registry
 from harness.settings.overrides import parse_overrides
-from harness.settings.preset_files import METHOD, read_preset
-from harness.settings.spec import Strict
+from harness.settings.preset_files import DEFAULT, METHOD, Origin, read_preset
+from harness.settings.spec import RunSpec, Strict
 
 _BEGIN = f"{METHOD}."
 _ASKS_METHOD = (_BEGIN, "training.batch_pairs")
@@ -37,3 +37,34 @@ def written_config(
         if key.startswith(_BEGIN)
     }
     return create_model("WrittenConfig", __base__=Strict, **fields)
+
+
+class _Checked(BaseModel):
+    """Has the values that the method checked, whatever is laid over them again."""
+
+    per_device: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_checked(cls, values: object) -> dict[str, Any]:
+        return {}
+
+
+def checked_config(spec: RunSpec, origins: Mapping[str, Origin]) -> type[BaseModel]:
+    """Return a configuration that holds the values of a method as a specification has them.
+
+    Args:
+        spec: What the method's own configuration made of the same words.
+        origins: For every dotted key the origin of its value.
+    """
+    fields: dict[str, Any] = {
+        name: (Any, Field(default=value, description=_description(origins[f"{_BEGIN}{name}"])))
+        for name, value in spec.config.items()
+    }
+    config: type[_Checked] = create_model("CheckedConfig", __base__=_Checked, **fields)
+    config.per_device = spec.per_device
+    return config
+
+
+def _description(origin: Origin) -> str | None:
+    return origin.source.removeprefix(DEFAULT) if origin.source.startswith(DEFAULT) else None

@@ -7,6 +7,7 @@ import sys
 import pytest
 from lab import Lab
 
+from harness.errors import ConfigError
 from harness.registry import load_method
 from harness.settings import resolve as resolving
 from harness.settings.preset_files import read_preset
@@ -99,8 +100,11 @@ def test_words_are_resolved_once_while_nothing_that_decides_changes(tmp_path, mo
     assert resolve(*words, seed=1) == first
     assert first.spec.per_device
     assert first.origins["method.beta"].source == "--set"
+    other = resolve(*words[:3], [*words[3], "evaluation.judge=openai:another"], seed=2)
+    assert (other.spec.seed, other.spec.evaluation.judge) == (2, "openai:another")
+    assert other.spec.config == first.spec.config
     with pytest.raises(AssertionError, match="is imported"):
-        resolve(*words, seed=2)
+        resolve(*words[:3], ["method.beta=0.3"], seed=1)
     changed = tmp_path / "dama.py"
     changed.write_text("")
     monkeypatch.setattr(resolving, "source_files", lambda _: {"methods.dama": changed})
@@ -116,3 +120,14 @@ def test_what_is_remembered_is_what_the_method_says(tmp_path, monkeypatch):
         found = resolve("dpo", "tiny", None, ["method.beta=0.5"])
         assert found.spec == direct.spec
         assert dict(found.origins) == dict(direct.origins)
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    for good in ((), ("method.beta=0.5",)):
+        resolve("dpo", "tiny", None, good)
+        wrong = ["method.beta=-1", "training.epochs=-2", "evaluation.benchmarks=[ambar]"]
+        with pytest.raises(ConfigError) as told:
+            resolve("dpo", "tiny", None, wrong)
+        assert "method.beta" in str(told.value)
+        assert "training.epochs" in str(told.value)
