@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options.common import commands, examples
+from harness.commands.options.common import JudgedBy, commands, examples
 
 app = commands()
 
@@ -30,6 +30,7 @@ def report(
     size: Annotated[
         str | None, typer.Option("--size", "-s", help="Which runs, where there are several sizes.")
     ] = None,
+    judge: JudgedBy = None,
     full: Annotated[
         bool,
         typer.Option(
@@ -47,7 +48,7 @@ def report(
     from harness.report.folders import asked_for
     from harness.report.make import make_report
 
-    for fault in make_report(asked_for(runs or [], out), to, size, full):
+    for fault in make_report(asked_for(runs or [], out), to, size, full, judge):
         messages.print(fault, markup=False)
     messages.print(f"{to}", markup=False)
 

@@ -12,7 +12,7 @@ from benchmarks.types import SampleId
 from harness.errors import DataError, in_words
 from harness.evaluation.scorecards import ITEMS, REPLIES
 from harness.files.jsonlines import JsonLines, Row
-from harness.report.gather import Judged
+from harness.report.judgements import Judged
 
 State = Literal["good", "bad", "part", "none"]
 """`part`: graded between the two; `none`: not scored, or scored in a way that has no better."""

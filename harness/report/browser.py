@@ -6,7 +6,8 @@ from typing import Any
 
 from benchmarks.types import LLMJudge
 from harness.report.answers import Answer, Item, read_items
-from harness.report.gather import Gathered, Judged, Model
+from harness.report.gather import Gathered, Model
+from harness.report.judgements import Judged
 from harness.report.pictures import Pictures, Samples, samples_of
 from harness.reporting.words import benchmark_name
 from harness.settings.spec import drawn

@@ -3,47 +3,25 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.types import Scorecard
 from harness.errors import ConfigError, DataError, HarnessError
-from harness.evaluation.scorecards import (
-    IDENTITY,
-    ITEMS,
-    SCORECARD,
-    current_scorecard,
-    setting_of,
-)
+from harness.evaluation.scorecards import IDENTITY, ITEMS, SCORECARD, current_scorecard
 from harness.identity.labels import changes_of, label_with, marks, rows_of, variant_of
 from harness.identity.record import Record
 from harness.models.sources import content_hash
 from harness.registry import benchmark_names
 from harness.report.folders import Found, found_in
+from harness.report.judgements import Groups, Judged, by_judge, latest, told_left_out
 from harness.reporting.compare import RunResult
-from harness.reporting.neighbours import Neighbour, left_out, text_of
+from harness.reporting.neighbours import Neighbour, left_out
 from harness.reporting.provenance import provenance
 from harness.reporting.words import BENCHMARKS
 from harness.runs.rundir import RunDir
 
 DIGITS_OF_CONTENT = 12
 """Of the hash of a model's files, in the name of the folder of its evaluation."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One judgement of a model's answers, and where it lies."""
-
-    folder: Path
-    identity: Mapping[str, Any]
-    made: datetime
-    card: Scorecard
-
-    @property
-    def setting(self) -> str:
-        """What it must share with another to stand beside it."""
-        return text_of(setting_of(self.identity))
 
 
 @dataclass(frozen=True)
@@ -84,14 +62,16 @@ class Gathered:
         return [name for name in dict.fromkeys((*BENCHMARKS, *benchmark_names())) if name in judged]
 
 
-def gather(folders: Iterable[Path], size: str | None = None) -> Gathered:
+def gather(folders: Iterable[Path], size: str | None = None, judge: str | None = None) -> Gathered:
     """Read the folders of runs and choose what belongs side by side.
 
     A report is about one size; in every world about the base model that most runs start from; and
-    of every benchmark about the setting under which most of them were judged.
+    of every benchmark about the setting under which most of them were judged, of those by the judge
+    that is asked for.
 
     Raises:
-        ConfigError: No run is there, or runs of several sizes and none is named.
+        ConfigError: No run is there, runs of several sizes and none is named, or nothing was judged
+            by that judge.
     """
     faults: list[str] = []
     found = found_in(folders, faults)
@@ -102,7 +82,8 @@ def gather(folders: Iterable[Path], size: str | None = None) -> Gathered:
         raise ConfigError(
             f"there is no run of size {size} to report on. {' '.join(faults)}".rstrip()
         )
-    return Gathered(size, tuple(_alike(models, faults)), faults)
+    judged = by_judge([model.judged for model in models], judge)
+    return Gathered(size, tuple(_alike(models, judged, faults)), faults)
 
 
 def _size(found: Found, wanted: str | None) -> str:
@@ -230,40 +211,28 @@ def _judged(folder: Path) -> Judged:
     return Judged(folder, record.identity, record.made, card)
 
 
-def latest(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
-    """Group the judgements of a model by benchmark, the latest first."""
-    groups: dict[str, list[Judged]] = {}
-    for one in sorted(judged, key=lambda one: one.made, reverse=True):
-        groups.setdefault(one.card.benchmark, []).append(one)
-    return groups
-
-
-def _alike(models: Sequence[ReadModel], faults: list[str]) -> Iterator[Model]:
+def _alike(
+    models: Sequence[ReadModel], judged: Sequence[Groups], faults: list[str]
+) -> Iterator[Model]:
     """Yield the models with the judgements of the setting that most of their world share."""
     counts: dict[tuple[int, str], Counter[str]] = {}
-    for model in models:
-        for name, found in model.judged.items():
+    for model, groups in zip(models, judged, strict=True):
+        for name, found in groups.items():
             settings = list(dict.fromkeys(one.setting for one in found))
             counts.setdefault((model.result.world, name), Counter()).update(settings)
-    for model in models:
+    left: list[tuple[RunDir, Judged]] = []
+    for model, groups in zip(models, judged, strict=True):
         kept: dict[str, Judged] = {}
-        for name, found in model.judged.items():
+        for name, found in groups.items():
             most = counts[model.result.world, name].most_common(1)[0][0]
             for one in found:
                 if one.setting == most and name not in kept:
                     kept[name] = one
                 else:
-                    faults.append(otherwise(model.folder, one))
+                    left.append((model.folder, one))
         cards = {name: one.card for name, one in kept.items()}
         items = {name: one.folder / ITEMS for name, one in kept.items()}
         there = {name: file for name, file in items.items() if file.exists()}
         result = replace(model.result, scorecards=cards, items=there)
         yield Model(result, model.folder, kept, model.data)
-
-
-def otherwise(folder: RunDir, judged: Judged) -> str:
-    """Say that a judgement is left out because others stand for it."""
-    return (
-        f"{folder.path.name}: {judged.folder.name} is left out: judged otherwise than most "
-        f"({judged.card.judge}; data {judged.card.data}; {judged.card.protocol}), or earlier."
-    )
+    faults += told_left_out(left)

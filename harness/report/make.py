@@ -45,7 +45,11 @@ _EVERY_RUN = "All runs are shown."
 
 
 def make_report(
-    folders: Iterable[Path], to: Path, size: str | None = None, full: bool = False
+    folders: Iterable[Path],
+    to: Path,
+    size: str | None = None,
+    full: bool = False,
+    judge: str | None = None,
 ) -> list[str]:
     """Write the report on the runs in folders, and return what is left out of it.
 
@@ -54,12 +58,13 @@ def make_report(
         to: The file to write.
         size: Which runs are meant, where there are several sizes.
         full: Whether the browser shows every run, and whole pictures lie in a folder beside `to`.
+        judge: Whose judgements count where there are several: what its name holds.
 
     Raises:
-        ConfigError: There is no run, or the file cannot be written.
+        ConfigError: There is no run, nothing by that judge, or the file cannot be written.
     """
     require_file(to, "--to")
-    gathered = gather(folders, size)
+    gathered = gather(folders, size, judge)
     results = [one.result for one in gathered.models]
     benchmarks = [load_benchmark(name) for name in gathered.benchmarks]
     comparison = compare(results, gathered.size, benchmarks)

@@ -14,7 +14,7 @@ from harness.data.images import open_image
 from harness.errors import DataError, HarnessError
 from harness.registry import load_benchmark
 from harness.report.answers import Item
-from harness.report.gather import Judged
+from harness.report.judgements import Judged
 from harness.upstream.reading import read_data
 
 THUMBNAIL = 144

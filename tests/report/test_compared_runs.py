@@ -17,9 +17,9 @@ from harness.reporting.writers.latex import escaped
 FORMS = ("markdown", "csv", "json", "latex")
 
 
-def compared(made, *runs, form="markdown", ends=0):
-    words = ["compare", *(str(run.path) for run in runs), "--out", str(made.out), "--format", form]
-    done = CliRunner().invoke(app, words)
+def compared(made, *runs, form="markdown", words=(), ends=0):
+    named = ["compare", *(str(run.path) for run in runs), "--out", str(made.out), "--format", form]
+    done = CliRunner().invoke(app, [*named, *words])
     assert done.exit_code == ends, done.output
     return done
 
@@ -52,6 +52,25 @@ def test_another_judge_has_a_column_of_its_own_with_a_sign(made):
     assert "MM-Vet total ↑ (a)" in head
     assert "MM-Vet total ↑ (b)" in head
     assert "MM-Vet (b): judge local" in text
+
+
+def test_of_several_judges_one_is_chosen(made):
+    """Who judged most counts, unless a judge is named; of the others a line tells."""
+    made.base(judge="local")
+    earlier = next(made.run("dpo", judge="openai").judgements.glob("mm_vet-*"))
+    earlier.rename(earlier.with_name("mm_vet-ba9876543210"))
+    run = made.run("dpo", judge="local", grade=1.0)
+    done = compared(made, run)
+    assert "judge local" in done.stdout
+    (told,) = [line for line in done.stderr.splitlines() if "judge openai" in line]
+    assert told.startswith("MM-Vet of ")
+    assert "`compare --judge NAME` shows it." in told
+    chosen = compared(made, run, words=["--judge", "openai"])
+    assert "MM-Vet: judge openai" in chosen.stdout
+    assert "judge local" not in chosen.stdout
+    assert "ObjHal: judge oracle" in chosen.stdout
+    none = compared(made, run, words=["--judge", "nobody"], ends=1)
+    assert "nothing was judged by 'nobody'. Judged by: local; openai; oracle." in str(none.exception)
 
 
 def test_settings_that_their_words_do_not_tell_apart_have_a_sign_too(made):
@@ -142,10 +161,11 @@ def test_latex_is_balanced_and_every_row_has_the_columns_that_are_declared(made)
     assert bare.count("{") == bare.count("}")
     begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", text) for word in ("begin", "end"))
     assert begun == list(reversed(ended)) == ["table", "tabular"]
+    assert r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%" in text
     (columns,) = re.findall(r"\\begin{tabular}{([lr]+)}", text)
     table = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
     rows = [line for line in table.splitlines() if not line.startswith((r"\toprule", r"\midrule"))]
-    assert len(rows) == 1 + 3
+    assert len(rows) == 2 + 5  # label and seeds of three methods, and five numbers
     assert all(line.endswith(r" \\") for line in rows)
     assert {_WORD.sub("", line).count("&") for line in rows} == {len(columns) - 1}
     order = [text.index(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")]

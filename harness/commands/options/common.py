@@ -6,6 +6,15 @@ from typing import Annotated
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+JudgedBy = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        metavar="NAME",
+        help="Whose numbers to show where several judged: a name that tables have, or a part of "
+        "it. Default: whoever judged most runs, then the latest.",
+    ),
+]
 
 
 def commands() -> typer.Typer:

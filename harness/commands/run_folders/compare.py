@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options.common import commands, examples
+from harness.commands.options.common import JudgedBy, commands, examples
 from harness.report.comparison.forms import Form
 
 app = commands()
@@ -27,8 +27,9 @@ def compare(
         "results"
     ),
     form: Annotated[
-        Form, typer.Option("--format", help="LaTeX needs the package booktabs.")
+        Form, typer.Option("--format", help="LaTeX needs the packages booktabs and graphicx.")
     ] = Form.MARKDOWN,
+    judge: JudgedBy = None,
     to: Annotated[
         Path | None,
         typer.Option("--to", metavar="FOLDER_OR_FILE", help="Write there instead of printing it."),
@@ -42,7 +43,7 @@ def compare(
     from harness.console import messages
     from harness.report.comparison.table import comparison_text, put_table
 
-    text, faults = comparison_text(runs, out, form)
+    text, faults = comparison_text(runs, out, form, judge)
     for fault in faults:
         messages.print(fault, markup=False)
     if to is None:

@@ -11,16 +11,15 @@ from harness.files.digests import text_digest
 from harness.report.folders import Found, asked_for, found_in, place_of_run
 from harness.report.gather import (
     DIGITS_OF_CONTENT,
-    Judged,
     ReadModel,
     content_of,
     judgements_in,
-    latest,
-    otherwise,
     trained_models,
 )
+from harness.report.judgements import Judged, by_judge, latest, told_left_out
 from harness.reporting.compare import RunResult, Setting
 from harness.reporting.provenance import provenance
+from harness.runs.rundir import RunDir
 
 _MARK = 6
 """Digits that tell two settings apart which their words do not."""
@@ -28,26 +27,33 @@ _Column = tuple[str, int, str]
 """Size, world and benchmark."""
 
 
-def any_results(names: Sequence[str], out: Path, faults: list[str]) -> list[RunResult]:
+def any_results(
+    names: Sequence[str], out: Path, faults: list[str], judge: str | None = None
+) -> list[RunResult]:
     """Read runs and the base models that they start from.
 
-    Of several judgements of one model by a benchmark, the setting counts that most of the models
-    were judged under, else the latest; the faults get a line for everything that is left out.
+    Of several judgements of one model by a benchmark, of those by the judge that is asked for, the
+    setting counts that most of the models were judged under, else the latest; the faults get a line
+    for everything that is left out.
 
     Raises:
-        ConfigError: A run is not there.
+        ConfigError: A run is not there, or nothing was judged by that judge.
     """
     named = [place_of_run(name, out) for name in names]
     found = found_in(asked_for(names, out), faults)
     models = list(_evaluated(found, named, faults))
     for size in dict.fromkeys(run.spec.size for run in found.runs):
         models += trained_models(found.trained(size), faults)
+    groups = by_judge([model.judged for model in models], judge)
+    models = [replace(model, judged=one) for model, one in zip(models, groups, strict=True)]
     counts: dict[_Column, Counter[str]] = {}
     for model in models:
         for column, judged in _columns(model):
             settings = list(dict.fromkeys(one.setting for one in judged))
             counts.setdefault(column, Counter()).update(settings)
-    chosen = [_chosen(model, counts, faults) for model in models]
+    left: list[tuple[RunDir, Judged]] = []
+    chosen = [_chosen(model, counts, left) for model in models]
+    faults += told_left_out(left)
     unlike = _unlike(models, chosen)
     results = [_result(model, judged, unlike) for model, judged in zip(models, chosen, strict=True)]
     return _guarded(models, results)
@@ -112,7 +118,9 @@ def _columns(model: ReadModel) -> Iterator[tuple[_Column, Sequence[Judged]]]:
 
 
 def _chosen(
-    model: ReadModel, counts: Mapping[_Column, Counter[str]], faults: list[str]
+    model: ReadModel,
+    counts: Mapping[_Column, Counter[str]],
+    left: list[tuple[RunDir, Judged]],
 ) -> dict[str, Judged]:
     """Return one judgement of a model by every benchmark."""
     chosen = {}
@@ -120,7 +128,7 @@ def _chosen(
         most = counts[column].most_common(1)[0][0]
         kept = next((one for one in judged if one.setting == most), judged[0])
         chosen[column[-1]] = kept
-        faults += [otherwise(model.folder, one) for one in judged if one is not kept]
+        left += [(model.folder, one) for one in judged if one is not kept]
     return chosen
 
 

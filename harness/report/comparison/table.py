@@ -20,19 +20,22 @@ from harness.reporting.writers.provenance import provenance_rows
 from harness.reporting.writers.records import comparison_records, csv_text, json_text
 
 
-def comparison_text(names: Sequence[str], out: Path, form: Form) -> tuple[str, list[str]]:
+def comparison_text(
+    names: Sequence[str], out: Path, form: Form, judge: str | None = None
+) -> tuple[str, list[str]]:
     """Return a table of runs in one form, and a line for everything that is left out.
 
     Args:
         names: Runs by name or folder; the base models that they start from stand beside them.
         out: The output folder.
         form: How it is written.
+        judge: Whose judgements count where there are several: what its name holds.
 
     Raises:
-        ConfigError: A run is not there, or none of them has a number.
+        ConfigError: A run is not there, none of them has a number, or none is by that judge.
     """
     faults: list[str] = []
-    results = any_results(names, out, faults)
+    results = any_results(names, out, faults, judge)
     judged = {name for one in results for name in one.scorecards}
     if not judged:
         told = " ".join(faults)

@@ -23,24 +23,39 @@ def escaped(text: str) -> str:
 
 
 def comparison_latex(comparison: Comparison) -> str:
-    """Return a table to paste: rows and columns as in Markdown, the settings below it."""
+    """Return a table to paste, the settings below it; where it is too wide, it is made smaller.
+
+    Methods are rows, as in Markdown, or columns where these are fewer.
+    """
+    lines, heads, left = _lines(comparison), 1, 2
+    if len(comparison.rows) < len(comparison.columns):
+        lines, heads, left = [list(line) for line in zip(*lines, strict=True)], 2, 1
+        lines[0][0] = ""
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{Comparison, size {escaped(comparison.size)}.}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{'l' * left}{'r' * (len(lines[0]) - left)}}}",
+            r"\toprule",
+            *map(_line, lines[:heads]),
+            r"\midrule",
+            *map(_line, lines[heads:]),
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\par\smallskip\footnotesize\raggedright",
+            *(rf"{escaped(note)}\\" for note in _notes(comparison)),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _lines(comparison: Comparison) -> list[list[str]]:
+    """Return the cells with methods as rows, the head first."""
     head = ["Method", of_runs(comparison), *(column.header for column in comparison.columns)]
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{Comparison, size {escaped(comparison.size)}.}}",
-        rf"\begin{{tabular}}{{ll{'r' * len(comparison.columns)}}}",
-        r"\toprule",
-        _line([escaped(one) for one in head]),
-        r"\midrule",
-        *(_line(_cells(comparison, row)) for row in comparison.rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\par\smallskip\footnotesize",
-        *(rf"{escaped(note)}\\" for note in _notes(comparison)),
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    return [[escaped(one) for one in head], *(_cells(comparison, row) for row in comparison.rows)]
 
 
 def _line(cells: list[str]) -> str:
