@@ -1,9 +1,11 @@
 """`list`: what there is."""
 
+import shutil
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 app = commands()
 
-Row = Mapping[str, str]
+Row = Mapping[str, Any]
 
 
 class Listed(StrEnum):
@@ -53,8 +55,12 @@ def list_names(
     rows = makers[what]()
     if as_json:
         print_json(rows)
+    elif not rows:
+        typer.echo(f"There are no {what} yet.", err=True)
+    elif what is Listed.RUNS:
+        print_runs(rows)
     else:
-        print_plain(rows, nothing=f"There are no {what} yet.")
+        print_plain(rows)
 
 
 def methods() -> list[Row]:
@@ -113,13 +119,24 @@ def _packages(entries: "Iterable[Entry]") -> list[Row]:
     return [{"name": entry.name, "package": entry.distribution} for entry in entries]
 
 
-def print_plain(rows: Sequence[Row], nothing: str) -> None:
+def print_plain(rows: Sequence[Row]) -> None:
     """Print rows in aligned columns, without rich: it would be half of the time `list` takes."""
-    if not rows:
-        typer.echo(nothing, err=True)
-        return
     titles = list(rows[0])
     widths = [max(len(title), *(len(row[title]) for row in rows)) for title in titles]
     for cells in (titles, *([row[title] for title in titles] for row in rows)):
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         typer.echo("  ".join(padded).rstrip())
+
+
+def print_runs(rows: Sequence[Row]) -> None:
+    """Print a run in a few lines that fit the terminal: its name, what it is, and its numbers."""
+    width = shutil.get_terminal_size().columns
+    for row in rows:
+        typer.echo(row["run"])
+        what = (row["what"], row["state"], row["on disk"], row["begun"], f"base {row['base']}")
+        numbers = (
+            f"{judge}: {', '.join(f'{name} {value}'.strip() for name, value in named.items())}"
+            for judge, named in row["numbers"].items()
+        )
+        for line in ("; ".join(what), *numbers):
+            typer.echo(textwrap.fill(line, width, initial_indent="  ", subsequent_indent="    "))

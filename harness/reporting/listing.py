@@ -16,7 +16,8 @@ from harness.reporting.words import header, number
 from harness.runs.rundir import RUNS, RunDir, size_of
 from harness.training.process import ERROR_FILE
 
-Row = dict[str, str]
+Row = dict[str, Any]
+"""What a run is, in words, and under `numbers` its headline numbers by judge and metric."""
 _JOURNAL = ".journal"
 """In the name of a file of answers that are not all there yet."""
 _THOUSAND = 1000.0
@@ -177,16 +178,22 @@ def _of_model(run: RunDir) -> Row:
     }
 
 
-def _headline(run: RunDir) -> str:
-    """Return the first number of every benchmark and judge."""
-    found: dict[str, str] = {}
+def _headline(run: RunDir) -> dict[str, dict[str, str]]:
+    """Return the first number of every benchmark, by judge and metric."""
+    found: dict[str, dict[str, str]] = {}
+    seen: set[tuple[str, str]] = set()
     try:
         for name, value, judged in numbers_of(run):
-            who = judged.partition(";")[0].partition(",")[0]
-            found.setdefault(f"{name.split()[0]} {judged}", f"{name} {value} ({who})")
+            key = (name.split()[0], judged)
+            if key not in seen:
+                seen.add(key)
+                who = judged.partition(";")[0].partition(",")[0]
+                # Under another protocol, or told to think longer, it is named in full.
+                who = judged if name in found.get(who, {}) else who
+                found.setdefault(who, {})[name] = value
     except HarnessError as error:
-        return f"not readable: {error}"
-    return ", ".join(found.values())
+        return {"not readable": {str(error): ""}}
+    return found
 
 
 def _changed(run: RunDir) -> str:

@@ -70,7 +70,9 @@ def test_of_several_judges_one_is_chosen(made):
     assert "judge local" not in chosen.stdout
     assert "ObjHal: judge oracle" in chosen.stdout
     none = compared(made, run, words=["--judge", "nobody"], ends=1)
-    assert "nothing was judged by 'nobody'. Judged by: local; openai; oracle." in str(none.exception)
+    assert "nothing was judged by 'nobody'. Judged by: local; openai; oracle." in str(
+        none.exception
+    )
 
 
 def test_settings_that_their_words_do_not_tell_apart_have_a_sign_too(made):

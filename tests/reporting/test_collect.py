@@ -1,8 +1,13 @@
 """Which runs stand side by side, what they are called, and what cannot be read."""
 
+import json
+import shutil
+
 import pytest
 import world_fixture
+from typer.testing import CliRunner
 
+from harness.commands.app import app
 from harness.evaluation.held import of_run
 from harness.files.atomic import write_text
 from harness.files.digests import tree_digest
@@ -108,9 +113,31 @@ def test_runs_are_listed_with_what_they_are_and_how_far(lab):
     assert states[done.folder.path.name] == ("dpo β=0.2, seed 0", "finished")
     assert states[begun.path.name] == ("dpo, seed 1", "stopped at step 41")
     assert states[done.base.path.name] == ("base-tiny, as it is", "finished")
+    numbers = {row["run"]: row["numbers"] for row in rows}
+    assert numbers[done.folder.path.name] == {"a judge": {"MM-Vet total ↑": "7.0"}}
     shown = details_of(done.folder.path.name, lab.out)
     assert shown["decided by"] == done.identity
     assert shown["numbers"][0]["value"] == "7.0"
+
+
+def test_listed_runs_fit_a_terminal_and_no_judge_hides_another(lab, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    run = lab.finish(lab.run("method.beta=0.2"), 7.0)
+    place = of_run(run).judged("mm_vet")
+    for number in range(4):
+        other = place.with_name(f"mm_vet-{number:012d}")
+        shutil.copytree(place, other)
+        card = json.loads((other / "scorecard.json").read_text())
+        (other / "scorecard.json").write_text(
+            json.dumps(card | {"protocol": f"protocol {number}", "official": {"total": number}})
+        )
+    printed = CliRunner().invoke(app, ["list", "runs", "--out", str(lab.out)]).output
+    assert max(map(len, printed.splitlines())) <= 60
+    assert run.folder.path.name in printed.splitlines()
+    assert "dpo β=0.2, seed 0; finished; " in printed
+    told = " ".join(printed.split())
+    assert "a judge, protocol 1: MM-Vet total ↑ 1.0" in told
+    assert "a judge, official: MM-Vet total ↑ 7.0" in told
 
 
 def test_runs_of_version_0_1_stand_there_where_base_and_setting_are_the_same(lab, table):
