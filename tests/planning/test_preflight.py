@@ -177,7 +177,7 @@ def test_every_method_of_a_call_needs_its_columns(tmp_path: Path, monkeypatch: p
 def test_margins_are_asked_for_before_work_starts_and_no_clip_is(tmp_path: Path):
     """Data without rewards are refused, and no CLIP is looked at where there are some."""
     spec = spec_of(tmp_path, "data.hardness.clip=local-dir:nowhere", method="mm_dpo")
-    told = "no column 'margin_factor', which method 'mm_dpo' needs: margin_factor is computed of"
+    told = "no column 'margin_factor', which method 'mm_dpo' needs. It is computed of the rewards"
     with pytest.raises(PreflightError, match=told):
         check([spec], tmp_path / "out")
     pairs_file(tmp_path, 40, chosen_score=[3] * 40, rejected_score=[1] * 40)

@@ -79,11 +79,12 @@ def require_columns(pairs: "Preferences", needed: frozenset[str], whose: str) ->
             f"entry point {GROUP} (python -m harness new column NAME)."
         )
     if "margin_factor" in needed - set(pairs.columns):
-        from harness.data.columns.margins.rewards import lacking
+        from harness.data.columns.margins.rewards import NAMES, lacking
 
         if what := lacking(pairs):
             raise MissingColumn(
-                f"{pairs.source}: no column 'margin_factor', which {whose} needs: {what}"
+                f"{pairs.source}: no column 'margin_factor', which {whose} needs. {what} "
+                f"{_in_data(pairs, NAMES)}"
             )
 
 

@@ -108,10 +108,11 @@ def test_data_without_rewards_are_refused_with_the_names_that_are_wanted(rows, w
     with pytest.raises(MissingColumn) as caught:
         column(source, tmp_path)
     said = str(caught.value)
-    assert f"{source}: no column 'margin_factor', which the method needs" in said
+    assert f"{source}: no column 'margin_factor', which the method needs." in said
     assert "chosen_reward and rejected_reward" in said
     assert "score_chosen and score_rejected" in said
-    assert "whose margin_factor is 0 in every row" in said
+    assert "a margin_factor of 0 in every row will do." in said
+    assert said.endswith("Nearest in the data: 'chosen_reward'.")
 
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl"])

@@ -25,6 +25,7 @@ REWARDS = (
     ("chosen_rating", "rejected_rating"),
 )
 """What published preference data call the rewards of both responses; the first that are there."""
+NAMES = (MARGIN, *(name for names in REWARDS for name in names))
 TOLD = "origin_split"
 """The JSON object of a row. In `errors` it may hold how many sentences of the response that is
 rejected are not as they should be, and in `mislabelled` a "yes" where that one was chosen."""
@@ -51,7 +52,7 @@ def margins(pairs: "Preferences") -> list[float]:
     """
     names = margin_columns(pairs)
     if names is None:
-        raise MissingColumn(f"{pairs.source}: {lacking(pairs)}")
+        raise MissingColumn(f"{pairs.source}: no column 'margin_factor'. {lacking(pairs)}")
     return list(_margins(pairs, names))
 
 
@@ -61,10 +62,10 @@ def lacking(pairs: "Preferences") -> str | None:
         return None
     known = "; ".join(" and ".join(names) for names in REWARDS)
     return (
-        "margin_factor is computed of the rewards of both responses, and the data have none. Let a "
-        f"reward model score the responses, and add two columns of numbers: {known}; or one, their "
-        f"difference, {MARGIN}. A variant that ignores margins (mm_dpo released) takes data "
-        "whose margin_factor is 0 in every row."
+        "It is computed of the rewards of both responses, and the data have none. Let a reward "
+        f"model score the responses, and add two columns of numbers: {known}; or one, their "
+        f"difference: {MARGIN}. Where margins are ignored (mm_dpo --variant released), a "
+        "margin_factor of 0 in every row will do."
     )
 
 
