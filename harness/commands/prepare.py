@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options.columns import DATA
+from harness.commands.options.columns import COMPUTED
 from harness.commands.options.common import AsJson, commands, examples
 from harness.commands.options.from_model import given
 from harness.commands.options.judging import JUDGING
@@ -20,12 +20,13 @@ app = commands()
         "prepare --columns clip_gap --data world:preferences",
         "prepare --columns clip_gap --data pairs.parquet --out with_gap.parquet",
         "prepare --columns clip_gap,extra_words --data pairs.parquet --out with_both.parquet",
+        "prepare --columns margin_factor --data scored.parquet --margin-k 0.25 --out out.parquet",
         "prepare --columns clip_gap --data pairs.json --splitter local --splitter-model DIR",
         "prepare --columns clip_gap --data pairs.jsonl --splitter endpoint --splitter-model NAME "
         "--judge-url http://localhost:8000/v1",
     )
 )
-@given(spec=DATA, judging=JUDGING)
+@given(spec=COMPUTED, judging=JUDGING)
 def prepare(
     spec: DataSpec,
     judging: ChatSettings,

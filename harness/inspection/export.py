@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.console import messages
-from harness.data.columns.columns import GAP
+from harness.data.columns.catalog import GAP
 from harness.data.pairs.opening import open_preferences
 from harness.data.writers.columns import kept_columns
 from harness.data.writers.write import write_as

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from harness.data.columns.columns import GAP, column_file, columns_of, summary_file
+from harness.data.columns.catalog import GAP
+from harness.data.columns.columns import column_file, columns_of, summary_file
 from harness.data.columns.score_shards import ScoredPair, Shards
 from harness.data.columns.summary import Summary, data_factor
 from harness.data.pairs.preferences import Preferences

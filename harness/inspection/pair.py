@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.console import messages, results, visible
-from harness.data.columns.columns import GAP
+from harness.data.columns.catalog import GAP
 from harness.data.columns.score_shards import ScoredSide
 from harness.data.pairs.opening import open_preferences
 from harness.data.pairs.preferences import PreferencePair, Preferences

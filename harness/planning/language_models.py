@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import registry
-from harness.data.columns.catalog import COMPUTABLE
+from harness.data.columns.catalog import GAP
 from harness.errors import DataError, HarnessError
 from harness.evaluation.judging.annotators import asked_about
 from harness.evaluation.judging.replay import replay_files
@@ -62,22 +62,21 @@ def judge_problems(
         )
 
 
-def computes_columns(specs: Sequence[RunSpec]) -> bool:
-    """Say whether columns are computed for these runs, with a CLIP and of pieces of responses.
+def computes_clip_gap(specs: Sequence[RunSpec]) -> bool:
+    """Say whether clip_gap is computed for these runs, with a CLIP and of pieces of responses.
 
-    They are where a method needs one and the data do not hold it; of data that are not here this
-    is not known, and the answer is yes.
+    It is where a method needs it and the data do not hold it; of data that are not here this is
+    not known, and the answer is yes.
     """
     data = specs[0].data
-    needed = {name for one in specs for name in columns_of(one.method)}
-    computed = needed & COMPUTABLE.keys()
+    needed = any(GAP in columns_of(one.method) for one in specs)
     elsewhere = any(in_world(place) or on_hub(place) for place in places_of(data.preferences))
-    if not computed or elsewhere:
-        return bool(computed)
+    if not needed or elsewhere:
+        return needed
     from harness.data.pairs.opening import selected_pairs
 
     try:
-        return bool(computed - set(selected_pairs(data).columns))
+        return GAP not in selected_pairs(data).columns
     except HarnessError:
         return True  # what is wrong with the data is told by those who read them
 

@@ -16,7 +16,7 @@ from harness.files.cache import VARIABLE, cache_place
 from harness.files.faults import require_writable
 from harness.llm.messages import ChatSettings
 from harness.planning.language_models import (
-    computes_columns,
+    computes_clip_gap,
     judge_calls,
     judge_problems,
     key_problems,
@@ -99,7 +99,7 @@ def look(
     pairs = _pairs_or_problem(specs, problems, missing)
     assumed = pairs if pairs is not None else _published_pairs(spec.data)
     missing += scorer_problems(specs)
-    splits = spec.data.hardness.splitter == "endpoint" and computes_columns(specs)
+    splits = spec.data.hardness.splitter == "endpoint" and computes_clip_gap(specs)
     if splits:
         missing += key_problems("data.hardness.splitter endpoint", judging)
     costs = _costs(spec, devices, assumed, one_machine)

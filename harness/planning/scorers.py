@@ -1,18 +1,18 @@
-"""What splits and scores the responses of the pairs, where a column is computed: is it here?"""
+"""What splits and scores the responses of the pairs, where clip_gap is computed: is it here?"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.files.hub_names import on_hub
-from harness.planning.language_models import computes_columns
+from harness.planning.language_models import computes_clip_gap
 from harness.settings.spec import HardnessSpec, RunSpec
 
 
 def scorer_problems(specs: Sequence[RunSpec]) -> Iterator[str]:
-    """Look at the CLIP and the splitter of runs that compute a column."""
+    """Look at the CLIP and the splitter of runs that compute clip_gap."""
     hardness = specs[0].data.hardness
     problems = [*_clip_problems(hardness), *_splitter_problems(hardness)]
-    if problems and computes_columns(specs):
+    if problems and computes_clip_gap(specs):
         yield from problems
 
 

@@ -59,6 +59,8 @@ def made_pairs(folder: Path) -> Preferences:
             "question": f"What colour has picture {number}?",
             "chosen": f"It is {colour}. Nothing else is there.",
             "rejected": "It is a dog." + " It runs." * number,
+            "chosen_reward": 1.0,
+            "rejected_reward": -float(number),
             "image": _picture(colour),
         }
         for number, colour in enumerate(_COLOURS)

@@ -18,6 +18,7 @@ ADDED: Mapping[str, Any] = {
     "data.order": "method",
     "data.hardness.splitter_model": None,
     "data.hardness.unscored": "stop",
+    "data.hardness.margin_k": 0.5,
     "model.lora_rank": 0,
     "model.lora_alpha": 16.0,
     "evaluation.judge_runs": 1,
@@ -90,7 +91,7 @@ class ModelSpec(Strict):
 
 
 class HardnessSpec(Strict):
-    """How the column clip_gap is computed."""
+    """How the columns clip_gap and margin_factor are computed."""
 
     clip: str = Field(description="open_clip name with weights, local folder, or world:clip.")
     splitter: Literal["sentences", "endpoint", "local"] = Field(
@@ -110,6 +111,12 @@ class HardnessSpec(Strict):
         default="stop",
         description="What to do with a response that the language model did not split: stop, or "
         "split it by rule.",
+    )
+    margin_k: float = Field(
+        default=0.5,
+        gt=0,
+        description="k of the column margin_factor, 1 - exp(-k * reward margin): how fast it "
+        "grows. Rewards have no common scale: choose it by theirs.",
     )
 
 
@@ -142,7 +149,9 @@ class DataSpec(Strict):
         description="Of the pairs: as the method's `shuffle` says, or so with images, whose pairs "
         "stand together and share them.",
     )
-    hardness: HardnessSpec = Field(description="How the column clip_gap is computed.")
+    hardness: HardnessSpec = Field(
+        description="How the columns clip_gap and margin_factor are computed."
+    )
 
 
 class TrainingSpec(Strict):

@@ -174,6 +174,16 @@ def test_every_method_of_a_call_needs_its_columns(tmp_path: Path, monkeypatch: p
         check([spec, dama], tmp_path / "out")
 
 
+def test_margins_are_asked_for_before_work_starts_and_no_clip_is(tmp_path: Path):
+    """Data without rewards are refused, and no CLIP is looked at where there are some."""
+    spec = spec_of(tmp_path, "data.hardness.clip=local-dir:nowhere", method="mm_dpo")
+    told = "no column 'margin_factor', which method 'mm_dpo' needs. It is computed of the rewards"
+    with pytest.raises(PreflightError, match=told):
+        check([spec], tmp_path / "out")
+    pairs_file(tmp_path, 40, chosen_score=[3] * 40, rejected_score=[1] * 40)
+    assert check([spec], tmp_path / "out").pairs == 40
+
+
 def spec_of_method(spec: RunSpec, method: str) -> RunSpec:
     """The same run with another method."""
     config = resolve(method, "tiny").spec.config

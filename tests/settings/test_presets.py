@@ -55,6 +55,7 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
         "data.order",
         "data.hardness.splitter_model",
         "data.hardness.unscored",
+        "data.hardness.margin_k",
         "model.lora_rank",
         "model.lora_alpha",
         *(f"training.{name}" for name in UNNAMED),

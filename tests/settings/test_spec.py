@@ -16,6 +16,7 @@ CHANGED = {
     "data.order": "by_image",
     "data.hardness.splitter_model": "a-model",
     "data.hardness.unscored": "sentences",
+    "data.hardness.margin_k": "2",
     "model.lora_rank": "8",
     "model.lora_alpha": "32",
     "evaluation.judge_runs": "5",

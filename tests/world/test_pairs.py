@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.data.columns.margins.rewards import margins
+from harness.data.pairs.preferences import Preferences
 from harness.world.claims import Context, claims_in, holds
 from harness.world.config import WorldConfig
 from harness.world.draw import split_scans
@@ -18,6 +20,7 @@ from harness.world.scenes import COLOURS, draw_scene, draw_scenes
 from harness.world.trained.clip import true_and_false
 from harness.world.trained.responses import SAMPLES, asked_about, write_responses
 
+SIDES = ("chosen", "rejected")
 SCENES = draw_scenes(0, 240, 0, split_scans(0.25)[0], 0.55)
 NOTHING_ASKED = Context()
 
@@ -90,6 +93,23 @@ def test_errors_fall_from_obvious_to_subtle(rows_of):
     mean = [np.mean([r["errors"] for r in rows if r["hardness"] == one]) for one in HARDNESS]
     assert mean[0] > mean[1] > mean[2]
     assert {row["errors"] for row in rows if row["hardness"] == "subtle"} == {2}
+
+
+def test_the_margin_of_a_pair_is_its_number_of_errors(rows_of, tmp_path, monkeypatch):
+    """Counted in the texts: sentences that one response has and the other lacks; one wrong answer.
+
+    Of a mislabelled pair the chosen response has them.
+    """
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    rows = rows_of(mislabelled_share=0.3)
+    counted = []
+    for row in rows:
+        chosen, rejected = ({one.strip() for one in row[side].split(".")} for side in SIDES)
+        errors = len(chosen ^ rejected) if row["type"] == "description" else 1
+        counted.append(-errors if row["mislabelled"] == "yes" else errors)
+    assert margins(Preferences(tmp_path / "0")) == counted
+    assert min(counted) < -1
+    assert max(counted) > 3
 
 
 def test_the_same_seed_writes_the_same_pairs_and_another_seed_others(rows_of):

@@ -45,18 +45,19 @@ def _name_and_value(text: str) -> tuple[str, str]:
     return name, value
 
 
-DATA = Options(
-    {**DataSpec.model_fields, **HardnessSpec.model_fields},
-    {
-        "preferences": Flag("--data", metavar="F"),
-        "format": Flag("--format", metavar="NAME"),
-        "where": Flag("--where", metavar="NAME=VALUE"),
-        "max_bad_rows": Flag("--max-bad-rows"),
-        "clip": Flag("--clip", default=f"{DEFAULT_CLIP}; of the tiny world its own."),
-        "splitter": Flag("--splitter"),
-        "splitter_model": Flag("--splitter-model"),
-        "aggregation": Flag("--aggregation"),
-        "unscored": Flag("--unscored"),
-    },
-    data_spec,
-)
+_FLAGS = {
+    "preferences": Flag("--data", metavar="F"),
+    "format": Flag("--format", metavar="NAME"),
+    "where": Flag("--where", metavar="NAME=VALUE"),
+    "max_bad_rows": Flag("--max-bad-rows"),
+    "clip": Flag("--clip", default=f"{DEFAULT_CLIP}; of the tiny world its own."),
+    "splitter": Flag("--splitter"),
+    "splitter_model": Flag("--splitter-model"),
+    "aggregation": Flag("--aggregation"),
+    "unscored": Flag("--unscored"),
+    "margin_k": Flag("--margin-k"),
+}
+COMPUTED = Options({**DataSpec.model_fields, **HardnessSpec.model_fields}, _FLAGS, data_spec)
+"""Pairs, and how all columns are computed."""
+DATA = COMPUTED.only(name for name in _FLAGS if name != "margin_k")
+"""Pairs, and how the column that is shown is computed."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 GROUP = "harness.columns"
 COMPUTABLE: dict[str, str] = {
     "clip_gap": "harness.data.columns.clip_gap:COLUMN",
+    "margin_factor": "harness.data.columns.margins.margin_factor:COLUMN",
 }
+GAP = "clip_gap"
+"""The column that a CLIP computes, of pieces of the responses."""
 _NEAR = 0.5
 """Least similarity of a name that is offered in the place of another one."""
 _SHOWN = 8
@@ -57,7 +60,7 @@ def code_of_packages(names: Iterable[str]) -> dict[str, str]:
 
 
 def require_columns(pairs: "Preferences", needed: frozenset[str], whose: str) -> None:
-    """Refuse data that lack a needed column which nothing computes.
+    """Refuse data that lack a needed column which nothing computes, or what it is computed of.
 
     Args:
         pairs: The data.
@@ -75,6 +78,14 @@ def require_columns(pairs: "Preferences", needed: frozenset[str], whose: str) ->
             "Rename the column in the data, add it to them, or let a package compute it under the "
             f"entry point {GROUP} (python -m harness new column NAME)."
         )
+    if "margin_factor" in needed - set(pairs.columns):
+        from harness.data.columns.margins.rewards import NAMES, lacking
+
+        if what := lacking(pairs):
+            raise MissingColumn(
+                f"{pairs.source}: no column 'margin_factor', which {whose} needs. {what} "
+                f"{_in_data(pairs, NAMES)}"
+            )
 
 
 def _in_data(pairs: "Preferences", missing: Iterable[str]) -> str:

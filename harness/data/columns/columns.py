@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.data.columns.catalog import column_named, computable, require_columns
+from harness.data.columns.catalog import GAP, column_named, computable, require_columns
 from harness.data.columns.column import Advance
 from harness.data.columns.computing import compute, decided_by
 from harness.data.columns.summary import Summary
@@ -23,7 +23,6 @@ from harness.files.locks import FileLock
 from harness.llm.messages import ChatSettings
 from harness.settings.spec import HardnessSpec
 
-GAP = "clip_gap"
 Columns = Mapping[str, Float[Tensor, " all_rows"]]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from harness.console import messages, track
-from harness.data.columns.catalog import computable
-from harness.data.columns.columns import GAP, columns_of, summary_file, summary_of
+from harness.data.columns.catalog import GAP, computable
+from harness.data.columns.columns import columns_of, summary_file, summary_of
 from harness.data.columns.plot import save_histograms
 from harness.data.columns.summary import Summary
 from harness.data.pairs.export import write_with_columns

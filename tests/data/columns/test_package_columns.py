@@ -129,7 +129,8 @@ def test_a_package_that_cannot_be_imported_stops_only_its_own_column(
     with pytest.raises(HarnessError, match="column 'longer' of package 'made-one' cannot be"):
         longer(source, tmp_path)
     assert ensure_columns(source, frozenset({"clip_gap"}), SETTINGS, tmp_path) is not None
-    assert CliRunner().invoke(app, ["list", "columns"]).stdout.split()[1:] == ["clip_gap", "longer"]
+    listed = CliRunner().invoke(app, ["list", "columns"]).stdout.split()[1:]
+    assert listed == ["clip_gap", "longer", "margin_factor"]
 
 
 def test_a_missing_column_names_what_is_near_in_the_data_and_what_computes_one(
@@ -140,9 +141,9 @@ def test_a_missing_column_names_what_is_near_in_the_data_and_what_computes_one(
         row["word_margin"] = 1.0
     pairs = Preferences(write(rows))
     with pytest.raises(MissingColumn) as caught:
-        catalog.require_columns(pairs, frozenset({"margin", "Longer"}), "method 'mine'")
+        catalog.require_columns(pairs, frozenset({"marg", "Longer"}), "method 'mine'")
     said = str(caught.value)
-    assert f"{pairs.source}: no column 'Longer', 'margin', which method 'mine' needs." in said
+    assert f"{pairs.source}: no column 'Longer', 'marg', which method 'mine' needs." in said
     assert "Nearest in the data: 'word_margin'." in said
     assert "Nearest that can be computed: 'longer', with: " in said
     assert f"prepare --columns longer --data {pairs.source} --out FILE.parquet" in said
@@ -151,9 +152,8 @@ def test_a_missing_column_names_what_is_near_in_the_data_and_what_computes_one(
 def test_without_a_near_name_all_are_told(rows, write):
     with pytest.raises(MissingColumn) as caught:
         catalog.require_columns(Preferences(write(rows)), frozenset({"zzz"}), "the method")
-    assert "Columns of numbers in the data: 'clip_gap'. Computed can be: 'clip_gap'." in str(
-        caught.value
-    )
+    computable = "Computed can be: 'clip_gap', 'margin_factor'."
+    assert f"Columns of numbers in the data: 'clip_gap'. {computable}" in str(caught.value)
 
 
 def test_prepare_computes_several_and_writes_them_beside_the_rows(install, rows, write, tmp_path):
@@ -183,5 +183,5 @@ def test_prepare_computes_several_and_writes_them_beside_the_rows(install, rows,
 def test_prepare_names_the_nearest_of_an_unknown_column(install, rows, write):
     install()
     done = CliRunner().invoke(app, ["prepare", "--columns", "longest", "--data", str(write(rows))])
-    assert "only clip_gap, longer can be computed" in str(done.exception)
+    assert "only clip_gap, longer, margin_factor can be computed" in str(done.exception)
     assert "Did you mean 'longer'?" in str(done.exception)
