@@ -1,5 +1,6 @@
 """`matrix`: many runs, from words to a request."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,14 @@ Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells at the same time
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the cells and how they stand, then end.")
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write the page of `report` on all runs of --out, when no cell failed.",
+    ),
+]
 PASSED_ON = REQUEST.only(("overrides", "devices", "launcher", "hostfile", "sbatch", "track"))
 """What every cell's own `reproduce` is told as well."""
 
@@ -41,6 +50,7 @@ PASSED_ON = REQUEST.only(("overrides", "devices", "launcher", "hostfile", "sbatc
         "matrix --methods dpo,dama --sizes 7b,13b --launcher slurm --sbatch gres=gpu:4",
         "matrix --methods dpo,dama --sizes 7b --seeds 0,1,2 --track tensorboard",
         "matrix --methods dpo,dama --sizes tiny --guard tiny_ability",
+        "matrix --methods dpo,rlhf_v,dama --seeds 0,1,2 --report report.html",
         "matrix --methods dpo,dama --sizes 7b --seeds 0,1,2 --dry-run",
     )
 )
@@ -58,6 +68,7 @@ def matrix(
     config: ConfigFile = None,
     guard: Guard = None,
     guard_tasks: GuardTasks = None,
+    report: Report = None,
     dry_run: DryRun = False,
 ) -> None:
     """Run or submit every method, size and seed, each as its own `reproduce`, and compare them.
@@ -66,21 +77,29 @@ def matrix(
     skips what is done; several of them at once share the work. Limits on the judge hold for each
     cell.
     """
+    from harness.commands.report import write_page
+    from harness.files.faults import require_file
     from harness.matrix.cells import MatrixRequest
     from harness.matrix.run import run_matrix
 
     shared = completed(
         shared, max_bad_rows, judge, config, guard, guard_tasks, judging=judging, dry_run=dry_run
     )
-    run_matrix(
-        MatrixRequest(
-            methods=_names(methods, "--methods"),
-            sizes=_names(sizes, "--sizes"),
-            shared=shared,
-            words=(*PASSED_ON.words(shared), *JUDGING.words(judging)),
-            jobs=jobs,
-        )
+    asked = MatrixRequest(
+        methods=_names(methods, "--methods"),
+        sizes=_names(sizes, "--sizes"),
+        shared=shared,
+        words=(*PASSED_ON.words(shared), *JUDGING.words(judging)),
+        jobs=jobs,
     )
+    if report is None or dry_run:
+        run_matrix(asked)
+        return
+    if len(asked.sizes) > 1:
+        raise typer.BadParameter("a page is about one size.", param_hint="--report")
+    require_file(report, "--report")
+    run_matrix(asked)
+    write_page(shared.out, report, asked.sizes[0])
 
 
 def _names(text: str, option: str) -> tuple[str, ...]:

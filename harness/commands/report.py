@@ -1,5 +1,6 @@
 """`report` and `watch`: look at runs, when they are done and while they go on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -44,11 +45,24 @@ def report(
     The page needs no network: everything lies in it. Runs that are damaged, or do not belong beside
     the others, are named on the page and on stderr.
     """
+    write_page(out, to, size, runs=runs or [], full=full, judge=judge)
+
+
+def write_page(
+    out: Path,
+    to: Path,
+    size: str | None = None,
+    *,
+    runs: Sequence[str] = (),
+    full: bool = False,
+    judge: str | None = None,
+) -> None:
+    """Write the page, and say what is left out of it."""
     from harness.console import messages
     from harness.report.folders import asked_for
     from harness.report.make import make_report
 
-    for fault in make_report(asked_for(runs or [], out), to, size, full, judge):
+    for fault in make_report(asked_for(runs, out), to, size, full, judge):
         messages.print(fault, markup=False)
     messages.print(f"{to}", markup=False)
 

@@ -74,6 +74,18 @@ def test_names_that_nobody_knows_are_told_before_anything_is_made(tmp_path):
     assert not out.exists()
 
 
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_made(tmp_path):
+    for sizes, to, said in (
+        ("tiny,7b", tmp_path / "page.html", "a page is about one size"),
+        ("tiny", tmp_path, "is a folder. Name a file"),
+    ):
+        words = ("--methods", "dpo", "--sizes", sizes, "--report", str(to))
+        code, _, told = ended(started(tmp_path / "out", *words))
+        assert code in (1, 2)
+        assert said in told
+        assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.processes
 @pytest.mark.timeout(900)
 def test_interrupted_continued_and_called_again(tmp_path, own):
@@ -107,3 +119,7 @@ def test_interrupted_continued_and_called_again(tmp_path, own):
     code, table, told = ended(started(out, *arguments, "--dry-run"))
     assert code == 0, told
     assert table.count(" done ") == 2
+
+    code, _, told = ended(started(out, *arguments, "--report", str(out / "page.html")))
+    assert code == 0, told
+    assert "dpo" in (out / "page.html").read_text("utf-8")
