@@ -60,10 +60,11 @@ def margins(
 def _print(groups: "list[Group]", total: int) -> None:
     """Print a row for each group, and what the numbers are."""
     from harness.console import print_table
+    from harness.margins.groups import spanned
 
     rows = [
         [
-            one.name,
+            spanned(one.name, one.span),
             str(one.pairs),
             f"{one.before:.2f}",
             f"{one.after:.2f}",
@@ -72,5 +73,6 @@ def _print(groups: "list[Group]", total: int) -> None:
         ]
         for one in groups
     ]
-    head = ("pairs", "number", "base", "trained", "reward gap", "grown, %")
-    print_table(f"log p(chosen) - log p(rejected), mean in nats, of {total} pairs", head, rows)
+    head = ("by clip_gap or kind", "pairs", "base", "trained", "reward gap", "grown, %")
+    title = f"log p(chosen) - log p(rejected) in nats, means of a draw from {total} pairs"
+    print_table(title, head, rows)

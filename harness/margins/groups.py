@@ -19,6 +19,8 @@ class Group:
 
     name: str
     pairs: int
+    span: tuple[float, float] | None
+    """Least and greatest clip_gap, where it parts the groups."""
     before: float
     """Margin of the chosen response over the rejected one under the base model."""
     after: float
@@ -39,9 +41,9 @@ def by_clip_gap(pairs: Sequence[PairMargins]) -> list[Group]:
 
 
 def _fifth(part: int, known: Sequence[tuple[float, PairMargins]]) -> Group:
-    end = {1: " (hardest)", PARTS: " (easiest)"}.get(part, "")
-    name = f"fifth {part}{end}: {known[0][0]:+.2f} to {known[-1][0]:+.2f}"
-    return _group(name, [one for _, one in known])
+    end = {1: ", hardest", PARTS: ", easiest"}.get(part, "")
+    span = known[0][0], known[-1][0]
+    return _group(f"fifth {part}{end}", [one for _, one in known], span)
 
 
 def by_kind(pairs: Sequence[PairMargins]) -> list[Group]:
@@ -66,12 +68,20 @@ def everything(pairs: Sequence[PairMargins]) -> Group:
     return _group("all", pairs)
 
 
-def _group(name: str, pairs: Sequence[PairMargins]) -> Group:
+def _group(
+    name: str, pairs: Sequence[PairMargins], span: tuple[float, float] | None = None
+) -> Group:
     return Group(
         name,
         len(pairs),
+        span,
         fmean(one.base.margin for one in pairs),
         fmean(one.trained.margin for one in pairs),
         fmean(one.reward_gap for one in pairs),
         100 * fmean(one.reward_gap > 0 for one in pairs),
     )
+
+
+def spanned(name: str, span: tuple[float, float] | None) -> str:
+    """Return the name of a group with the clip_gap of its pairs."""
+    return name if span is None else f"{name}: {span[0]:+.2f} to {span[1]:+.2f}"

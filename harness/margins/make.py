@@ -57,7 +57,7 @@ def make_margins(run: RunDir, count: int) -> Margins:
         )
     with run.locked():
         spec = run.read_spec()
-        source = source_of(Record.read(run.identity), content_hash(run.model))
+        source = source_of(run, Record.read(run.identity))
         base = _base_folder(run, spec, source)
         preferences = _preferences(run, spec, source)
         rows = drawn(len(preferences), count)

@@ -1,7 +1,7 @@
 """Log-probabilities of drawn pairs in the folder of a run, sealed to what they are made from."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
@@ -10,6 +10,8 @@ from harness.errors import DataError, TrainingError, in_words
 from harness.files.digests import digest_of
 from harness.files.jsonlines import JsonLines, Row
 from harness.identity.record import Record
+from harness.models.sources import content_hash
+from harness.runs.rundir import RunDir
 
 _ROWS = "rows"
 
@@ -85,17 +87,6 @@ class Source:
     """The pairs that the training selected."""
 
 
-def source_of(record: Record, checkpoint: str) -> Source:
-    """Return what the log-probabilities of a run's pairs would be made from now.
-
-    Args:
-        record: What decided the training.
-        checkpoint: Hash of the trained model that is there.
-    """
-    identity = record.identity
-    return Source(checkpoint, identity["model"]["content"], identity["data"]["content"])
-
-
 @dataclass(frozen=True)
 class Margins:
     """What a file holds."""
@@ -130,22 +121,43 @@ def write_margins(file: Path, margins: Margins) -> None:
     JsonLines(file).rewrite([head, *rows])
 
 
-def read_margins(file: Path, now: Source) -> Margins:
-    """Read a file that is of what is there now.
+def source_of(run: RunDir, record: Record) -> Source:
+    """Return what the log-probabilities of a run's pairs would be made from now.
+
+    Args:
+        run: Has its trained model.
+        record: What decided the training.
+    """
+    identity = record.identity
+    return Source(
+        content_hash(run.model), identity["model"]["content"], identity["data"]["content"]
+    )
+
+
+def read_margins(run: RunDir, record: Record) -> Margins | None:
+    """Read what there is of a run; None where nobody scored its pairs.
+
+    Of a run whose model is gone, for a disk's sake, that model is believed.
 
     Raises:
-        DataError: It is damaged, or of another model or other pairs.
+        DataError: It is damaged, or of another model or other pairs than the run has now.
     """
-    margins = _read(file)
-    told = {"checkpoint": "trained model", "model": "base model", "data": "pairs"}
-    was, wanted = asdict(margins.source), asdict(now)
-    changed = [name for key, name in told.items() if was[key] != wanted[key]]
+    if not run.margins.exists():
+        return None
+    margins = _read(run.margins)
+    if run.model.is_dir():
+        _require_current(run, margins.source, source_of(run, record))
+    return margins
+
+
+def _require_current(run: RunDir, was: Source, now: Source) -> None:
+    told = {"checkpoint": "trained model", "model": "base model", "data": "set of pairs"}
+    changed = [what for key, what in told.items() if asdict(was)[key] != asdict(now)[key]]
     if changed:
         raise DataError(
-            f"{file} is of another {' and other '.join(changed)} than this run has now. "
-            f"{made_by(file.parent.name)}"
+            f"{run.margins} is of another {' and another '.join(changed)} than this run has now. "
+            f"{made_by(run.path.name)}"
         )
-    return margins
 
 
 def made_by(run: str) -> str:
