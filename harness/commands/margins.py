@@ -61,6 +61,7 @@ def _print(groups: "list[Group]", total: int) -> None:
     """Print a row for each group, and what the numbers are."""
     from harness.console import print_table
     from harness.margins.groups import spanned
+    from harness.reporting.words import signed
 
     rows = [
         [
@@ -68,7 +69,7 @@ def _print(groups: "list[Group]", total: int) -> None:
             str(one.pairs),
             f"{one.before:.2f}",
             f"{one.after:.2f}",
-            f"{one.reward_gap:+.2f}",
+            signed(one.reward_gap, "score"),
             f"{one.grown:.1f}",
         ]
         for one in groups

@@ -90,17 +90,20 @@ class Scoring:
 
         Args:
             folder: In the Hugging Face layout.
-            advance: Told how many more pairs are done; not called for what is there.
+            advance: Told how many more pairs are done.
         """
         key = reference_key(self.spec, folder, self.preferences, self.device, self.used)
         whole = kept_reference(key.place(cache_dir()), self.rows)
         if whole is not None:
+            advance(len(self.rows))
             return self._sums(whole, self.rows)
         drawn = DrawnKey(digest_of(list(self.rows), 16))
-        logps = self._logps(folder)
+        logps, done = self._logps(folder), 0
 
         def counted(places: Sequence[int]) -> Sequence[tuple[Tensor, ...]]:
+            nonlocal done
             found = logps([self.rows[place] for place in places])
+            done += len(places)
             advance(len(places))
             return found
 
@@ -108,6 +111,7 @@ class Scoring:
             kept = ensure_reference(
                 key.folder(cache_dir(), drawn), len(self.rows), self._share, counted, Alone()
             )
+        advance(len(self.rows) - done)
         return self._sums(kept, range(len(self.rows)))
 
     def _logps(self, folder: Path) -> Logps:

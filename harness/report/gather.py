@@ -21,6 +21,7 @@ from harness.identity.record import Record
 from harness.models.sources import content_hash
 from harness.registry import benchmark_names
 from harness.report.folders import Found, found_in
+from harness.report.guarded import guarded
 from harness.reporting.compare import RunResult
 from harness.reporting.neighbours import Neighbour, left_out, text_of
 from harness.reporting.provenance import provenance
@@ -102,7 +103,10 @@ def gather(folders: Iterable[Path], size: str | None = None) -> Gathered:
         raise ConfigError(
             f"there is no run of size {size} to report on. {' '.join(faults)}".rstrip()
         )
-    return Gathered(size, tuple(_alike(models, faults)), faults)
+    chosen = list(_alike(models, faults))
+    results = guarded([(one.result, one.folder) for one in chosen], faults)
+    pairs = zip(chosen, results, strict=True)
+    return Gathered(size, tuple(replace(one, result=result) for one, result in pairs), faults)
 
 
 def _size(found: Found, wanted: str | None) -> str:

@@ -1,0 +1,28 @@
+"""General ability of the runs that were asked for it, as every other table has it."""
+
+from collections.abc import Sequence
+
+from harness.report.tables import Table, TableCell, TableRow
+from harness.reporting.abilities import abilities
+from harness.reporting.compare import RunResult
+from harness.reporting.writers.general_ability import (
+    HEADERS,
+    INTRODUCTION,
+    TITLE,
+    cells_of,
+    notes_of,
+)
+
+
+def abilities_table(runs: Sequence[RunResult]) -> Table | None:
+    """Return the base model beside each run, task by task; None where nobody was asked."""
+    if not any(run.guard for run in runs):
+        return None
+    rows = abilities(runs)
+    texts = map(cells_of, rows)
+    return Table(
+        TITLE,
+        HEADERS,
+        [TableRow(label, list(map(TableCell, cells))) for label, *cells in texts],
+        [INTRODUCTION, *notes_of(runs, rows)],
+    )
