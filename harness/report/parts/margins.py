@@ -20,7 +20,7 @@ _GROUPINGS: tuple[tuple[str, Callable[..., list[Group]]], ...] = (
     ("kind of pair", by_kind),
 )
 _WHAT = (
-    "A pair's margin is log p(chosen) − log p(rejected) in nats: whole responses, given the pair's "
+    "A pair's margin is log p(chosen) - log p(rejected) in nats: whole responses, given the pair's "
     "own picture and question. Before: under the base model. After: under the trained one. The "
     "reward gap is after less before, the log-ratio gap without β. Means over pairs, then over the "
     "runs of a method; the line spans from the least to the greatest run."
@@ -170,7 +170,7 @@ def _dot(label: str, number: int, values: Sequence[float]) -> Dot:
 def _charts(what: str, rows: Sequence[_Row]) -> Iterator[Chart]:
     drawn = [DotRow(row.name, [row.before, *row.after.values()]) for row in rows]
     title = f"Margin of the pairs by {what}: before (base) and after training"
-    unit = "log p(chosen) − log p(rejected), nats"
+    unit = "log p(chosen) - log p(rejected), nats"
     yield Chart(title, dots(drawn, unit, in_words(title, drawn), zero=True))
     drawn = [DotRow(row.name, list(row.reward_gap.values())) for row in rows]
     title = f"Reward gap by {what}: what training added to the margin"
