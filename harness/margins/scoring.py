@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers.utils import logging
 
 from harness.data.pairs.preferences import Preferences
 from harness.data.rows.collate import Collator, ImageStore, no_segments
@@ -126,6 +127,7 @@ class Scoring:
         return logps
 
     def _by(self, folder: Path) -> Logps:
+        logging.disable_progress_bar()  # there is a bar already, which this one would break
         base = load_base(folder, dtype_of(self.spec.training))
         transform = ImageTransform(base.processor, self.spec.model.image_transform)
         collate = Collator(

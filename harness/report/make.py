@@ -79,7 +79,7 @@ def make_report(
         "verdicts": list(verdicts_of(gathered)),
         "lengths": lengths(words_of(gathered.models, gathered.faults), order, series),
         "margins": margins_part(gathered.models, series, gathered.faults),
-        "abilities": abilities_table(results),
+        "abilities": abilities_table([one.result for one in gathered.models]),
         "training": list(charts.training(curves(gathered.models, gathered.faults), series)),
         "training_note": " ".join([_TRAINING, *unlike(comparison)]),
         "items_note": _EVERY_RUN if full else _ONE_RUN,

@@ -8,10 +8,11 @@ from harness.reporting.compare import RunResult
 from harness.reporting.writers.general_ability import (
     HEADERS,
     INTRODUCTION,
-    TITLE,
     cells_of,
     notes_of,
 )
+
+_CAPTION = "The base model beside the runs of each method, task by task"
 
 
 def abilities_table(runs: Sequence[RunResult]) -> Table | None:
@@ -21,7 +22,7 @@ def abilities_table(runs: Sequence[RunResult]) -> Table | None:
     rows = abilities(runs)
     texts = map(cells_of, rows)
     return Table(
-        TITLE,
+        _CAPTION,
         HEADERS,
         [TableRow(label, list(map(TableCell, cells))) for label, *cells in texts],
         [INTRODUCTION, *notes_of(runs, rows)],

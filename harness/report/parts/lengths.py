@@ -68,5 +68,5 @@ def _dot(number: int, label: str, runs: Sequence[Sequence[int]]) -> Dot:
     told = f"{label}: {mean:.1f} words, "
     told += f"{min(means):.1f} to {max(means):.1f} in {len(means)} runs, " if several else ""
     told += f"the middle half of the answers {low:.0f} to {high:.0f}"
-    ends = (min(means), max(means)) if several else (None, None)
-    return Dot(number, mean, *ends, told=told)
+    low_run, high_run = (min(means), max(means)) if several else (None, None)
+    return Dot(number, mean, low_run, high_run, told)

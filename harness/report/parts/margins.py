@@ -28,6 +28,10 @@ _WHAT = (
 _HARD = (
     "clip_gap is CLIP's score of the chosen response less that of the rejected one: small is hard."
 )
+_UNKNOWN = (
+    "clip_gap of these pairs is not known. `python -m harness prepare --columns clip_gap` computes "
+    "it for their data, and the command that scored the pairs then adds it."
+)
 _MISLABELLED = "In mislabelled pairs the chosen response is the wrong one."
 _UNLIKE = (
     "Not all of these runs were trained on the same pairs: hold each method's margins against its "
@@ -98,10 +102,10 @@ def _missing(names: Sequence[str], runs: int) -> Iterator[str]:
 def _notes(scored: Sequence[Scored]) -> Iterator[str]:
     yield _WHAT
     counts = {(len(one.margins.pairs), one.margins.total) for one in scored}
-    yield "; ".join(f"{drawn} of {total} pairs" for drawn, total in sorted(counts)) + "."
+    drawn = "; ".join(f"{drawn} of {total}" for drawn, total in sorted(counts))
+    yield f"Pairs drawn: {drawn}; the same ones for all runs on the same pairs."
     pairs = [pair for one in scored for pair in one.margins.pairs]
-    if any(pair.clip_gap is not None for pair in pairs):
-        yield _HARD
+    yield _HARD if any(pair.clip_gap is not None for pair in pairs) else _UNKNOWN
     if any(pair.origin.get("mislabelled") == "yes" for pair in pairs):
         yield _MISLABELLED
     if len(_data(scored)) > len({one.world for one in scored}):
@@ -191,7 +195,7 @@ def _table(what: str, rows: Sequence[_Row]) -> Table:
         )
         for row in rows
     ]
-    head = [what.capitalize(), "Pairs", "Before", *(f"{label}: after (gap)" for label in labels)]
+    head = [f"By {what}", "Pairs", "Before", *(f"{label}: after (gap)" for label in labels)]
     return Table(f"Margins by {what}, in nats", head, cells)
 
 
