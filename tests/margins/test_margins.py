@@ -40,7 +40,7 @@ def read(run):
 def plain(folder, spec, row, side):
     """Return a response's log-probability and tokens by transformers alone."""
     pair = open_preferences(spec.data)[row]
-    reader = load_reader(Path(folder))
+    reader = load_reader(folder)
     (tokens,) = list(pair_tokenizer(reader, spec).tokenize([pair]))
     model = LlavaForConditionalGeneration.from_pretrained(folder).eval()
     pixels = AutoProcessor.from_pretrained(folder).image_processor(
@@ -62,7 +62,7 @@ def test_both_models_give_what_a_plain_forward_pass_gives(trained):
     for row in (0, 7):
         one = found.pairs[row]
         for side in ("chosen", "rejected"):
-            before, tokens = plain(spec.model.path, spec, row, side)
+            before, tokens = plain(Path(spec.model.path), spec, row, side)
             after, _ = plain(run.model, spec, row, side)
             assert getattr(one.base, side) == pytest.approx(before, abs=1e-3)
             assert getattr(one.trained, side) == pytest.approx(after, abs=1e-3)

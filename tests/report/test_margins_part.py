@@ -42,16 +42,15 @@ def test_runs_are_shown_before_and_after_with_the_spread_of_their_seeds(made, pa
 def test_what_was_not_scored_is_named_with_the_command_in_one_line(made, page):
     made.base()
     scored, other = made.run("dpo"), made.run("dama")
-    text, section = part(page())
-    assert (
-        f"2 of 2 runs are not scored. Make it: python -m harness margins {other.path.name}" in text
+    first, second = (
+        f"Make it: python -m harness margins {one.path.name}" for one in (scored, other)
     )
+    text, section = part(page())
+    assert f"The pairs of 2 of 2 runs are not scored. {first}" in text
     assert "<svg" not in section
     made.margins(scored)
     text, section = part(page())
-    assert (
-        f"1 of 2 runs are not scored. Make it: python -m harness margins {other.path.name}" in text
-    )
+    assert f"The pairs of 1 of 2 runs are not scored. {second}" in text
     assert "<svg" in section
 
 
