@@ -6,6 +6,7 @@ from dataclasses import asdict
 from PIL import Image
 
 from benchmarks.types import Scorecard
+from harness.evaluation.guard.records import Ability, Guarded, record_path, write_record
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.jsonlines import JsonLines
 from harness.identity.record import Record
@@ -49,6 +50,13 @@ def halbench_rows(*hallucinated, answer="Two dogs and a red cup."):
     }
     row = {"id": 7, "question": "Describe it.", "response": answer, "replies": [], "score": score}
     return [row]
+
+
+def guard(folder, value, checkpoint="0", data="d"):
+    """Write what a task of the guard found of the model of a folder."""
+    identity = {"checkpoint": checkpoint, "data": data, "lmms_eval": "0.7", "version": "1"}
+    record = Guarded("mme", identity, {"accuracy": Ability(value, True, 0.01)}, 218)
+    write_record(record_path(folder.path, f"mme-{data}"), record)
 
 
 class Made:

@@ -5,18 +5,12 @@ import re
 import shutil
 
 import pytest
-from made import halbench_rows
+from made import guard, halbench_rows
 
-from harness.evaluation.guard.records import Ability, Guarded, record_path, write_record
+from harness.evaluation.guard.records import Guarded, record_path, write_record
 from harness.report.parts.lengths import words_of
 
 HOSTILE = "<script>alert(1)</script>"
-
-
-def guard(folder, value, checkpoint="0", data="d"):
-    identity = {"checkpoint": checkpoint, "data": data, "lmms_eval": "0.7", "version": "1"}
-    record = Guarded("mme", identity, {"accuracy": Ability(value, True, 0.01)}, 218)
-    write_record(record_path(folder.path, f"mme-{data}"), record)
 
 
 def table(found):
