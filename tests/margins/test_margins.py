@@ -31,6 +31,7 @@ from harness.margins.scoring import Alone, Scoring
 from harness.training.precomputed.preparation import reference_key
 from harness.training.precomputed.reference import SIDES, ensure_reference
 from harness.training.reading import load_reader, pair_tokenizer
+from harness.upkeep.verify.records import check_records
 
 
 def read(run):
@@ -127,7 +128,9 @@ def test_margins_of_another_model_are_named(trained):
     change(run.model, seed=2)
     with pytest.raises(DataError, match=f"another trained model.*harness margins {run.path.name}"):
         read(run)
+    assert "is of another trained model" in "\n".join(check_records(run).findings)
     assert make_margins(run, 3) == read(run)
+    assert "margins" not in "\n".join(check_records(run).findings)
 
 
 def test_margins_of_other_pairs_are_named(trained):
