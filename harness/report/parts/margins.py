@@ -49,12 +49,20 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Grouping:
+    """The pairs grouped by one kind of hardness."""
+
+    charts: Sequence[Chart]
+    """Margins before and after, and reward gaps."""
+    table: Table
+
+
+@dataclass(frozen=True)
 class MarginsPart:
     """What the page shows."""
 
     notes: Sequence[str]
-    charts: Sequence[Chart] = ()
-    tables: Sequence[Table] = ()
+    groupings: Sequence[Grouping] = ()
 
 
 def margins_part(models: Sequence[Model], series: Series, faults: list[str]) -> MarginsPart | None:
@@ -69,12 +77,12 @@ def margins_part(models: Sequence[Model], series: Series, faults: list[str]) -> 
     lines = list(_missing(missing, len(trained)))
     if not scored:
         return MarginsPart(lines)
-    drawn = [(what, rows) for what, group in _GROUPINGS if (rows := _rows(scored, group, series))]
-    return MarginsPart(
-        [*_notes(scored), *lines],
-        [chart for what, rows in drawn for chart in _charts(what, rows)],
-        [_table(what, rows) for what, rows in drawn],
-    )
+    groupings = [
+        Grouping(list(_charts(what, rows)), _table(what, rows))
+        for what, group in _GROUPINGS
+        if (rows := _rows(scored, group, series))
+    ]
+    return MarginsPart([*_notes(scored), *lines], groupings)
 
 
 def _read(models: Iterable[Model], faults: list[str]) -> tuple[list[Scored], list[str]]:
