@@ -65,10 +65,19 @@ class MarginsPart:
     groupings: Sequence[Grouping] = ()
 
 
-def margins_part(models: Sequence[Model], series: Series, faults: list[str]) -> MarginsPart | None:
+def margins_part(
+    models: Sequence[Model], series: Series, unlike: Sequence[str], faults: list[str]
+) -> MarginsPart | None:
     """Return the charts of the runs whose pairs were scored, and how the others' would be.
 
-    None where nothing was trained. The faults get a line for every file that is damaged or stale.
+    Args:
+        models: Of the page.
+        series: Colour and mark of every method.
+        unlike: What is to be said where methods have not the same seeds or worlds.
+        faults: Get a line for every file that is damaged or stale.
+
+    Returns:
+        None where nothing was trained.
     """
     trained = [one for one in models if one.result.method != BASE]
     if not trained:
@@ -82,7 +91,7 @@ def margins_part(models: Sequence[Model], series: Series, faults: list[str]) -> 
         for what, group in _GROUPINGS
         if (rows := _rows(scored, group, series))
     ]
-    return MarginsPart([*_notes(scored), *lines], groupings)
+    return MarginsPart([*_notes(scored), *unlike, *lines], groupings)
 
 
 def _read(models: Iterable[Model], faults: list[str]) -> tuple[list[Scored], list[str]]:
@@ -111,7 +120,7 @@ def _notes(scored: Sequence[Scored]) -> Iterator[str]:
     yield _WHAT
     counts = {(len(one.margins.pairs), one.margins.total) for one in scored}
     drawn = "; ".join(f"{drawn} of {total}" for drawn, total in sorted(counts))
-    yield f"Pairs drawn: {drawn}; the same ones for all runs on the same pairs."
+    yield f"Pairs drawn: {drawn}. Of the same pairs every run gets the same draw."
     pairs = [pair for one in scored for pair in one.margins.pairs]
     yield _HARD if any(pair.clip_gap is not None for pair in pairs) else _UNKNOWN
     if any(pair.origin.get("mislabelled") == "yes" for pair in pairs):
@@ -160,7 +169,7 @@ def _row(name: str, here: Sequence[tuple[Scored, Group]], bases: set[int], serie
     ordered = sorted(labels, key=series.__getitem__)
     return _Row(
         spanned(name, _span([group for _, group in here])),
-        _dot("before", series.get(BASE, len(series)), before),
+        _dot("before", series.get(BASE, len(series)), before, "base models"),
         {one: _dot(one, series[one], [group.after for group in of[one]]) for one in ordered},
         {one: _dot(one, series[one], [group.reward_gap for group in of[one]]) for one in ordered},
         here[0][1].pairs,
@@ -172,10 +181,10 @@ def _span(groups: Iterable[Group]) -> tuple[float, float] | None:
     return (min(low for low, _ in spans), max(high for _, high in spans)) if spans else None
 
 
-def _dot(label: str, number: int, values: Sequence[float]) -> Dot:
+def _dot(label: str, number: int, values: Sequence[float], of: str = "runs") -> Dot:
     mean, several = fmean(values), len(values) > 1
     low, high = (min(values), max(values)) if several else (None, None)
-    spread = f" ({low:.2f} to {high:.2f} in {len(values)} runs)" if several else ""
+    spread = f" ({low:.2f} to {high:.2f} in {len(values)} {of})" if several else ""
     return Dot(number, mean, low, high, f"{label}: {mean:.2f} nats{spread}")
 
 
