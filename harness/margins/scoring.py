@@ -1,5 +1,6 @@
 """Log-probabilities of drawn pairs under any checkpoint of the run's family, as in training."""
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,6 +113,8 @@ class Scoring:
             kept = ensure_reference(
                 key.folder(cache_dir(), drawn), len(self.rows), self._share, counted, Alone()
             )
+        del logps, counted
+        gc.collect()  # a model refers to itself; the next one needs its place on the device
         advance(len(self.rows) - done)
         return self._sums(kept, range(len(self.rows)))
 
