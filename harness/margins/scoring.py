@@ -26,6 +26,7 @@ from harness.training.precomputed.reference import (
     SIDES,
     DrawnKey,
     Logps,
+    ReferenceKey,
     ReferenceLogps,
     ensure_reference,
     kept_reference,
@@ -99,7 +100,14 @@ class Scoring:
         if whole is not None:
             advance(len(self.rows))
             return self._sums(whole, self.rows)
-        drawn = DrawnKey(digest_of(list(self.rows), 16))
+        kept = self._drawn(folder, key, advance)
+        gc.collect()  # a model refers to itself; the next one needs its place on the device
+        return self._sums(kept, range(len(self.rows)))
+
+    def _drawn(
+        self, folder: Path, key: ReferenceKey, advance: Callable[[int], object]
+    ) -> ReferenceLogps:
+        """Return the log-probabilities of the drawn pairs by place, after computing the missing."""
         logps, done = self._logps(folder), 0
 
         def counted(places: Sequence[int]) -> Sequence[tuple[Tensor, ...]]:
@@ -109,14 +117,11 @@ class Scoring:
             advance(len(places))
             return found
 
+        place = key.folder(cache_dir(), DrawnKey(digest_of(list(self.rows), 16)))
         with self._exact():
-            kept = ensure_reference(
-                key.folder(cache_dir(), drawn), len(self.rows), self._share, counted, Alone()
-            )
-        del logps, counted
-        gc.collect()  # a model refers to itself; the next one needs its place on the device
+            kept = ensure_reference(place, len(self.rows), self._share, counted, Alone())
         advance(len(self.rows) - done)
-        return self._sums(kept, range(len(self.rows)))
+        return kept
 
     def _logps(self, folder: Path) -> Logps:
         """Return what computes them; the model is loaded when the first pairs are asked for."""

@@ -30,10 +30,10 @@ def margins(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Score pairs of a finished run with its base model and its trained one, by hardness.
+    """Score pairs of a finished run before and after its training, with both models.
 
-    The log-probabilities go into the run's folder, where `report` draws them. Of the same pairs
-    every run gets the same draw. Killed anywhere, the same command goes on.
+    The log-probabilities go into the run's folder, where `report` draws them by hardness. Of the
+    same pairs every run gets the same draw. Killed anywhere, the same command goes on.
     """
     from dataclasses import asdict
 
