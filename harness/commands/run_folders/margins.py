@@ -70,10 +70,13 @@ def _print(groups: "list[Group]", total: int) -> None:
             f"{one.before:.2f}",
             f"{one.after:.2f}",
             signed(one.reward_gap, "score"),
-            f"{one.grown:.1f}",
+            f"{one.grown:.1f} %",
         ]
         for one in groups
     ]
-    head = ("by clip_gap or kind", "pairs", "base", "trained", "reward gap", "grown, %")
-    title = f"log p(chosen) - log p(rejected) in nats, means of a draw from {total} pairs"
+    head = ("by clip_gap or kind", "pairs", "before", "after", "gap", "grown")
+    title = (
+        f"Margin log p(chosen) - log p(rejected) before and after training, its growth (the reward "
+        f"gap without beta), and where it has grown; means in nats, pairs drawn from {total}"
+    )
     print_table(title, head, rows)
