@@ -78,7 +78,7 @@ def make_report(
         **_shown(comparison, series),
         "verdicts": list(verdicts_of(gathered)),
         "lengths": lengths(words_of(gathered.models, gathered.faults), order, series),
-        "margins": margins_part(gathered.models, series, unlike(comparison), gathered.faults),
+        "margins": margins_part(gathered.models, series, gathered.faults),
         "abilities": abilities_table([one.result for one in gathered.models]),
         "training": list(charts.training(curves(gathered.models, gathered.faults), series)),
         "training_note": " ".join([_TRAINING, *unlike(comparison)]),

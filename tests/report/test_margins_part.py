@@ -35,6 +35,7 @@ def test_runs_are_shown_before_and_after_with_the_spread_of_their_seeds(made, pa
     assert "plain: before: 1.00 nats" in by_kind
     assert "10 of 2000" in text
     assert "without β" in text
+    assert "Not all methods have the same seeds and worlds" in text
     assert '<path class="line s1"' in section
     assert re.search(r"plain\s+10\s+1.00\s+2.50 \(\+1.50\)\s+6.00 \(\+5.00\)", text)
 
@@ -96,7 +97,9 @@ def test_runs_on_other_pairs_are_said_to_be(made, page):
     runs = [made.run("dpo"), made.run("dama")]
     for run in runs:
         made.margins(run)
-    assert "trained on the same pairs: hold" not in part(page())[0]
+    text, _ = part(page())
+    assert "trained on the same pairs: hold" not in text
+    assert "Not all methods have the same seeds" not in text
     head, *rows = JsonLines(runs[1].margins).read()
     head["made_from"]["data"] = "1"
     JsonLines(runs[1].margins).rewrite([head, *rows])

@@ -13,6 +13,7 @@ from harness.report.gather import Model
 from harness.report.svg import Dot, DotRow, dots
 from harness.report.tables import Table, TableCell, TableRow
 from harness.reporting.alike import BASE
+from harness.reporting.compare import Draw
 from harness.reporting.words import MISSING, signed
 
 _GROUPINGS: tuple[tuple[str, Callable[..., list[Group]]], ...] = (
@@ -33,7 +34,8 @@ _UNKNOWN = (
     "it for their data, and the command that scored the pairs then adds it."
 )
 _MISLABELLED = "In mislabelled pairs the chosen response is the wrong one."
-_UNLIKE = (
+_OTHER_DRAWS = "Not all methods have the same seeds and worlds: each mean is over their own runs."
+_OTHER_PAIRS = (
     "Not all of these runs were trained on the same pairs: hold each method's margins against its "
     "own pairs only."
 )
@@ -44,7 +46,7 @@ class Scored:
     """A run whose pairs were scored."""
 
     label: str
-    world: int
+    draw: Draw
     margins: Margins
 
 
@@ -65,15 +67,12 @@ class MarginsPart:
     groupings: Sequence[Grouping] = ()
 
 
-def margins_part(
-    models: Sequence[Model], series: Series, unlike: Sequence[str], faults: list[str]
-) -> MarginsPart | None:
+def margins_part(models: Sequence[Model], series: Series, faults: list[str]) -> MarginsPart | None:
     """Return the charts of the runs whose pairs were scored, and how the others' would be.
 
     Args:
         models: Of the page.
         series: Colour and mark of every method.
-        unlike: What is to be said where methods have not the same seeds or worlds.
         faults: Get a line for every file that is damaged or stale.
 
     Returns:
@@ -91,7 +90,7 @@ def margins_part(
         for what, group in _GROUPINGS
         if (rows := _rows(scored, group, series))
     ]
-    return MarginsPart([*_notes(scored), *unlike, *lines], groupings)
+    return MarginsPart([*_notes(scored), *lines], groupings)
 
 
 def _read(models: Iterable[Model], faults: list[str]) -> tuple[list[Scored], list[str]]:
@@ -107,7 +106,7 @@ def _read(models: Iterable[Model], faults: list[str]) -> tuple[list[Scored], lis
         if margins is None:
             missing.append(folder.path.name)
         else:
-            scored.append(Scored(model.result.label, model.result.world, margins))
+            scored.append(Scored(model.result.label, model.result.draw, margins))
     return scored, missing
 
 
@@ -125,13 +124,18 @@ def _notes(scored: Sequence[Scored]) -> Iterator[str]:
     yield _HARD if any(pair.clip_gap is not None for pair in pairs) else _UNKNOWN
     if any(pair.origin.get("mislabelled") == "yes" for pair in pairs):
         yield _MISLABELLED
-    if len(_data(scored)) > len({one.world for one in scored}):
-        yield _UNLIKE
+    if len(_data(scored)) > len({one.draw[0] for one in scored}):
+        yield _OTHER_PAIRS
+    draws: dict[str, set[Draw]] = {}
+    for one in scored:
+        draws.setdefault(one.label, set()).add(one.draw)
+    if any(own != draws[scored[0].label] for own in draws.values()):
+        yield _OTHER_DRAWS
 
 
 def _data(scored: Iterable[Scored]) -> dict[tuple[int, str, str], Scored]:
     """Return a run for each base model and set of pairs."""
-    keys = ((one.world, one.margins.source.model, one.margins.source.data) for one in scored)
+    keys = ((one.draw[0], one.margins.source.model, one.margins.source.data) for one in scored)
     return dict(zip(keys, scored, strict=True))
 
 
