@@ -38,6 +38,10 @@ COMMANDS = {
         "run_folders.regress",
         "Say what moved between committed numbers and those of today.",
     ),
+    "margins": (
+        "run_folders.margins",
+        "Score pairs of a finished run before and after its training.",
+    ),
     "report": ("report", "Write one HTML page with tables, charts and all answers."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),
     "prepare": ("prepare", "Compute columns of preference data."),

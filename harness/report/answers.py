@@ -83,7 +83,7 @@ def read_items(
         try:
             rows = list(_answers(one.folder))
         except DataError as error:
-            faults.append(f"{one.folder.parents[1].name}: answers to {name} are not shown: {error}")
+            faults.append(unreadable(one, error))
             continue
         items = found.setdefault((world, name), {})
         for row, answer in rows:
@@ -91,6 +91,21 @@ def read_items(
             item = items.setdefault(key, Item(name, world, key, row["question"], _types(row)))
             item.answers[model] = answer
     return {key: list(items.values()) for key, items in found.items()}
+
+
+def unreadable(judged: Judged, error: DataError) -> str:
+    """Say that the items of a judgement are damaged."""
+    run = judged.folder.parents[1].name
+    return f"{run}: answers to {judged.card.benchmark} are not shown: {error}"
+
+
+def responses_in(folder: Path) -> list[str]:
+    """Return the answers of a judgement.
+
+    Raises:
+        DataError: Its items are damaged.
+    """
+    return [row["response"] for row in _rows(folder / ITEMS, "response", str)]
 
 
 def _answers(folder: Path) -> Iterator[tuple[Row, Answer]]:

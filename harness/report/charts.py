@@ -3,11 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, quantiles
 
 from markupsafe import Markup
 
-from harness.report.answers import Item
 from harness.report.apart import Apart, Differences
 from harness.report.curves import Curve
 from harness.report.svg import Dot, DotRow, Line, dots, lines
@@ -51,7 +49,7 @@ def forest(comparison: Comparison, found: Differences, series: Series) -> Iterat
                 rows.append(DotRow(_metric(column), drawn))
         if rows:
             title = f"{benchmark_name(name)}: difference from the base model"
-            yield Chart(title, dots(rows, "difference", _told(title, rows), zero=True))
+            yield Chart(title, dots(rows, "difference", in_words(title, rows), zero=True))
 
 
 def _difference(
@@ -91,7 +89,7 @@ def profile(comparison: Comparison, series: Series) -> Chart | None:
         return None
     title = "All metrics relative to the base model"
     unit = "percent of the base model's value; to the right is better"
-    return Chart(title, dots(rows, unit, _told(title, rows), zero=True))
+    return Chart(title, dots(rows, unit, in_words(title, rows), zero=True))
 
 
 def breakdown(
@@ -110,44 +108,7 @@ def breakdown(
         for name, of in cells.items()
     ]
     title = f"{benchmark_name(benchmark)}: by part"
-    return Chart(title, dots(rows, unit, _told(title, rows)))
-
-
-def lengths(
-    items: Sequence[Item], order: Mapping[str, int], labels: Mapping[int, str], series: Series
-) -> Chart | None:
-    """Return how many words an answer has, by benchmark and method; the line is the middle half.
-
-    Args:
-        items: All of them.
-        order: Place of every benchmark.
-        labels: Method of every model.
-        series: Colour and mark of every method.
-    """
-    words: dict[str, dict[str, list[int]]] = {}
-    for item in items:
-        for model, answer in item.answers.items():
-            of = words.setdefault(item.benchmark, {})
-            of.setdefault(labels[model], []).append(len(answer.text.split()))
-    if not words:
-        return None
-    rows = []
-    for name in sorted(words, key=order.__getitem__):
-        of = words[name]
-        ordered = sorted(of.items(), key=lambda pair: series[pair[0]])
-        rows.append(DotRow(benchmark_name(name), [_length(series, *one) for one in ordered]))
-    title = "Length of the answers"
-    note = "Mean number of words; the line spans the middle half of the answers. A method that "
-    note += "says less has less to be wrong about."
-    return Chart(title, dots(rows, "words", _told(title, rows), zero=True), note)
-
-
-def _length(series: Series, label: str, counts: Sequence[int]) -> Dot:
-    several = counts if len(counts) > 1 else [*counts, *counts]
-    low, _, high = quantiles(several, n=4, method="inclusive")
-    mean = fmean(counts)
-    told = f"{label}: {mean:.1f} words, the middle half {low:.0f} to {high:.0f}"
-    return Dot(series[label], mean, low, high, told)
+    return Chart(title, dots(rows, unit, in_words(title, rows)))
 
 
 def training(found: Mapping[str, Sequence[Curve]], series: Series) -> Iterator[Chart]:
@@ -180,7 +141,7 @@ def _means(row: Row, base: Row, column: Column) -> tuple[float, float] | None:
     return ours, theirs
 
 
-def _told(title: str, rows: Sequence[DotRow]) -> str:
+def in_words(title: str, rows: Sequence[DotRow]) -> str:
     """Return the whole chart in words."""
     told = (f"{row.label}: {'; '.join(dot.told for dot in row.dots)}" for row in rows)
     return f"{title}. {'. '.join(told)}."

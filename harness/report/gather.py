@@ -13,6 +13,7 @@ from harness.identity.record import Record
 from harness.models.sources import content_hash
 from harness.registry import benchmark_names
 from harness.report.folders import Found, found_in
+from harness.report.guarded import guarded
 from harness.report.judgements import Groups, Judged, by_judge, latest, told_left_out
 from harness.reporting.compare import RunResult
 from harness.reporting.neighbours import Neighbour, left_out
@@ -83,7 +84,10 @@ def gather(folders: Iterable[Path], size: str | None = None, judge: str | None =
             f"there is no run of size {size} to report on. {' '.join(faults)}".rstrip()
         )
     judged = by_judge([model.judged for model in models], judge)
-    return Gathered(size, tuple(_alike(models, judged, faults)), faults)
+    chosen = list(_alike(models, judged, faults))
+    results = guarded([(one.result, one.folder) for one in chosen], faults)
+    pairs = zip(chosen, results, strict=True)
+    return Gathered(size, tuple(replace(one, result=result) for one, result in pairs), faults)
 
 
 def _size(found: Found, wanted: str | None) -> str:

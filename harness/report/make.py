@@ -19,6 +19,9 @@ from harness.report.charts import Chart, Series
 from harness.report.curves import curves
 from harness.report.gather import Gathered, gather
 from harness.report.page import render
+from harness.report.parts.general_ability import abilities_table
+from harness.report.parts.lengths import lengths, words_of
+from harness.report.parts.margins import margins_part
 from harness.report.pictures import Pictures
 from harness.report.svg import mark
 from harness.report.tables import (
@@ -76,18 +79,20 @@ def make_report(
     pictures = Pictures(to.with_name(f"{to.stem}-pictures") if full else None)
     order = {name: place for place, name in enumerate(gathered.benchmarks)}
     data = browser_data(models, items, order, pictures, gathered.faults)
-    labels = {number: model.result.label for number, model in enumerate(models)}
     context = {
         **_shown(comparison, series),
         "verdicts": list(verdicts_of(gathered)),
-        "lengths": charts.lengths(items, order, labels, series),
+        "lengths": lengths(words_of(gathered.models, gathered.faults), order, series),
+        "margins": margins_part(gathered.models, series, gathered.faults),
+        "abilities": abilities_table([one.result for one in gathered.models]),
         "training": list(charts.training(curves(gathered.models, gathered.faults), series)),
         "training_note": " ".join([_TRAINING, *unlike(comparison)]),
         "items_note": _EVERY_RUN if full else _ONE_RUN,
-        "faults": gathered.faults,
+        # Answers that cannot be read are missed by the browser and by the lengths.
+        "faults": list(dict.fromkeys(gathered.faults)),
     }
     write_text(to, render(_headed(context, gathered, comparison), data))
-    return gathered.faults
+    return list(context["faults"])
 
 
 def _shown(comparison: Comparison, series: Series) -> dict[str, Any]:
@@ -119,7 +124,9 @@ def _headed(
         ("verdicts", "Claims", context["verdicts"]),
         ("differences", "Differences", context["forest"] or context["profile"]),
         ("breakdowns", "By type", context["breakdowns"]),
+        ("abilities", "General ability", context["abilities"]),
         ("lengths", "Length", context["lengths"]),
+        ("margins", "Reward gap", context["margins"]),
         ("training", "Training", context["training"]),
         ("items", "Questions and answers", True),
         ("provenance", "Provenance", True),

@@ -87,6 +87,11 @@ class RunDir:
         """Folder of `<benchmark>-<digest>/`, with replies, items and scorecard."""
         return self.path / "judgements"
 
+    @property
+    def margins(self) -> Path:
+        """Log-probabilities of drawn pairs under the base model and the trained one, JSONL."""
+        return self.path / "margins.jsonl"
+
     def open(self, spec: RunSpec) -> None:
         """Make the folder for a specification when it is not there.
 

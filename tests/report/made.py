@@ -6,9 +6,18 @@ from dataclasses import asdict
 from PIL import Image
 
 from benchmarks.types import Scorecard
+from harness.evaluation.guard.records import Ability, Guarded, record_path, write_record
 from harness.evaluation.scorecards import IDENTITY, ITEMS, REPLIES, SCORECARD
 from harness.files.jsonlines import JsonLines
 from harness.identity.record import Record
+from harness.margins.records import (
+    Lengths,
+    Margins,
+    PairMargins,
+    Sides,
+    Source,
+    write_margins,
+)
 from harness.registry import load_benchmark
 from harness.runs.rundir import RunDir, run_name
 from harness.settings.resolve import resolve
@@ -41,6 +50,13 @@ def halbench_rows(*hallucinated, answer="Two dogs and a red cup."):
     }
     row = {"id": 7, "question": "Describe it.", "response": answer, "replies": [], "score": score}
     return [row]
+
+
+def guard(folder, value, checkpoint="0", data="d"):
+    """Write what a task of the guard found of the model of a folder."""
+    identity = {"checkpoint": checkpoint, "data": data, "lmms_eval": "0.7", "version": "1"}
+    record = Guarded("mme", identity, {"accuracy": Ability(value, True, 0.01)}, 218)
+    write_record(record_path(folder.path, f"mme-{data}"), record)
 
 
 class Made:
@@ -81,6 +97,22 @@ class Made:
         rows = ({"step": step, "loss": loss / step, "reward_gap": step} for step in range(1, 301))
         JsonLines(folder.metrics).append(*rows)
         return self.judge(folder, f"{method}{seed}", **words)
+
+    def margins(self, folder, growth=1.0, count=10, kind="plain", clip_gap=1.0):
+        """Write margins of pairs: one nat each before training, `growth` more after it."""
+        pairs = tuple(
+            PairMargins(
+                place,
+                f"{place}",
+                Sides(-1.0, -2.0),
+                Sides(-1.0 + growth, -2.0),
+                Lengths(3, 4),
+                None if clip_gap is None else place * clip_gap,
+                {"hardness": kind, "mislabelled": "no"} if kind else {},
+            )
+            for place in range(count)
+        )
+        write_margins(folder.margins, Margins(Source("c", BASE, "0"), 2000, {}, pairs))
 
     def judge(
         self, folder, checkpoint, grade=0.5, rows=None, hallucinated=("cup",), judge="openai"

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from made import Made, mm_vet_rows
+from made import Made, guard, mm_vet_rows
 
 from harness.report.folders import asked_for
 from harness.report.make import make_report
@@ -16,7 +16,7 @@ from harness.report.make import make_report
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 DRIVER = shutil.which("chromedriver")
 THERE = CHROMIUM and DRIVER and importlib.util.find_spec("selenium")
-AXE = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
+AXE_PACKAGE = importlib.util.find_spec("axe_core_python")
 HOSTILE = (
     "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 1'> "
     "javascript:window.hit=1 \u202e turned \x00\x1b[31m \u0627\u0644 " + "long " * 20_000
@@ -51,11 +51,16 @@ def chromium():
 def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     made = Made(folder, questions=60)
-    made.base(rows=mm_vet_rows(0.0, count=60))
+    guard(made.base(rows=mm_vet_rows(0.0, count=60)), 0.5)
     hostile = mm_vet_rows(1.0, count=60)
     hostile[3].update(question=HOSTILE[:300], response=HOSTILE, replies=[HOSTILE])
-    made.run("dpo", rows=hostile, hallucinated=())
-    made.run("dama", rows=mm_vet_rows(0.5, count=60))
+    for run in (
+        made.run("dpo", rows=hostile, hallucinated=()),
+        made.run("dpo", seed=1, rows=mm_vet_rows(0.5, count=60)),
+        made.run("dama", rows=mm_vet_rows(0.5, count=60)),
+    ):
+        made.margins(run, growth=3.0)
+        guard(run, 0.4)
     return written(made, folder)
 
 
@@ -195,16 +200,25 @@ def sized(driver, width, dark):
     return driver
 
 
+def axe():
+    """Return axe's script: a newer one that AXE_CORE names, or that of the Python package."""
+    if named := os.environ.get("AXE_CORE"):
+        return Path(named)
+    return Path(AXE_PACKAGE.origin).with_name("axe.min.js")
+
+
 @pytest.mark.skipif(
-    not AXE.exists(), reason="no axe-core: npm install axe-core, or AXE_CORE=.../axe.min.js"
+    not (AXE_PACKAGE or "AXE_CORE" in os.environ),
+    reason="no axe: pip install axe-core-python, or AXE_CORE=.../axe.min.js",
 )
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_axe_finds_no_serious_fault(chromium, report, width, dark):
+def test_axe_finds_no_fault(chromium, report, width, dark):
     page = opened(sized(chromium, width, dark), f"{report}#item/mm_vet/v1_5")
-    page.execute_script(AXE.read_text("utf-8"))
+    page.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    page.execute_script(axe().read_text("utf-8"))
     faults = page.execute_async_script("axe.run().then(arguments[0])")["violations"]
-    assert [one["id"] for one in faults if one["impact"] in ("serious", "critical")] == []
+    assert [(one["id"], one["nodes"][0]["html"]) for one in faults] == []
 
 
 @pytest.mark.parametrize(("questions", "limit_s"), [(2_000, 2.0), (15_220, 5.0)])

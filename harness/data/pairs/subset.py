@@ -76,7 +76,7 @@ class _Found:
 
 
 def _find(stored: StoredPairs, where: Mapping[str, str]) -> _Found:
-    parsed = lru_cache(maxsize=_DISTINCT)(_fields)
+    parsed = lru_cache(maxsize=_DISTINCT)(origin_fields)
     fits = {name: _matcher(value) for name, value in where.items()}
     found = _Found(
         np.zeros(len(stored), dtype=bool),
@@ -134,7 +134,8 @@ def rows_without(rows: Sequence[int], places: Sequence[int]) -> Rows:
     return Rows(np.delete(np.fromiter(rows, dtype=np.int64, count=len(rows)), places))
 
 
-def _fields(text: str | None) -> Mapping[str, str]:
+def origin_fields(text: str | None) -> Mapping[str, str]:
+    """Return what the JSON object of an `origin_split` says, as texts; nothing where it is none."""
     try:
         found = json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -167,7 +168,7 @@ def _other_names(stored: StoredPairs, occurring: Mapping[str, Counter[str]]) -> 
     texts = Counter(text or "" for text in stored.values(FIELD))
     others: dict[str, Counter[str]] = {}
     for text, count in texts.items():
-        for name, value in _fields(text).items():
+        for name, value in origin_fields(text).items():
             others.setdefault(name, Counter())[value] += count
     said = f" No row has a name {', '.join(map(repr, absent))} there: "
     return said + (f"{_listed(others)}." if others else f"its texts are {_counted(texts)}.")

@@ -91,12 +91,20 @@ def _require_numbers(record: Guarded) -> None:
         raise ValueError("a value is no number")
 
 
-def records_in(run: Path) -> list[Guarded]:
-    """Return all records of a run's folder; one that is damaged is named and left out."""
+def records_in(run: Path, faults: list[str] | None = None) -> list[Guarded]:
+    """Return all records of a run's folder; one that is damaged is named and left out.
+
+    Args:
+        run: The folder.
+        faults: Get the line that names it; without them it goes to stderr.
+    """
     found = []
     for file in sorted((run / FOLDER).glob("*.json")):
         try:
             found.append(read_record(file))
         except DataError as error:
-            messages.print(f"left out: {error}", markup=False)
+            if faults is None:
+                messages.print(f"left out: {error}", markup=False)
+            else:
+                faults.append(f"{run.name}: left out: {error}")
     return found

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.evaluation.guard.records import records_in
 from harness.evaluation.scorecards import ITEMS
 from harness.files.digests import text_digest
 from harness.report.folders import Found, asked_for, found_in, place_of_run
@@ -16,6 +15,7 @@ from harness.report.gather import (
     judgements_in,
     trained_models,
 )
+from harness.report.guarded import guarded
 from harness.report.judgements import Judged, by_judge, latest, told_left_out
 from harness.reporting.compare import RunResult, Setting
 from harness.reporting.provenance import provenance
@@ -56,24 +56,9 @@ def any_results(
     faults += told_left_out(left)
     unlike = _unlike(models, chosen)
     results = [_result(model, judged, unlike) for model, judged in zip(models, chosen, strict=True)]
-    return _guarded(models, results)
-
-
-def _guarded(models: Sequence[ReadModel], results: Sequence[RunResult]) -> list[RunResult]:
-    """Add what tasks of the guard found: of several settings of a task the one that most have."""
-    records = [records_in(model.folder.path) for model in models]
-    counts: dict[tuple[int, str], Counter[str]] = {}
-    for result, found in zip(results, records, strict=True):
-        for one in found:
-            counts.setdefault((result.world, one.task), Counter())[one.setting] += 1
-    most = {key: counter.most_common(1)[0][0] for key, counter in counts.items()}
-    return [
-        replace(
-            result,
-            guard=tuple(one for one in found if most[result.world, one.task] == one.setting),
-        )
-        for result, found in zip(results, records, strict=True)
-    ]
+    return guarded(
+        [(one, model.folder) for one, model in zip(results, models, strict=True)], faults
+    )
 
 
 def _evaluated(found: Found, named: Sequence[Path], faults: list[str]) -> Iterator[ReadModel]:

@@ -10,6 +10,10 @@ from harness.reporting.words import MISSING, escaped, grid
 from harness.settings.spec import drawn
 
 TITLE = "General ability"
+INTRODUCTION = (
+    "lmms-eval's own tasks and scorers on the same models, in the scale of each task. No part of "
+    "the benchmarks above. ▼: below the base model."
+)
 HEADERS = ("Method", "Task", "Base", "Run", "Difference")
 _SHOWN = 6
 """Digits of a hash."""
@@ -21,12 +25,11 @@ def ability_section(runs: Sequence[RunResult]) -> str:
         return ""
     parts = [
         f"## {TITLE}",
-        "lmms-eval's own tasks and scorers on the same models, in the scale of each task. No part "
-        "of the benchmarks above. ▼: below the base model.",
+        INTRODUCTION,
     ]
     if rows := abilities(runs):
-        parts.append(grid(HEADERS, [[escaped(cell) for cell in _cells(row)] for row in rows]))
-    notes = [*legend(rows), *origins(runs), *failures(runs)]
+        parts.append(grid(HEADERS, [[escaped(cell) for cell in cells_of(row)] for row in rows]))
+    notes = notes_of(runs, rows)
     parts.append("\n".join(f"- {escaped(note)}" for note in notes))
     return "\n\n".join(parts)
 
@@ -36,9 +39,14 @@ def print_abilities(runs: Sequence[RunResult]) -> None:
     if not any(run.guard for run in runs):
         return
     if rows := abilities(runs):
-        print_table(f"{TITLE} (▼: below the base model)", HEADERS, map(_cells, rows))
-    for note in (*legend(rows), *origins(runs), *failures(runs)):
+        print_table(f"{TITLE} (▼: below the base model)", HEADERS, map(cells_of, rows))
+    for note in notes_of(runs, rows):
         results.print(note, markup=False, highlight=False)
+
+
+def notes_of(runs: Sequence[RunResult], rows: Sequence[AbilityRow]) -> list[str]:
+    """Return what is said below the table of the rows of these runs."""
+    return [*legend(rows), *origins(runs), *failures(runs)]
 
 
 def legend(rows: Sequence[AbilityRow]) -> list[str]:
@@ -77,7 +85,8 @@ def failures(runs: Sequence[RunResult]) -> list[str]:
     ]
 
 
-def _cells(row: AbilityRow) -> list[str]:
+def cells_of(row: AbilityRow) -> list[str]:
+    """Return a row as text, one for each of the headers."""
     return list(_texts(row))
 
 

@@ -176,20 +176,7 @@ class Preparation:
         return self.spec.training.batch_pairs // self.processes.count
 
     def _reference_key(self, used: Kernels) -> ReferenceKey:
-        model, training = self.spec.model, self.spec.training
-        return ReferenceKey(
-            model=model_digest(self.folder),
-            data=self.preferences.digest,
-            pairs=len(self.preferences),
-            template=model.template,
-            image_transform=model.image_transform,
-            dtype=training.precision,
-            max_length=self.spec.data.max_length,
-            device=self.processes.device.type,
-            attention=used.attention,
-            kernels=used.decoder,
-            torch=torch.__version__,
-        )
+        return reference_key(self.spec, self.folder, self.preferences, self.processes.device, used)
 
     def _stage(self, name: str) -> Callable[[int, int], None]:
         """Return what is told how far a stage is; it ends the run when that was asked to stop."""
@@ -205,20 +192,51 @@ class Preparation:
             raise Interrupted("stopped before the first step")
 
     def _logps(self, policy: Policy, vision: VisionCache, collate: Collate) -> Logps:
-        @torch.no_grad()
-        def logps(rows: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
-            self._stop_if_asked()
-            tokens = collate(rows).to(self.processes.device)
-            found = policy(tokens, vision.features(tokens))
-            return [
-                (chosen[in_chosen], rejected[in_rejected])
-                for chosen, in_chosen, rejected, in_rejected in zip(
-                    found.chosen,
-                    tokens.chosen.mask,
-                    found.rejected,
-                    tokens.rejected.mask,
-                    strict=True,
-                )
-            ]
+        logps = logps_by(policy, vision, collate, self.processes.device)
 
-        return logps
+        def unless_stopped(rows: Sequence[int]) -> Sequence[tuple[Tensor, ...]]:
+            self._stop_if_asked()
+            return logps(rows)
+
+        return unless_stopped
+
+
+def reference_key(
+    spec: RunSpec, folder: Path, preferences: Preferences, device: torch.device, used: Kernels
+) -> ReferenceKey:
+    """Return all that decides the log-probabilities of pairs under the model of a folder."""
+    model, training = spec.model, spec.training
+    return ReferenceKey(
+        model=model_digest(folder),
+        data=preferences.digest,
+        pairs=len(preferences),
+        template=model.template,
+        image_transform=model.image_transform,
+        dtype=training.precision,
+        max_length=spec.data.max_length,
+        device=device.type,
+        attention=used.attention,
+        kernels=used.decoder,
+        torch=torch.__version__,
+    )
+
+
+def logps_by(policy: Policy, vision: VisionCache, collate: Collate, device: torch.device) -> Logps:
+    """Return what computes the log-probabilities of both responses of pairs, without gradient."""
+
+    @torch.no_grad()
+    def logps(rows: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        tokens = collate(rows).to(device)
+        found = policy(tokens, vision.features(tokens))
+        return [
+            (chosen[in_chosen], rejected[in_rejected])
+            for chosen, in_chosen, rejected, in_rejected in zip(
+                found.chosen,
+                tokens.chosen.mask,
+                found.rejected,
+                tokens.rejected.mask,
+                strict=True,
+            )
+        ]
+
+    return logps

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from harness.files.atomic import write_text
 from harness.files.digests import text_digest
-from harness.files.sealed import ensure_files
+from harness.files.sealed import ensure_files, is_intact
 from harness.training.step.policy import TokenLogps
 from harness.training.step.protocols import Ranks
 from methods.views import View
@@ -43,17 +43,23 @@ class ReferenceKey(NamedTuple):
     kernels: str
     torch: str
 
-    def folder(self, cache: Path, views: "ViewsKey | None" = None) -> Path:
+    def folder(self, cache: Path, besides: "ViewsKey | DrawnKey | None" = None) -> Path:
         """Return the place of the log-probabilities in the cache; the key is written into it.
 
-        With `views` it is that of the log-probabilities of these.
+        With `besides` it is that of the log-probabilities of these views, or pairs.
         """
-        drawn = {} if views is None else views._asdict()
-        text = json.dumps(self._asdict() | drawn, sort_keys=True, indent=2)
-        folder = cache / "reference" / text_digest(text, digits=16)
+        folder = self.place(cache, besides)
         if not (folder / "key.json").exists():
-            write_text(folder / "key.json", text + "\n")
+            write_text(folder / "key.json", self._text(besides) + "\n")
         return folder
+
+    def place(self, cache: Path, besides: "ViewsKey | DrawnKey | None" = None) -> Path:
+        """Return the same place, whether anything is there or not; nothing is written."""
+        return cache / "reference" / text_digest(self._text(besides), digits=16)
+
+    def _text(self, besides: "ViewsKey | DrawnKey | None") -> str:
+        more = {} if besides is None else besides._asdict()
+        return json.dumps(self._asdict() | more, sort_keys=True, indent=2)
 
 
 class ViewsKey(NamedTuple):
@@ -63,6 +69,13 @@ class ViewsKey(NamedTuple):
     seed: int
     drawing: int = 1
     """Raise it when the same views are to be drawn in another way."""
+
+
+class DrawnKey(NamedTuple):
+    """What the log-probabilities of some pairs alone depend on besides."""
+
+    drawn: str
+    """Digest of their rows."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,13 @@ class ReferenceLogps:
             logps = self._open(number).logps(side, place)
             values[i, : len(logps)] = logps
         return values
+
+
+def kept_reference(folder: Path, rows: Sequence[int]) -> ReferenceLogps | None:
+    """Return what is in the cache already; None where a file that holds some of `rows` is not."""
+    numbers = {row // SHARD_PAIRS for row in rows}
+    whole = all(is_intact(_file(folder, number)) for number in numbers)
+    return ReferenceLogps(folder) if whole else None
 
 
 def ensure_reference(

@@ -9,6 +9,7 @@ from harness.evaluation.generation.journal import journal_paths, responses_path
 from harness.evaluation.scorecards import IDENTITY
 from harness.files.jsonlines import JsonLines
 from harness.identity.record import Record, differences, name_of
+from harness.margins.records import read_margins
 from harness.models.sources import content_hash
 from harness.models.verify import check_model
 from harness.runs.manifest import Manifest
@@ -23,7 +24,7 @@ _CONTENTS = {"preferences": "data", "model": "model", "method": "method"}
 def check_records(run: RunDir) -> Checked:
     """Look at everything in a run but its judgements' numbers."""
     checked = Checked("records")
-    for look in (_training, _manifest, _model, _answers, _rows):
+    for look in (_training, _manifest, _model, _answers, _rows, _margins):
         try:
             checked.findings += look(run)
         except (HarnessError, OSError) as error:
@@ -148,3 +149,10 @@ def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 def _part(identity: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = identity.get(key)
     return found if isinstance(found, Mapping) else {}
+
+
+def _margins(run: RunDir) -> tuple[str, ...]:
+    """Read the margins of the run's pairs, which fails where they are not of what is there."""
+    if run.margins.exists():
+        read_margins(run, Record.read(run.identity))
+    return ()

@@ -1,0 +1,1 @@
+"""Parts of the page that have data of their own beside the scorecards."""
