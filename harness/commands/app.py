@@ -40,7 +40,7 @@ COMMANDS = {
     ),
     "margins": (
         "run_folders.margins",
-        "Score pairs of a finished run before and after its training.",
+        "Score pairs of trained runs before and after training.",
     ),
     "report": ("report", "Write one HTML page with tables, charts and all answers."),
     "score": ("scoring", "Score saved answers; no model and no GPU needed."),

@@ -1,6 +1,7 @@
 """Pairs of a run are scored before and after its training, and nothing stale is believed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,27 @@ def test_the_command_prints_groups_and_names_the_file(trained):
     assert result.exit_code == 0, result.output
     for said in ("fifth 1, hardest: -3.00 to +0.00", "mislabelled", "margins.jsonl"):
         assert said in result.output
-    found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
-    assert found["total"] == PAIRS
+    (found,) = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert (found["run"], found["total"]) == (run.path.name, PAIRS)
     assert [one["pairs"] for one in found["groups"]] == [20, 4, 4, 4, 4, 4, 6, 7, 6, 1]
+
+
+def test_all_runs_of_a_folder_are_scored_and_a_damaged_one_stops_nobody(trained):
+    run = trained()
+    out = run.path.parents[1]
+    damaged = run.path.with_name("dpo-tiny-seed9-0123456789ab")
+    shutil.copytree(run.path, damaged)
+    (damaged / "identity.json").write_text("{")
+    result = CliRunner().invoke(app, ["margins", "--pairs", "5", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert run.margins.exists()
+    assert f"{run.path.name}: margin" in " ".join(result.output.split())
+    assert f"{damaged.name} is left out" in result.output
+    named = CliRunner().invoke(app, ["margins", str(damaged), "--pairs", "5"])
+    assert named.exit_code == 1
+
+
+def test_an_empty_folder_says_that_it_is(tmp_path):
+    (tmp_path / "runs").mkdir()
+    result = CliRunner().invoke(app, ["margins", "--out", str(tmp_path)])
+    assert "There are no trained runs in" in result.output

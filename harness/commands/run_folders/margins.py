@@ -1,7 +1,7 @@
 """`margins`: how likely the pairs of a run are before and after its training."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,8 @@ from harness.commands.options.common import AsJson, commands, examples, print_js
 
 if TYPE_CHECKING:
     from harness.margins.groups import Group
+    from harness.margins.records import Margins
+    from harness.runs.rundir import RunDir
 
 app = commands()
 
@@ -18,10 +20,17 @@ app = commands()
     epilog=examples(
         "margins dama-tiny-seed0-ae7bd8e7aaca",
         "margins dpo-7b-seed0-8eef962a3035 --pairs 2048",
+        "margins --out results",
     ),
 )
 def margins(
-    run: Annotated[str, typer.Argument(help="A run by name (see: list runs) or folder.")],
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUNS]...",
+            help="Runs by name (see: list runs) or folder. Default: all of --out that are trained.",
+        ),
+    ] = None,
     pairs: Annotated[
         int, typer.Option("--pairs", min=1, help="How many to draw; all where there are fewer.")
     ] = 512,
@@ -30,35 +39,72 @@ def margins(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Score pairs of a finished run before and after its training, with both models.
+    """Score pairs of trained runs before and after training, with both models.
 
-    The log-probabilities go into the run's folder, where `report` draws them by hardness. Of the
+    The log-probabilities go into each run's folder, where `report` draws them by hardness. Of the
     same pairs every run gets the same draw. Killed anywhere, the same command goes on.
     """
-    from dataclasses import asdict
+    scored = _scored(runs, pairs, out)
+    if as_json:
+        print_json([_record(name, found) for name, found in scored.items()])
+        return
+    for name, found in scored.items():
+        _print(name, found)
 
+
+def _scored(runs: list[str] | None, pairs: int, out: Path) -> "dict[str, Margins]":
+    """Score the runs that are named; of all runs, name those that cannot be scored."""
     from harness.console import messages
-    from harness.margins.groups import by_clip_gap, by_kind, everything
+    from harness.errors import HarnessError
     from harness.margins.make import make_margins
     from harness.runs.rundir import RunDir
     from harness.upkeep.folders import run_folder
 
-    folder = RunDir(run_folder(run, out))
-    found = make_margins(folder, pairs)
-    groups = [
-        everything(found.pairs),
-        *by_clip_gap(found.pairs),
-        *by_kind(found.pairs),
-    ]
-    if as_json:
-        print_json({"total": found.total, "groups": [asdict(one) for one in groups]})
-    else:
-        _print(groups, found.total)
-    messages.print(f"{folder.margins}", markup=False)
+    named = [RunDir(run_folder(run, out)) for run in runs or ()]
+    scored = {}
+    for folder in named or _trained(out):
+        try:
+            scored[folder.path.name] = make_margins(folder, pairs)
+        except HarnessError as error:
+            if named:
+                raise
+            messages.print(f"{folder.path.name} is left out: {error}", markup=False)
+            continue
+        messages.print(f"{folder.margins}", markup=False)
+    return scored
 
 
-def _print(groups: "list[Group]", total: int) -> None:
-    """Print a row for each group, and what the numbers are."""
+def _trained(out: Path) -> "list[RunDir]":
+    """Return the trained runs of an output folder; what cannot be read is named."""
+    from harness.console import messages
+    from harness.files.faults import require_folder
+    from harness.reporting.neighbours import neighbours
+
+    require_folder(out, "--out")
+    found, faults = neighbours(out)
+    for fault in faults:
+        messages.print(fault, markup=False)
+    trained = [one.folder for one in found if one.is_trained]
+    if not trained:
+        messages.print(f"There are no trained runs in {out} yet.", markup=False)
+    return trained
+
+
+def _groups(found: "Margins") -> "list[Group]":
+    from harness.margins.groups import by_clip_gap, by_kind, everything
+
+    return [everything(found.pairs), *by_clip_gap(found.pairs), *by_kind(found.pairs)]
+
+
+def _record(name: str, found: "Margins") -> "dict[str, Any]":
+    from dataclasses import asdict
+
+    groups = [asdict(one) for one in _groups(found)]
+    return {"run": name, "total": found.total, "groups": groups}
+
+
+def _print(name: str, found: "Margins") -> None:
+    """Print a row for each group of a run's pairs, and what the numbers are."""
     from harness.console import print_table
     from harness.margins.groups import spanned
     from harness.reporting.words import signed
@@ -72,11 +118,12 @@ def _print(groups: "list[Group]", total: int) -> None:
             signed(one.reward_gap, "score"),
             f"{one.grown:.1f} %",
         ]
-        for one in groups
+        for one in _groups(found)
     ]
     head = ("by clip_gap or kind", "pairs", "before", "after", "gap", "grown")
     title = (
-        f"Margin log p(chosen) - log p(rejected) before and after training, its growth (the reward "
-        f"gap without beta), and where it has grown; means in nats, pairs drawn from {total}"
+        f"{name}: margin log p(chosen) - log p(rejected) before and after training, its growth "
+        "(the reward gap without beta), and where it has grown; means in nats, pairs drawn from "
+        f"{found.total}"
     )
     print_table(title, head, rows)
