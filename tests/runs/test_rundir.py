@@ -83,7 +83,7 @@ def test_a_damaged_run_file_is_told(tmp_path: Path, text: str):
 def test_every_place_of_a_run_lies_in_its_folder(tmp_path: Path):
     run = RunDir(tmp_path)
     names = [name for name, value in vars(RunDir).items() if isinstance(value, property)]
-    assert len(names) == 13
+    assert len(names) == 14
     places = [getattr(run, name) for name in names]
     assert {place.parent for place in places} == {tmp_path}
     assert len(set(places)) == len(places)
