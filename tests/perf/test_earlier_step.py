@@ -25,7 +25,7 @@ def test_a_side_runs_the_whole_step():
 
 @pytest.mark.timeout(3600)
 def test_the_step_has_not_grown(benchmark, capsys):
-    """By more than one per cent, as far as the interval can tell; on a shared machine it is wide."""
+    """By more than one per cent, as far as the interval can tell."""
     if not benchmark.enabled:
         pytest.skip("measures for minutes: tox -e perf")
     if not has(BEFORE_VIEWS):
