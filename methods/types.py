@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -51,9 +51,10 @@ Mark = Literal["prompt", "end", "end_again"]
 """Tokens that a loss tells apart: the prompt's that are text, but for its first one; the end of a
 response, where it was not cut off; and the end token once more, behind that end."""
 
-Statistic = Literal["log_sum_p2"]
+Statistic = Literal["log_sum_p2", "arg_max"]
 """What the policy's distribution over all words says at a token, without gradient: the logarithm of
-the sum of squared probabilities, which is that of the probability expected of a drawn word."""
+the sum of squared probabilities, which is that of the probability expected of a drawn word; the id
+of the most probable word."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,13 @@ class ResponseLogps:
 
     Cannot be read by a method that declares none.
     """
-    statistics: Mapping[Statistic, Float[Tensor, "pairs tokens"]] = field(default_factory=dict)
+    statistics: Mapping[Statistic, Num[Tensor, "pairs tokens"]] = field(default_factory=dict)
     """Zero where `policy` is; cannot be read by a method that declares none."""
+    columns: Mapping[str, Float[Tensor, "pairs tokens"]] = field(default_factory=dict)
+    """Numbers of each token that the data hold, by name; zero outside `mask`.
+
+    Cannot be read by a method that declares no `token_columns`.
+    """
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,8 @@ class Method(Generic[Config, State]):
     """Paper and, where there is one, released code."""
     columns: frozenset[str] = frozenset()
     """Names of the columns the loss reads from `PairBatch.columns`."""
+    token_columns: frozenset[str] = frozenset()
+    """Names of the columns of a number per token, which it reads from `ResponseLogps.columns`."""
     presets: str = ""
     """Package holding `<name>-<size>.yaml`; empty for the built-in `methods.presets`."""
     needs_reference: bool = True
