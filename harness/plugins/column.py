@@ -61,6 +61,7 @@ def made_pairs(folder: Path) -> Preferences:
             "rejected": "It is a dog." + " It runs." * number,
             "chosen_reward": 1.0,
             "rejected_reward": -float(number),
+            "rejected_severity": float(number),
             "image": _picture(colour),
         }
         for number, colour in enumerate(_COLOURS)

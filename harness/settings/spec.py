@@ -91,7 +91,7 @@ class ModelSpec(Strict):
 
 
 class HardnessSpec(Strict):
-    """How the columns clip_gap and margin_factor are computed."""
+    """How columns are computed, such as clip_gap and margin_factor."""
 
     clip: str = Field(description="open_clip name with weights, local folder, or world:clip.")
     splitter: Literal["sentences", "endpoint", "local"] = Field(
@@ -150,7 +150,7 @@ class DataSpec(Strict):
         "stand together and share them.",
     )
     hardness: HardnessSpec = Field(
-        description="How the columns clip_gap and margin_factor are computed."
+        description="How columns are computed, such as clip_gap and margin_factor."
     )
 
 

@@ -59,5 +59,6 @@ def pair_batches(draw, min_pairs=1, max_pairs=8, dtype=torch.float64):
     clip = draw(st.lists(st.floats(-2, 2), min_size=pairs, max_size=pairs))
     clip_gap = torch.tensor(clip, dtype=dtype)
     columns = {"clip_gap": clip_gap, "clip_gap_mean": clip_gap.mean().expand(pairs)}
-    columns["margin_factor"] = clip_gap.sigmoid()
+    others = {name for method in BUILTIN for name in load_method(method).columns} - {*columns}
+    columns |= {name: clip_gap.sigmoid() for name in sorted(others)}
     return with_views(PairBatch(side(), side(), columns), VIEWS)

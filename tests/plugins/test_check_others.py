@@ -41,7 +41,7 @@ def failed():
     return {one.name: one.said for one in check("own") if one.result is Result.FAILS}
 
 
-@pytest.mark.parametrize("name", [*benchmark_names(), "clip_gap", "margin_factor"])
+@pytest.mark.parametrize("name", [*benchmark_names(), "clip_gap", "margin_factor", "severity"])
 def test_our_own_keep_it(name):
     assert {one.result for one in check(name)} == {Result.OK}
 

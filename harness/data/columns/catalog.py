@@ -3,6 +3,7 @@
 import difflib
 import shlex
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from harness import registry
@@ -17,7 +18,14 @@ GROUP = "harness.columns"
 COMPUTABLE: dict[str, str] = {
     "clip_gap": "harness.data.columns.clip_gap:COLUMN",
     "margin_factor": "harness.data.columns.margins.margin_factor:COLUMN",
+    "severity": "harness.data.columns.margins.severity:COLUMN",
 }
+_MADE_OF_DATA = {
+    "margin_factor": "harness.data.columns.margins.rewards",
+    "severity": "harness.data.columns.margins.severity",
+}
+"""Of columns that are made of others: the module whose `lacking` says what data do not have, and
+whose `NAMES` are those others."""
 GAP = "clip_gap"
 """The column that a CLIP computes, of pieces of the responses."""
 _NEAR = 0.5
@@ -78,13 +86,12 @@ def require_columns(pairs: "Preferences", needed: frozenset[str], whose: str) ->
             "Rename the column in the data, add it to them, or let a package compute it under the "
             f"entry point {GROUP} (python -m harness new column NAME)."
         )
-    if "margin_factor" in needed - set(pairs.columns):
-        from harness.data.columns.margins.rewards import NAMES, lacking
-
-        if what := lacking(pairs):
+    for name in sorted(_MADE_OF_DATA.keys() & needed - set(pairs.columns)):
+        made_of = import_module(_MADE_OF_DATA[name])
+        if what := made_of.lacking(pairs):
             raise MissingColumn(
-                f"{pairs.source}: no column 'margin_factor', which {whose} needs. {what} "
-                f"{_in_data(pairs, NAMES)}"
+                f"{pairs.source}: no column {name!r}, which {whose} needs. {what} "
+                f"{_in_data(pairs, made_of.NAMES)}"
             )
 
 

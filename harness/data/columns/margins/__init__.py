@@ -1,1 +1,1 @@
-"""By how much the chosen response of a pair is better, and what MM-DPO makes of it."""
+"""By how much the chosen response of a pair is better, and how bad the rejected one is."""

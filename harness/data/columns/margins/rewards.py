@@ -38,7 +38,7 @@ def margin_columns(pairs: "Preferences") -> tuple[str, ...] | None:
     for names in ((MARGIN,), *REWARDS):
         if numbers.issuperset(names):
             return names
-    if TOLD in pairs.columns and _errors(next(pairs.values(TOLD), None)) is not None:
+    if TOLD in pairs.columns and counted_errors(next(pairs.values(TOLD), None)) is not None:
         return (TOLD,)
     return None
 
@@ -77,7 +77,7 @@ def said(names: tuple[str, ...]) -> str:
 def _margins(pairs: "Preferences", names: tuple[str, ...]) -> Iterator[float]:
     columns = zip(*(pairs.values(name) for name in names), strict=True)
     for row, values in enumerate(columns):
-        margin = _errors(*values) if names == (TOLD,) else _difference(*values)
+        margin = counted_errors(*values) if names == (TOLD,) else _difference(*values)
         if margin is None or not math.isfinite(margin):
             file, file_row = pairs.place(row)
             held = ", ".join(f"{name} is {one!r}" for name, one in zip(names, values, strict=True))
@@ -93,7 +93,7 @@ def _difference(chosen: float | None, rejected: float | None = 0.0) -> float | N
     return None if chosen is None or rejected is None else chosen - rejected
 
 
-def _errors(text: str | None) -> float | None:
+def counted_errors(text: str | None) -> float | None:
     """Return by how many errors the rejected response is worse, None where a row does not say."""
     try:
         told = json.loads(text or "{}")
