@@ -13,6 +13,7 @@ BUILTIN: dict[str, str] = {
     "da_dpo": "methods.with_reference.da_dpo:METHOD",
     "mpo": "methods.with_reference.mpo:METHOD",
     "mm_dpo": "methods.with_reference.mm_dpo:METHOD",
+    "hsa_dpo": "methods.with_reference.hsa_dpo:METHOD",
     "wpo": "methods.with_reference.wpo:METHOD",
     "mdpo": "methods.with_reference.mdpo:METHOD",
     "chip": "methods.with_reference.chip:METHOD",
