@@ -39,7 +39,7 @@ def test_what_is_new_and_what_is_gone_is_told_apart():
 def test_the_step_has_not_grown(benchmark, capsys):
     """It runs the operations that it ran, and by no more than one per cent more calls and seconds.
 
-    Operations are exact and calls within ten; of the seconds it is asked what the interval can tell.
+    Operations are exact and calls within ten; of seconds it is asked what the interval can tell.
     """
     if not benchmark.enabled:
         pytest.skip("measures for minutes: tox -e perf")
