@@ -13,6 +13,7 @@ from harness.commands.app import app
 from harness.settings.preset_files import read_preset
 from harness.settings.resolve import known_keys
 from methods.catalog import BUILTIN
+from methods.presets import SOURCES
 from methods.types import MethodConfig
 
 FOLDER = Path(__file__).parent
@@ -128,7 +129,8 @@ def differences() -> Iterator[str]:
 
 def fidelity() -> str:
     """Return the page of what differs between papers and code, and how each is chosen."""
-    return "\n".join((FIDELITY, *differences(), ""))
+    named = (f"| {name} | {repository} |" for name, repository in SOURCES.items())
+    return "\n".join((FIDELITY, *differences(), "", SHORT, *named, ""))
 
 
 FIDELITY = """# Paper against code
@@ -150,10 +152,16 @@ How answers are decoded is a [protocol](generation.md#protocols).
 ## Methods
 
 What each computes stands in [all methods](methods.md). Values of optimisation that a variant
-`published` takes at 7b are in its preset.
+`published` takes are in its preset. What DAMA and the others are short for in the last column
+stands [below](#sources), and `show` says it of what it shows.
 
 | chosen by | key | default | there | source |
 |---|---|---|---|---|"""
+
+SHORT = """## Sources
+
+| in a source | stands for |
+|---|---|"""
 
 PAGES = {
     "configuration.md": configuration,

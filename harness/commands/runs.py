@@ -165,7 +165,7 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _show_preset(request: Request, as_json: bool) -> None:
-    from harness.settings.preset_files import read_preset
+    from harness.settings.preset_files import read_preset, short_names
     from harness.settings.resolve import resolve
 
     resolved = resolve(request.method, request.size, request.variant, request.overrides)
@@ -180,6 +180,9 @@ def _show_preset(request: Request, as_json: bool) -> None:
 
     rows = [[key, _text(row["value"]), row["source"]] for key, row in origins.items()]
     print_table(f"{resolved.spec.label} {request.size}", ("key", "value", "source"), rows)
+    named = short_names(row["source"] for row in origins.values())
+    if named:
+        print_table("what the sources are short for", ("name", "repository"), [*named.items()])
     print_questions(read_preset(request.method, request.size).open_questions)
 
 

@@ -12,7 +12,8 @@ sections are those of `RunSpec`; `method` holds the method's own values. Beside 
 - `claims`: what the paper says of the method, see `claims`.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -23,11 +24,13 @@ import yaml
 from harness import registry
 from harness.errors import ConfigError
 from harness.settings.claims import Claim, read_claims
+from methods.presets import SOURCES
 
 BUILT_IN = "methods.presets"
 METHOD = "method"
 SECTIONS = (METHOD, "model", "data", "training", "evaluation")
 """Sections of a file, as in `--set` and `show`."""
+_WORD = re.compile(r"\b[A-Z][A-Z0-9]+\b(?!-)")
 DEFAULT = "default: "
 """How the source of a value begins that nobody gave; what the field is for follows."""
 
@@ -110,6 +113,12 @@ def built_in_presets() -> list[Path]:
     """Return the preset files of the built-in methods."""
     files = (Path(str(file)) for file in resources.files(BUILT_IN).iterdir())
     return [file for file in files if file.suffix == ".yaml"]
+
+
+def short_names(sources: Iterable[str]) -> dict[str, str]:
+    """Return which short names of repositories stand in these sources, and what each is."""
+    words = {word for source in sources for word in _WORD.findall(source)}
+    return {name: SOURCES[name] for name in sorted(words & SOURCES.keys())}
 
 
 def read_preset(method: str, size: str) -> Preset:

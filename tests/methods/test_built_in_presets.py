@@ -1,3 +1,4 @@
+import re
 from importlib import import_module, resources
 
 import pytest
@@ -6,6 +7,7 @@ import yaml
 from harness.settings.preset_files import read_preset
 from harness.settings.resolve import resolve
 from methods.catalog import BUILTIN
+from methods.presets import SOURCES
 
 FILES = sorted(
     file.name for file in resources.files("methods.presets").iterdir() if file.suffix == ".yaml"
@@ -120,3 +122,14 @@ def test_real_sizes_say_what_no_source_settles(method):
     assert any("22k" in question for question in small)
     assert set(small) < set(large)
     assert len(small) > len(read_preset(method, "tiny").open_questions) > 0
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_short_names_in_sources_stand_for_a_repository(name):
+    """A file of a repository is written as NAME:path."""
+    tree = read(name)
+    for key in ("extends", "default_variant", "open_questions", "claims"):
+        tree.pop(key, None)
+    for leaf in leaves(tree):
+        for short in re.findall(r"\b([A-Z][A-Z0-9]+):\w", leaf["source"]):
+            assert short in SOURCES, leaf
