@@ -82,10 +82,13 @@ class Made:
     def rows(self) -> range:
         return range(len(self.setting.pairs))
 
-    def step(self, name: str, values: Mapping[str, Any], run_again: int = 0) -> Step:
+    def step(
+        self, name: str, values: Mapping[str, Any], run_again: int = 0, live: bool = False
+    ) -> Step:
         """Return the step of a method with its defaults and these values.
 
-        With `run_again`, as many decoder layers, the first ones, are run once more in backward.
+        With `run_again`, as many decoder layers, the first ones, are run once more in backward;
+        with `live` the reference runs in every step, as it does in trainers that keep no values.
         """
         method = load_method(name)
         config = method.config.model_validate(values)
@@ -95,7 +98,7 @@ class Made:
             checkpoint_layers(policy.language_model, run_again, reentrant=False)
         tower = self.setting.tower()
         loop = self._loop(
-            method, config, policy, collate, lambda tokens: tower.features(tokens.images)
+            method, config, policy, collate, lambda tokens: tower.features(tokens.images), live
         )
         state = method.init_state(config)
 
@@ -106,6 +109,7 @@ class Made:
 
         tokens = collate(self.rows)
         positions = tokens.packed.positions + (tokens.live.packed.positions if tokens.live else 0)
+        positions += tokens.packed.positions if live else 0
         return Step(run, policy, positions)
 
     def _collator(self, method: Any, config: Any) -> Collator:
@@ -132,6 +136,7 @@ class Made:
         policy: Policy,
         collate: Collator,
         features: Callable[[PairTokens], Tensor],
+        live: bool,
     ) -> Loop[Any, Any]:
         here = OneProcess(CPU)
         before = Policy(copy.deepcopy(self.setting.reference)).eval().requires_grad_(False)
@@ -139,7 +144,9 @@ class Made:
         tokens = replace(collate(self.rows), divergence=False, live=None)
         with torch.no_grad():
             kept = Kept(before(tokens, features(tokens)), [view.name for view in declared])
-        lives = divergence or any(view.reference and view.draw != "once" for view in declared)
+        lives = (
+            live or divergence or any(view.reference and view.draw != "once" for view in declared)
+        )
         order = DataOrder(len(self.rows), len(self.rows), 1, False, 0)
         return Loop(
             method=method,
@@ -206,13 +213,15 @@ class Made:
 def all_steps(made: Made) -> dict[str, Callable[[], Step]]:
     """Return what makes every method's step, DPO's first.
 
-    mDPO's also with the crops drawn anew, and CHiP's in no more memory than DPO's takes.
+    mDPO's also with the crops drawn anew, DPO's with a reference in the step, and CHiP's in the
+    memory that DPO's takes.
     """
     names = ("dpo", *sorted({*BUILTIN} - {"dpo"}))
     return {
         **{name: partial(made.step, name, {}) for name in names},
         "mdpo, crops drawn anew": lambda: made.step("mdpo", load_variant("mdpo", "released")),
         AUTHORS: made.as_its_authors,
+        "dpo, its reference in every step": partial(made.step, "dpo", {}, live=True),
         f"chip, {RUN_AGAIN} of {SIZE.shape.layers} layers run again": partial(
             made.step, "chip", {}, RUN_AGAIN
         ),
@@ -277,13 +286,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--only", action="append", default=[], help="a step beside DPO's")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        help="a step beside DPO's; put into the file's others",
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     found = measure(SIZE, given.repeats, frozenset(given.only))
     found |= {"torch": torch.__version__, "machine": platform.machine(), "threads": 1}
     show(found, Console())
     if given.out:
+        if given.only:
+            kept = json.loads(given.out.read_text("utf-8"))
+            new = {name: one for name, one in found["steps"].items() if name in given.only}
+            found = {**kept, "steps": {**kept["steps"], **new}}
         given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
 
