@@ -57,7 +57,7 @@ def with_views(batch: PairBatch, names: Sequence[str]) -> ViewBatch:
 
 
 def marked(one: ResponseLogps) -> ResponseLogps:
-    """With the end once more and a token of the prompt behind each response, and a statistic."""
+    """With the end once more and a token of the prompt behind each response, and statistics."""
     count = one.mask.sum(-1, keepdim=True)
     end = one.mask & (one.mask.cumsum(-1) == count)
     none = torch.zeros(len(end), 2, dtype=torch.bool)
@@ -77,7 +77,7 @@ def marked(one: ResponseLogps) -> ResponseLogps:
         wider(one.mask),
         wider(one.changed),
         marks,
-        {"log_sum_p2": wider(one.reference / 2)},
+        {"log_sum_p2": wider(one.reference / 2), "arg_max": wider(one.policy.neg().ceil().long())},
     )
 
 

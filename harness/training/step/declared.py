@@ -73,7 +73,7 @@ def pair_batch(
     """
 
     def response(
-        masks: ResponseMasks, ours: Tensor, theirs: Tensor | None, squares: Tensor | None
+        masks: ResponseMasks, ours: Tensor, theirs: Tensor | None, statistics: Sequence[Tensor] = ()
     ) -> ResponseLogps:
         return Declared(
             ours,
@@ -81,13 +81,14 @@ def pair_batch(
             theirs,
             masks.changed if segmented else None,
             masks.marks or None,
-            None if squares is None else {"log_sum_p2": squares},
+            dict(zip(asked, statistics, strict=True)) if statistics else None,
         )
 
-    squares = policy.statistics or (None, None)
-    chosen = response(tokens.chosen, policy.chosen, reference and reference.chosen, squares[0])
+    asked = sorted(tokens.statistics)
+    of_chosen, of_rejected = policy.statistics[: len(asked)], policy.statistics[len(asked) :]
+    chosen = response(tokens.chosen, policy.chosen, reference and reference.chosen, of_chosen)
     rejected = response(
-        tokens.rejected, policy.rejected, reference and reference.rejected, squares[1]
+        tokens.rejected, policy.rejected, reference and reference.rejected, of_rejected
     )
     if not tokens.views and not tokens.divergence:
         return PairBatch(chosen, rejected, tokens.columns)
@@ -96,6 +97,6 @@ def pair_batch(
         chosen,
         rejected,
         tokens.columns,
-        views={name: response(masks, ours, other, None) for (name, masks), ours, other in views},
+        views={name: response(masks, ours, other) for (name, masks), ours, other in views},
         divergence=policy.divergence,
     )

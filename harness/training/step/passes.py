@@ -19,6 +19,7 @@ from harness.data.rows.batch import PairTokens, ResponseMasks
 from harness.training.step.live_reference import LiveReference
 from harness.training.step.policy import TokenLogps
 from harness.training.step.protocols import Engine
+from methods.types import Statistic
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,17 @@ class Share:
     columns: Mapping[str, Float[Tensor, " pairs"]]
     views: Mapping[str, ResponseMasks] = field(default_factory=dict)
     divergence: bool = False
+    statistics: frozenset[Statistic] = frozenset()
 
     @classmethod
     def of(cls, passes: Sequence[PairTokens]) -> Self:
         """Join the passes of a step."""
         if len(passes) == 1:
             (one,) = passes
-            return cls(one.rows, one.chosen, one.rejected, one.columns, one.views, one.divergence)
+            return cls(
+                *(one.rows, one.chosen, one.rejected, one.columns, one.views, one.divergence),
+                statistics=one.statistics,
+            )
         return cls(
             rows=tuple(row for one in passes for row in one.rows),
             chosen=_joined_masks([one.chosen for one in passes]),
@@ -49,6 +54,7 @@ class Share:
                 name: _joined_masks([one.views[name] for one in passes]) for name in passes[0].views
             },
             divergence=passes[0].divergence,
+            statistics=passes[0].statistics,
         )
 
 

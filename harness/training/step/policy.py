@@ -1,9 +1,10 @@
 """A model as the training step sees it: a frozen vision tower and a rest that is trained."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -14,6 +15,7 @@ from harness.models.family import family_of
 from harness.models.lora import Lora
 from harness.training.kernels.choose import EVERYWHERE, Kernels, fuse
 from harness.training.step.last_layer import shorten_last_layer
+from methods.types import Statistic
 
 _HEAD_ROWS = 2048
 _STATISTICS_ROWS = 128
@@ -28,7 +30,8 @@ class TokenLogps(NamedTuple):
     chosen: Float[Tensor, "pairs tokens"]
     rejected: Float[Tensor, "pairs tokens"]
     statistics: tuple[Tensor, ...] = ()
-    """log_sum_p2 of both sides where it is asked for, without gradient."""
+    """What is asked for, by name, of the chosen responses and then of the rejected ones; without
+    gradient, and ids of words as int64."""
     views: tuple[Tensor, ...] = ()
     """Of each view of the batch, in its order."""
     divergence: tuple[Tensor, ...] = ()
@@ -69,27 +72,28 @@ class LogpsHead(nn.Module):
         self,
         hidden: Float[Tensor, "tokens d"],
         targets: Float[Tensor, " tokens"],
-        squares: bool = False,
+        statistics: Sequence[Statistic] = (),
         reference: Float[Tensor, "tokens d"] | None = None,
         reference_weight: Float[Tensor, "words d"] | None = None,
     ) -> Float[Tensor, "tokens ..."]:
         """Return log-probabilities, at least in float32.
 
-        Beside each stand log_sum_p2, with `squares`, and with the hidden states and the head of a
-        reference its divergence from this model.
+        Beside each stand the statistics, in their order, and with the hidden states and the head of
+        a reference its divergence from this model. Ids of words are exact among them: float32 holds
+        every whole number to 2^24, and no vocabulary is as large.
 
         The logits are float32 also in bfloat16 runs: their rounding alone would be as large as
         early reward gaps. They exist for one chunk of tokens at a time.
         """
         size = _HEAD_ROWS if reference is None else _DIVERGENCE_ROWS
         if hidden.shape[0] <= size:
-            return self._logps(hidden, targets, squares, reference, reference_weight)
+            return self._logps(hidden, targets, statistics, reference, reference_weight)
         theirs = [None] * len(hidden) if reference is None else torch.split(reference, size)
         chunks = zip(torch.split(hidden, size), torch.split(targets, size), theirs, strict=False)
         return torch.cat(
             [
                 checkpoint(
-                    self._logps, rows, ids, squares, other, reference_weight, use_reentrant=False
+                    self._logps, rows, ids, statistics, other, reference_weight, use_reentrant=False
                 )
                 for rows, ids, other in chunks
             ]
@@ -99,13 +103,13 @@ class LogpsHead(nn.Module):
         self,
         hidden: Tensor,
         targets: Tensor,
-        squares: bool,
+        statistics: Sequence[Statistic],
         reference: Tensor | None,
         reference_weight: Tensor | None,
     ) -> Tensor:
         logits = _logits(hidden, self.weight)
         logps = -F.cross_entropy(logits, targets, reduction="none")
-        found = [logps, _log_sum_p2(logits)] if squares else [logps]
+        found = [logps, *(_STATISTICS[name](logits) for name in statistics)]
         if reference is not None and reference_weight is not None:
             found.append(_divergence(_logits(reference, reference_weight), logits))
         return torch.stack(found, dim=-1) if len(found) > 1 else logps
@@ -168,14 +172,18 @@ class Policy(nn.Module):
         reference_weight: Float[Tensor, "words d"] | None = None,
     ) -> TokenLogps:
         """Return what `forward` does, of the hidden states."""
-        squares = "log_sum_p2" in batch.statistics
-        found = self.head(hidden, batch.packed.targets, squares, reference, reference_weight)
+        asked = sorted(batch.statistics)
+        found = self.head(hidden, batch.packed.targets, asked, reference, reference_weight)
         sides, logps = (batch.chosen, batch.rejected), found[:, 0] if found.dim() > 1 else found
+        kept = [
+            found[:, i].detach().long() if name == "arg_max" else found[:, i].detach()
+            for i, name in enumerate(asked, start=1)
+        ]
         compared = reference is not None
         return TokenLogps(
             _placed(logps, sides[0]),
             _placed(logps, sides[1]),
-            statistics=tuple(_placed(found[:, 1].detach(), side) for side in sides if squares),
+            statistics=tuple(_placed(values, side) for side in sides for values in kept),
             views=tuple(_placed(logps, side) for side in batch.views.values()),
             divergence=tuple(_placed(found[:, -1], side) for side in sides if compared),
         )
@@ -211,6 +219,17 @@ def _log_sum_p2(logits: Float[Tensor, "tokens words"]) -> Float[Tensor, " tokens
     return torch.cat([(2 * part.log_softmax(dim=-1)).logsumexp(dim=-1) for part in parts])
 
 
-def _placed(logps: Tensor, side: ResponseMasks) -> Float[Tensor, "pairs tokens"]:
-    found = logps.index_select(0, side.places.flatten()).view(side.places.shape)
-    return torch.where(side.scored, found, 0.0)
+@torch.no_grad()
+def _arg_max(logits: Float[Tensor, "tokens words"]) -> Float[Tensor, " tokens"]:
+    return logits.argmax(dim=-1).to(logits.dtype)
+
+
+_STATISTICS: Mapping[Statistic, Callable[[Tensor], Tensor]] = {
+    "log_sum_p2": _log_sum_p2,
+    "arg_max": _arg_max,
+}
+
+
+def _placed(values: Tensor, side: ResponseMasks) -> Num[Tensor, "pairs tokens"]:
+    found = values.index_select(0, side.places.flatten()).view(side.places.shape)
+    return torch.where(side.scored, found, 0)

@@ -69,9 +69,10 @@ def test_without_marks_there_are_none_to_read(tmp_path):
         seen(tmp_path, lambda batch: batch.chosen.marks["prompt"], segments=segments)
 
 
-def test_without_statistics_there_are_none_to_read(tmp_path):
+@pytest.mark.parametrize("name", ["log_sum_p2", "arg_max"])
+def test_without_statistics_there_are_none_to_read(tmp_path, name):
     with pytest.raises(TrainingError, match="`statistics`: the method declares no statistics"):
-        seen(tmp_path, lambda batch: batch.chosen.statistics["log_sum_p2"], segments=segments)
+        seen(tmp_path, lambda batch: batch.chosen.statistics[name], segments=segments)
 
 
 def test_what_is_declared_is_there(tmp_path):
