@@ -25,7 +25,7 @@ from harness.planning.local_judge import local_note, too_large
 from harness.planning.plan import Plan
 from harness.planning.scorers import scorer_problems
 from harness.settings.counts import bounds
-from harness.settings.method_columns import columns_of
+from harness.settings.method_columns import column_of_order, columns_of
 from harness.settings.mixing import places_of
 from harness.settings.places import in_world
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
@@ -105,7 +105,7 @@ def look(
     costs = _costs(spec, devices, assumed, one_machine)
     if costs and (refused := costs.problem()):
         problems.append(refused)
-    notes = [*stand_in_taggers(spec.evaluation)]
+    notes = [*stand_in_taggers(spec.evaluation), *_order_notes(specs, problems)]
     if spec.evaluation.guard:
         tasks = ", ".join(spec.evaluation.guard)
         notes.append(f"guard: {tasks}, in one process after the benchmarks; no judge is asked")
@@ -232,6 +232,22 @@ def _method_problems(spec: RunSpec) -> Iterator[str]:
     config = method.config.model_validate(spec.config)
     if problem := method.batch_problem(config, spec.training.batch_pairs):
         yield problem
+
+
+def _order_notes(specs: Sequence[RunSpec], problems: list[str]) -> list[str]:
+    """Say by which column pairs are sorted, once for runs alike; what cannot be is a problem."""
+    notes = []
+    for spec in specs:
+        try:
+            if column := column_of_order(spec):
+                notes.append(
+                    f"{spec.label}: pairs are sorted by {column}, and each step takes "
+                    f"{spec.training.batch_pairs} that follow one another"
+                )
+        except ConfigError as error:
+            problems.append(str(error))
+    problems[:] = dict.fromkeys(problems)
+    return list(dict.fromkeys(notes))
 
 
 def _batch_problems(spec: RunSpec) -> Iterator[str]:

@@ -16,6 +16,7 @@ ADDED: Mapping[str, Any] = {
     "data.max_bad_rows": 0,
     "data.format": None,
     "data.order": "method",
+    "data.order_column": None,
     "data.hardness.splitter_model": None,
     "data.hardness.unscored": "stop",
     "data.hardness.margin_k": 0.5,
@@ -144,10 +145,15 @@ class DataSpec(Strict):
     max_length: int = Field(
         default=2048, gt=0, description="Tokens of a sequence after image expansion."
     )
-    order: Literal["method", "by_image"] = Field(
+    order: Literal["method", "by_image", "by_column"] = Field(
         default="method",
         description="Of the pairs: as the method's `shuffle` says, or so with images, whose pairs "
-        "stand together and share them.",
+        "stand together and share them, or with batches of pairs that are sorted by a column.",
+    )
+    order_column: str | None = Field(
+        default=None,
+        description="Column that by_column sorts by; the only one that the method reads if not "
+        "given.",
     )
     hardness: HardnessSpec = Field(
         description="How columns are computed, such as clip_gap and margin_factor."

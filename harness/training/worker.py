@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.data.columns.columns import ensure_columns, read_columns
+from harness.data.columns.columns import Columns, ensure_columns, read_columns
 from harness.data.pairs.opening import open_preferences
 from harness.data.rows.collate import Collator, ImageStore, changed_by, no_segments
 from harness.data.rows.tokenized import TokenReader
@@ -29,6 +29,7 @@ from harness.models.lora import Lora
 from harness.models.sources import located_model
 from harness.registry import load_method
 from harness.runs.rundir import RunDir
+from harness.settings.method_columns import column_of_order
 from harness.settings.spec import RunSpec
 from harness.training.attention.choose import use_attention
 from harness.training.checkpoints.checkpoint import Checkpoints
@@ -191,6 +192,7 @@ class Worker:
                 f"training.batch_pairs {training.batch_pairs} cannot be shared equally by "
                 f"{self.processes.count} devices. Make it a multiple."
             )
+        column = column_of_order(self.spec)
         return DataOrder(
             pairs=len(self.pairs),
             batch_pairs=training.batch_pairs,
@@ -198,7 +200,14 @@ class Worker:
             shuffle=self.config.shuffle,
             seed=self.spec.seed,
             images=self.pairs.images if self.spec.data.order == "by_image" else None,
+            values=self._columns()[column] if column else None,
         )
+
+    def _columns(self) -> Columns:
+        """Return the numbers of every pair that the method reads."""
+        names = self.method.columns
+        file = ensure_columns(self.preferences, names, self.spec.data.hardness, cache_dir())
+        return read_columns(file, names) if file else {}
 
     def _kernels(self) -> Kernels:
         training, device = self.spec.training, self.processes.device
@@ -228,14 +237,11 @@ class Worker:
         marks: frozenset[Mark] = frozenset(),
         statistics: frozenset[Statistic] = frozenset(),
     ) -> Collator:
-        columns = ensure_columns(
-            self.preferences, self.method.columns, self.spec.data.hardness, cache_dir()
-        )
         return Collator(
             pairs=self.pairs,
             images=self.images,
             changed=changed,
-            columns=read_columns(columns, self.method.columns) if columns else {},
+            columns=self._columns(),
             image_id=int(self.base.processor.image_token_id),
             kept=vision.keeps,
             marks=marks,

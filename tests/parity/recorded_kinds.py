@@ -11,6 +11,8 @@ import torch
 from method_cases import Rank
 from recorded_methods import ADAPTERS, SIDES, mpo_config, numbers, of_parts, run, steps
 
+from harness.training.step.schedule import in_sorted_batches
+
 
 @dataclass
 class OneOf(Rank):
@@ -65,10 +67,23 @@ def mm_dpo_ranks(case):
     yield "official", of_parts(official), found
 
 
+def sorted_batches(case):
+    """The order of an epoch, by the function that makes it in training."""
+    inputs = case["inputs"]
+    values, size = numbers(inputs["clip_score_delta"]), inputs["batch_size"] * inputs["world_size"]
+    seeded = torch.Generator().manual_seed(inputs["torch_seed"])
+    order = in_sorted_batches(values, size, seeded)
+    batches = values.argsort().argsort()[order] // size
+    found = {"indices": order.tolist()}
+    found["permutation_of_megabatches"] = batches.unique_consecutive().tolist()
+    yield "official", case["official"], found
+
+
 KINDS = {
     **{(name, "cases"): partial(steps, name, adapter) for name, adapter in ADAPTERS.items()},
     ("mpo", "sequence_cases"): mpo_sequence,
     ("mm_dpo", "rank_cases"): mm_dpo_ranks,
+    ("da_dpo", "sampler_cases"): sorted_batches,
     ("mdpo", "image_cases"): recorded_views.crops,
     ("chip", "end_to_end_cases"): recorded_chip.end_to_end,
     **{("dama", kind): read for kind, read in recorded_dama.KINDS.items()},

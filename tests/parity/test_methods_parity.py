@@ -39,6 +39,19 @@ def test_a_number_that_is_off_is_found_and_named(capsys, tmp_path, method):
     assert "loss: recorded" in lines[1]
 
 
+def test_an_order_of_pairs_that_is_off_is_found(capsys, tmp_path):
+    """Two batches of the last case have changed places."""
+    golden = json.loads((DATA / "da_dpo.json").read_text("utf-8"))
+    case = golden["sampler_cases"][-1]
+    indices = case["official"]["indices"]
+    case["official"]["indices"] = indices[16:32] + indices[:16] + indices[32:]
+    file = tmp_path / "off.json"
+    file.write_text(json.dumps(golden))
+    code, lines = printed(capsys, "da_dpo", file)
+    assert (code, lines[0]) == (1, "14/15")
+    assert lines[1].startswith(f"{case['id']}: official.indices[0]: recorded")
+
+
 def test_cases_that_nobody_reads_are_told_and_not_counted(capsys, tmp_path):
     golden = json.loads((DATA / "cdpo.json").read_text("utf-8"))
     file = tmp_path / "more.json"

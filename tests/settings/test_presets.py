@@ -53,6 +53,7 @@ def test_shipped_presets_leave_nothing_published_to_a_default():
         "data.max_bad_rows",
         "data.format",
         "data.order",
+        "data.order_column",
         "data.hardness.splitter_model",
         "data.hardness.unscored",
         "data.hardness.margin_k",

@@ -14,6 +14,7 @@ CHANGED = {
     "data.max_bad_rows": "3",
     "data.format": "trl",
     "data.order": "by_image",
+    "data.order_column": "clip_gap",
     "data.hardness.splitter_model": "a-model",
     "data.hardness.unscored": "sentences",
     "data.hardness.margin_k": "2",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
-from harness.training.step.schedule import DataOrder, LearningRate, seeded
+from harness.training.step.schedule import DataOrder, LearningRate, in_sorted_batches, seeded
 
 RECORDED = [[1, 4, 6, 2], [0, 5, 8, 7], [0, 1, 3, 5], [7, 9, 8, 6]]
 """Two epochs of `order()`, as they were before pairs could stand together by image."""
@@ -143,6 +143,77 @@ def test_pairs_with_images_of_their_own_keep_the_methods_order(shuffle, seed, st
         for images in (None, torch.arange(37))
     )
     assert by_image.rows(step, 0, 1) == plain.rows(step, 0, 1)
+
+
+def test_pairs_are_sorted_by_their_value_and_cut_into_batches():
+    """From the lowest on; of the two pairs of 0.3 the first one comes first."""
+    values = torch.tensor([0.3, 0.1, 0.9, 0.3, -2.0, 0.2])
+    assert in_sorted_batches(values, 2, None).tolist() == [4, 1, 5, 0, 3, 2]
+    by_value = order(pairs=6, batch_pairs=2, shuffle=False, values=values)
+    assert [by_value.rows(step, 0, 1) for step in range(4)] == [[4, 1], [5, 0], [3, 2], [4, 1]]
+    assert [by_value.rows(1, rank, 2) for rank in (0, 1)] == [[5], [0]]
+
+
+def test_batches_of_sorted_pairs_come_in_the_order_that_is_drawn():
+    """The last of the batches is one pair short, wherever it comes."""
+    drawn = torch.randperm(4, generator=torch.Generator().manual_seed(1)).tolist()
+    assert drawn != sorted(drawn)
+    found = in_sorted_batches(torch.arange(7.0), 2, torch.Generator().manual_seed(1)).tolist()
+    assert found == [row for number in drawn for row in range(7)[2 * number : 2 * number + 2]]
+
+
+@given(
+    values=st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=40).map(torch.tensor),
+    size=st.sampled_from([1, 4, 8]),
+    seed=st.integers(0, 2**31),
+    shuffle=st.booleans(),
+)
+def test_sorted_batches_hold_every_pair_once_and_no_other_lies_between(values, size, seed, shuffle):
+    """Each batch stands in the sorted pairs as one piece, the lowest value first."""
+    found = in_sorted_batches(values, size, seeded(seed, 0) if shuffle else None).tolist()
+    ordered = sorted(range(len(values)), key=lambda row: float(values[row]))
+    assert sorted(found) == sorted(ordered)
+    pieces = {tuple(ordered[i : i + size]) for i in range(0, len(ordered), size)}
+    while found:
+        piece = next(one for one in pieces if found[: len(one)] == list(one))
+        pieces.remove(piece)
+        found = found[len(piece) :]
+    assert not pieces
+
+
+@given(
+    batches=st.integers(1, 6),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2**31),
+    epoch=st.integers(0, 3),
+    ranks=st.sampled_from([1, 2, 4]),
+)
+def test_by_value_every_step_takes_one_of_the_batches_on_any_number_of_ranks(
+    batches, shuffle, seed, epoch, ranks
+):
+    """Where pairs fill whole batches; each epoch draws anew, whatever steps were asked for before."""
+    values = torch.rand(4 * batches, generator=seeded(seed, 1))
+    by_value, again = (
+        order(pairs=4 * batches, shuffle=shuffle, seed=seed, values=values.clone())
+        for _ in range(2)
+    )
+    steps = range(epoch * batches, (epoch + 1) * batches)
+    rows = [[r for rank in range(ranks) for r in by_value.rows(s, rank, ranks)] for s in steps]
+    assert rows[-1] == again.rows(steps[-1], 0, 1)
+    expected = values.argsort(stable=True).view(batches, 4).tolist()
+    assert (sorted(rows) if shuffle else rows) == (sorted(expected) if shuffle else expected)
+
+
+def test_a_short_batch_moves_those_behind_it_and_the_last_pairs_are_dropped():
+    """Seven pairs in batches of three: two steps, whose pairs follow the drawn order of all."""
+    by_value = order(pairs=7, batch_pairs=3, values=torch.arange(7.0))
+    epochs = []
+    for epoch in range(20):
+        rows = [row for step in (0, 1) for row in by_value.rows(2 * epoch + step, 0, 1)]
+        whole = in_sorted_batches(torch.arange(7.0), 3, seeded(0, -1 - epoch)).tolist()
+        assert rows == whole[:6]
+        epochs.append((set(range(7)) - set(rows)).pop())
+    assert set(epochs) == {2, 5, 6}
 
 
 def test_without_images_the_order_is_that_of_before_there_were_any():
