@@ -372,6 +372,48 @@ def test_pairs_that_stand_by_image_are_said_to_cost_at_most_what_is_counted(tmp_
     assert "upper bounds" in dict(plan.rows())[row]
 
 
+@pytest.mark.parametrize("words", [(), ("data.order_column=clip_gap",)], ids=["only", "named"])
+def test_the_column_that_sorts_the_pairs_is_told(tmp_path: Path, words: tuple[str, ...]):
+    spec = spec_of(tmp_path, "data.order=by_column", *words, method="da_dpo")
+    pairs_file(tmp_path, 40, clip_gap=[0.1 * i for i in range(40)])
+    plan = check([spec], tmp_path / "out")
+    assert (
+        "da_dpo: pairs are sorted by clip_gap, and each step takes 16 that follow one another"
+    ) in plan.notes
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "told"),
+    [
+        ("dpo", ["data.order=by_column"], "method 'dpo' reads no column"),
+        (
+            "da_dpo",
+            ["data.order=by_column", "data.order_column=clip_gab"],
+            "method 'da_dpo' reads no such column. Did you mean 'clip_gap'? Known: clip_gap.",
+        ),
+        ("da_dpo", ["data.order_column=clip_gap"], "is for data.order=by_column"),
+    ],
+)
+def test_pairs_that_cannot_be_sorted_stop_the_run(
+    tmp_path: Path, method: str, words: list[str], told: str
+):
+    plan = look([spec_of(tmp_path, *words, method=method)], tmp_path / "out")
+    assert told in "\n".join(plan.problems)
+
+
+def test_a_method_of_several_columns_is_asked_which_one_sorts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    columns = frozenset({"clip_gap", "margin_factor"})
+    monkeypatch.setattr("harness.settings.method_columns.columns_of", lambda method: columns)
+    spec = spec_of(tmp_path, "data.order=by_column")
+    plan = look([spec], tmp_path / "out")
+    assert "NAME, one of clip_gap, margin_factor." in "\n".join(plan.problems)
+    named = spec.data.model_copy(update={"order_column": "margin_factor"})
+    plan = look([spec.model_copy(update={"data": named})], tmp_path / "out")
+    assert "sorted by margin_factor" in "\n".join(plan.notes)
+
+
 def test_a_model_on_the_hub_may_have_dots_in_its_name(tmp_path: Path):
     """llava-hf/llava-1.5-7b-hf is fetched later: there are no files to miss yet."""
     spec = spec_of(tmp_path, "model.path=llava-hf/llava-1.5-7b-hf")

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from processes import losses, numbers, workers
@@ -23,6 +24,13 @@ from harness.training.watch import DIVERGENCE_FILE
 pytestmark = pytest.mark.processes
 
 STEPS = list(range(1, 21))
+BY_COLUMN = [
+    ("by column on one", 1, None),
+    ("by column on two", 2, None),
+    ("by column stopped", 2, 8),
+    ("by column stopped", 2, None),
+]
+"""Names of runs, their processes, and after how many steps they are stopped."""
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +67,13 @@ def runs(make_run):
         made[name] = make_run("dpo", data={"order": "by_image"})[0]
         made[name].logs.mkdir()
         add(name, ranks)
+    for name, ranks, stop in BY_COLUMN:
+        if name not in made:
+            made[name] = make_run(
+                "da_dpo", data={"order": "by_column"}, training={"save_every": 5, "devices": ranks}
+            )[0]
+            made[name].logs.mkdir()
+        plans[ranks].append((made[name], stop))
     for ranks, plan in plans.items():
         workers(plan, ranks)
     return made
@@ -77,6 +92,24 @@ def test_by_image_two_devices_give_the_losses_of_one_over_fewer_positions(runs):
     assert losses(one)[1:] != losses(runs["dpo on one"])[1:]
     for by_image, plain in ((one, "dpo on one"), (two, "dpo on two")):
         assert positions(by_image) < positions(runs[plain])
+
+
+def test_by_column_a_step_takes_pairs_that_follow_one_another(runs, parquet):
+    """Five batches of four: the logged weight 1 + |clip_gap| is that of one of them, each once."""
+    ordered = sorted(pq.read_table(parquet)["clip_gap"].to_pylist())
+    batches = [1 + sum(map(abs, ordered[i : i + 4])) / 4 for i in range(0, 20, 4)]
+    weights = [row["clip_weight"] for row in numbers(runs["by column on one"])]
+    epochs = [weights[i : i + 5] for i in range(0, 20, 5)]
+    for epoch in epochs:
+        assert sorted(epoch) == pytest.approx(sorted(batches), rel=1e-5)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_by_column_two_devices_and_a_resumed_run_take_the_same_steps(runs):
+    """Stopped after 8 steps, in the second of four epochs, with a checkpoint at 5."""
+    one, two = (runs[f"by column on {count}"] for count in ("one", "two"))
+    assert losses(two) == pytest.approx(losses(one), abs=1e-4)
+    assert numbers(runs["by column stopped"]) == numbers(two)
 
 
 def positions(run):
