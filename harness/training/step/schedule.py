@@ -48,7 +48,7 @@ class DataOrder:
     """Of each pair the number of its image, from zero and without gaps, if the pairs of an image
     are to stand together. Then images come in the order in which pairs would."""
     values: Float[Tensor, " pairs"] | None = None
-    """Of each pair a number, if a batch is to hold pairs of like numbers, see `in_sorted_batches`."""
+    """Of each pair a number, if a batch is to hold pairs of like ones, see `in_sorted_batches`."""
 
     def __post_init__(self) -> None:
         if self.pairs < self.batch_pairs:
@@ -94,7 +94,7 @@ def in_sorted_batches(
 
     Source: Artanic30/DA-DPO@dfac1b3 llava/train/da_dpo.py, get_clip_score_delta_grouped_indices.
     """
-    batches = values.argsort(stable=True).split(batch_pairs)
+    batches = torch.split(values.argsort(stable=True), batch_pairs)
     if generator is None:
         return torch.cat(batches)
     drawn = torch.randperm(len(batches), generator=generator)

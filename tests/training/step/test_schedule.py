@@ -191,7 +191,7 @@ def test_sorted_batches_hold_every_pair_once_and_no_other_lies_between(values, s
 def test_by_value_every_step_takes_one_of_the_batches_on_any_number_of_ranks(
     batches, shuffle, seed, epoch, ranks
 ):
-    """Where pairs fill whole batches; each epoch draws anew, whatever steps were asked for before."""
+    """Where pairs fill whole batches; whatever steps were asked for before."""
     values = torch.rand(4 * batches, generator=seeded(seed, 1))
     by_value, again = (
         order(pairs=4 * batches, shuffle=shuffle, seed=seed, values=values.clone())

@@ -1,4 +1,4 @@
-"""A method of another package that reads every statistic, in whole runs: on two devices, in passes."""
+"""A method of another package that reads every statistic: on two devices, in passes, cut up."""
 
 import textwrap
 
