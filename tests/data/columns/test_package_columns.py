@@ -183,5 +183,7 @@ def test_prepare_computes_several_and_writes_them_beside_the_rows(install, rows,
 def test_prepare_names_the_nearest_of_an_unknown_column(install, rows, write):
     install()
     done = CliRunner().invoke(app, ["prepare", "--columns", "longest", "--data", str(write(rows))])
-    assert "only clip_gap, longer, margin_factor, severity can be computed" in str(done.exception)
+    assert "only clip_gap, longer, margin_factor, severity, token_severity can be computed" in str(
+        done.exception
+    )
     assert "Did you mean 'longer'?" in str(done.exception)
