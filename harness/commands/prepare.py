@@ -21,6 +21,7 @@ app = commands()
         "prepare --columns clip_gap --data pairs.parquet --out with_gap.parquet",
         "prepare --columns clip_gap,extra_words --data pairs.parquet --out with_both.parquet",
         "prepare --columns margin_factor --data scored.parquet --margin-k 0.25 --out out.parquet",
+        "prepare --columns token_severity --data world:preferences --out spans.parquet",
         "prepare --columns clip_gap --data pairs.json --splitter local --splitter-model DIR",
         "prepare --columns clip_gap --data pairs.jsonl --splitter endpoint --splitter-model NAME "
         "--judge-url http://localhost:8000/v1",

@@ -1,12 +1,13 @@
 """What decides a training: its settings, the method's code, and the contents that it reads."""
 
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from harness.console import Tracker, track
-from harness.data.columns.catalog import code_of_packages
+from harness.data.columns.catalog import code_of_packages, computable, token_columns_in
 from harness.data.pairs.opening import selected_pairs
 from harness.data.pairs.preferences import Preferences
 from harness.errors import DataError
@@ -15,9 +16,9 @@ from harness.files.hub_names import cached_commit, is_here
 from harness.files.sources import source_digest
 from harness.models.sources import content_hash, find
 from harness.registry import method_module
-from harness.settings.method_columns import columns_of
+from harness.settings.method_columns import columns_of, token_columns_of
 from harness.settings.mixing import PLUS, MixedSource, places_of, sources_of
-from harness.settings.spec import DataSpec, RunSpec
+from harness.settings.spec import DataSpec, HardnessSpec, RunSpec
 
 _LOCAL_CLIP = "local-dir:"
 _QUIET_S = 2.0
@@ -37,13 +38,24 @@ def training_identity(spec: RunSpec) -> dict[str, Any]:
     values["model"]["content"] = content_hash(find(spec.model.path, spec.model.revision).folder)
     pairs = _pairs(spec.data)
     values["data"]["content"] = pairs.digest
-    if computed := columns_of(spec.method) - set(pairs.columns):
+    tokens = token_columns_of(spec.method) - set(token_columns_in(pairs))
+    if computed := (columns_of(spec.method) - set(pairs.columns)) | tokens:
         values["data"]["hardness"]["clip"] = _clip(spec.data.hardness.clip)
-        if code := code_of_packages(computed):
+        code = code_of_packages(computed)
+        if code:
             values["data"]["columns"] = code
+        if ours := (tokens - code.keys()) & computable().keys():
+            values["data"]["token_columns"] = _decided(ours, pairs.digest, spec.data.hardness)
     else:  # the method reads no column, or the data hold it
         del values["data"]["hardness"]
     return values
+
+
+def _decided(names: Iterable[str], data: str, hardness: HardnessSpec) -> dict[str, Any]:
+    """Return what decides the spans of token columns of ours."""
+    from harness.data.columns.computing import decided_by
+
+    return {name: decided_by(name, data, hardness) for name in sorted(names)}
 
 
 def pinned(spec: RunSpec) -> RunSpec:

@@ -25,7 +25,7 @@ from harness.planning.local_judge import local_note, too_large
 from harness.planning.plan import Plan
 from harness.planning.scorers import scorer_problems
 from harness.settings.counts import bounds
-from harness.settings.method_columns import column_of_order, columns_of
+from harness.settings.method_columns import column_of_order, columns_of, token_columns_of
 from harness.settings.mixing import places_of
 from harness.settings.places import in_world
 from harness.settings.spec import DataSpec, ModelSpec, RunSpec, TrainingSpec
@@ -176,7 +176,7 @@ def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
 
     if any(in_world(place) or on_hub(place) for place in places_of(spec.data.preferences)):
         return None
-    from harness.data.columns.catalog import require_columns
+    from harness.data.columns.catalog import require_columns, require_token_columns
     from harness.data.pairs.opening import open_preferences, selected_pairs
 
     selected = selected_pairs(spec.data)
@@ -184,6 +184,7 @@ def _checked_pairs(spec: RunSpec, methods: Set[str]) -> int | None:
     for method in sorted(methods):
         needed = columns_of(method)
         require_columns(selected, needed, f"method {method!r}")
+        require_token_columns(selected, token_columns_of(method), f"method {method!r}")
         counts.append(len(open_preferences(spec.data, columns=needed)))
     return min(counts)
 

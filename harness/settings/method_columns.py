@@ -1,6 +1,7 @@
 """Which columns a method reads and pairs are sorted by, told without torch where code is known."""
 
 import json
+from collections.abc import Callable
 
 from harness.errors import ConfigError
 from harness.files.digests import remembered
@@ -17,11 +18,24 @@ def columns_of(method: str) -> frozenset[str]:
     Raises:
         ConfigError: There is no such method, or its package cannot be loaded.
     """
+    return _told(method, "columns", lambda: load_method(method).columns)
+
+
+def token_columns_of(method: str) -> frozenset[str]:
+    """Return the token columns that a method reads, in the same way.
+
+    Raises:
+        ConfigError: There is no such method, or its package cannot be loaded.
+    """
+    return _told(method, "token columns", lambda: load_method(method).token_columns)
+
+
+def _told(method: str, what: str, look: Callable[[], frozenset[str]]) -> frozenset[str]:
     module = method_module(method)
     told = remembered(
         lambda: source_files(module).values(),
-        lambda: json.dumps(sorted(load_method(method).columns)),
-        f"columns of {method}",
+        lambda: json.dumps(sorted(look())),
+        f"{what} of {method}",
     )
     return frozenset(json.loads(told))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.console import messages, track
 from harness.data.columns.columns import ensure_columns
+from harness.data.columns.tokens.columns import ensure_token_columns
 from harness.data.pairs.opening import open_preferences, selected_pairs
 from harness.data.pairs.preferences import Preferences
 from harness.data.pairs.report import REPORT
@@ -86,7 +87,8 @@ def _tell_cut_responses(run: RunDir, spec: RunSpec) -> None:
 
 def prepare(run: RunDir, spec: RunSpec, chat: ChatSettings = ENVIRONMENT) -> Preferences:
     """Check every pair before the first step, and compute the columns that the method needs."""
-    needed = load_method(spec.method).columns
+    method = load_method(spec.method)
+    needed, per_token = method.columns, method.token_columns
     selected = selected_pairs(spec.data)
     for said in selected.said():
         messages.print(said, markup=False)
@@ -102,6 +104,11 @@ def prepare(run: RunDir, spec: RunSpec, chat: ChatSettings = ENVIRONMENT) -> Pre
         with track(f"compute {', '.join(sorted(needed))}", len(preferences)) as tracker:
             ensure_columns(
                 preferences, needed, spec.data.hardness, cache_dir(), tracker.advance, chat
+            )
+    if per_token:
+        with track(f"find {', '.join(sorted(per_token))}", len(preferences)) as tracker:
+            ensure_token_columns(
+                preferences, per_token, spec.data.hardness, cache_dir(), tracker.advance, chat
             )
     return preferences
 

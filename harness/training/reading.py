@@ -7,6 +7,7 @@ from harness.models.base import BaseModel, InputReader, load_reader
 from harness.models.catalog import check_template
 from harness.models.family import load_family
 from harness.models.sources import model_folder
+from harness.registry import load_method
 from harness.settings.spec import RunSpec
 
 
@@ -14,10 +15,14 @@ def pair_tokenizer(model: BaseModel | InputReader, spec: RunSpec) -> PairTokeniz
     """Return what tokenizes the pairs of a run.
 
     Raises:
-        ConfigError: The specification leaves no room beside an image.
+        ConfigError: The specification leaves no room beside an image, or the method reads token
+            columns and the tokenizer has no offsets.
     """
     template = TEMPLATES[spec.model.template]
-    return PairTokenizer(model.processor, template, model.image_tokens, spec.data.max_length)
+    tokenizer = PairTokenizer(model.processor, template, model.image_tokens, spec.data.max_length)
+    if load_method(spec.method).token_columns:
+        tokenizer.require_offsets()
+    return tokenizer
 
 
 def token_reader(spec: RunSpec) -> TokenReader:

@@ -89,7 +89,7 @@ class Worker:
             self.progress,
             self.stop,
         )
-        self.pairs = self.preparation.tokenized()
+        self.pairs = self.preparation.tokenized(self.method.token_columns)
         transform = ImageTransform(self.base.processor, spec.model.image_transform)
         self.images = ImageStore(self.preferences, transform)
         self.views = views_of_run(self.method, spec, self.pairs, self.images.tensor)

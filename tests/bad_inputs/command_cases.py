@@ -132,7 +132,10 @@ CASES = (
         "no answer has the id 'nope'",
     ),
     # Preference data.
-    Case("prepare --data {pairs} --columns colour", "only clip_gap, margin_factor, severity can"),
+    Case(
+        "prepare --data {pairs} --columns colour",
+        "only clip_gap, margin_factor, severity, token_severity can",
+    ),
     Case("prepare --data {pairs} --columns margin_factor", "the rewards of both responses"),
     Case("prepare --data {pairs} --margin-k 0", "--margin-k"),
     Case("prepare --data {nothing}", "{nothing}"),

@@ -41,7 +41,9 @@ def failed():
     return {one.name: one.said for one in check("own") if one.result is Result.FAILS}
 
 
-@pytest.mark.parametrize("name", [*benchmark_names(), "clip_gap", "margin_factor", "severity"])
+@pytest.mark.parametrize(
+    "name", [*benchmark_names(), "clip_gap", "margin_factor", "severity", "token_severity"]
+)
 def test_our_own_keep_it(name):
     assert {one.result for one in check(name)} == {Result.OK}
 

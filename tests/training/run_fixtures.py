@@ -40,14 +40,14 @@ def cache(cache_folder):
 def make_run(base, parquet, tmp_path_factory):
     """Return a function that opens a run: `make_run("dpo", training={"devices": 2})`."""
 
-    def make(method="dpo", *, config=None, training=None, data=None, seed=0, out=None):
+    def make(method="dpo", *, config=None, training=None, data=None, model=None, seed=0, out=None):
         spec = RunSpec.model_validate(
             {
                 "method": method,
                 "size": "tiny",
                 "seed": seed,
                 "config": config or {},
-                "model": {"path": str(base)},
+                "model": {"path": str(base), **(model or {})},
                 "data": {
                     "preferences": str(parquet),
                     "max_length": 200,

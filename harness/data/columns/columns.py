@@ -11,7 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.data.columns.catalog import GAP, column_named, computable, require_columns
+from harness.data.columns.catalog import (
+    GAP,
+    column_named,
+    computable,
+    is_per_token,
+    require_columns,
+)
 from harness.data.columns.column import Advance
 from harness.data.columns.computing import compute, decided_by
 from harness.data.columns.summary import Summary
@@ -105,7 +111,7 @@ def with_means(columns: Columns) -> Columns:
     named = {
         name: mean
         for name in columns.keys() & computable().keys()
-        if (mean := column_named(name).mean) is not None
+        if not is_per_token(name) and (mean := column_named(name).mean) is not None
     }
     means = {
         mean: columns[name].double().mean().float().expand(len(columns[name]))

@@ -5,14 +5,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from harness.console import messages, track
-from harness.data.columns.catalog import GAP, computable
+from harness.data.columns.catalog import GAP, computable, is_per_token, token_columns_in
 from harness.data.columns.columns import columns_of, summary_file, summary_of
 from harness.data.columns.plot import save_histograms
 from harness.data.columns.summary import Summary
+from harness.data.columns.tokens.prepare import PreparedSpans, prepare_spans
 from harness.data.pairs.export import write_with_columns
 from harness.data.pairs.opening import open_preferences, selected_pairs
 from harness.data.pairs.preferences import Preferences
@@ -70,7 +72,7 @@ class Prepared:
 
 def prepare(
     spec: DataSpec, chat: ChatSettings, out: Path | None, names: Sequence[str] = (GAP,)
-) -> list[Prepared]:
+) -> list[Prepared | PreparedSpans]:
     """Compute columns or take them from the data; write the rows with them if `out` is given.
 
     Args:
@@ -86,7 +88,7 @@ def prepare(
     target = _target(out)
     selected = selected_pairs(spec)
     known = list(computable())
-    for name in needed - set(selected.columns) - set(known):
+    for name in needed - set(selected.columns) - set(token_columns_in(selected)) - set(known):
         raise ConfigError(
             f"--columns {name!r}: {selected.source} has no such column, and only "
             f"{', '.join(known)} can be computed. {hint(name, known)}"
@@ -102,18 +104,32 @@ def prepare(
             messages.print(
                 f"{pairs.source} has the column {name}: it is taken as it is.", markup=False
             )
-    made = {name: _made(name, pairs, spec, chat, target) for name in names}
+    columns: dict[str, Sequence[Any]] = {}
+    made: list[Prepared | PreparedSpans] = []
+    for name in names:
+        find = prepare_spans if _is_per_token(name, pairs) else _made
+        values, prepared = find(name, pairs, spec, chat, target)
+        columns |= values
+        made.append(prepared)
     if target is not None:
-        write_with_columns(pairs, {name: values for name, (values, _) in made.items()}, target)
-        for name, (_, prepared) in made.items():
-            summary = prepared.summary.model_dump_json(indent=2)
-            write_text(target.with_suffix(".hardness") / f"{name}.json", summary + "\n")
-    return [prepared for _, prepared in made.values()]
+        write_with_columns(pairs, columns, target)
+        for prepared in made:
+            if isinstance(prepared, Prepared):
+                summary = prepared.summary.model_dump_json(indent=2)
+                place = target.with_suffix(".hardness") / f"{prepared.name}.json"
+                write_text(place, summary + "\n")
+    return made
+
+
+def _is_per_token(name: str, pairs: Preferences) -> bool:
+    if name in pairs.columns:
+        return False
+    return is_per_token(name) if name in computable() else name in token_columns_in(pairs)
 
 
 def _made(
     name: str, pairs: Preferences, spec: DataSpec, chat: ChatSettings, target: Path | None
-) -> tuple[list[float], Prepared]:
+) -> tuple[dict[str, list[float]], Prepared]:
     """Compute one column, and draw it if it is clip_gap; return its numbers too."""
     with track(f"compute {name}", len(pairs)) as tracker:
         advance = _with_speed(tracker.advance)
@@ -126,7 +142,7 @@ def _made(
         picture = folder / PICTURE
         save_histograms(picture, values, summary, f"Hardness of {_name(pairs)}")
     computed = name not in pairs.columns
-    return values, Prepared(name, summary, column, picture, target, computed)
+    return {name: values}, Prepared(name, summary, column, picture, target, computed)
 
 
 def _target(out: Path | None) -> Path | None:

@@ -19,12 +19,16 @@ from harness.settings.mixing import places_of
 
 _BATCH_ROWS = 256
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+SPANS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("value", pa.float64())]))
+"""A list of spans of a response: characters from `start` to before `end`, and their number."""
 
 
 def write_with_columns(
-    pairs: Preferences, columns: Mapping[str, Sequence[float]], target: Path
+    pairs: Preferences, columns: Mapping[str, Sequence[Any]], target: Path
 ) -> None:
     """Write the rows of the pairs with columns more; a column of the same name is replaced.
+
+    A column holds a number of each pair, or a list of spans, each as a dictionary.
 
     Rows of parquet files keep all their columns; those of other formats take the RLAIF-V schema,
     with the images in the file.
@@ -49,7 +53,7 @@ def _one_of_each_row(pairs: Preferences) -> bool:
     return all(one != other for one, other in pairwise(places))
 
 
-def write_pairs(pairs: Preferences, columns: Mapping[str, Sequence[float]], target: Path) -> None:
+def write_pairs(pairs: Preferences, columns: Mapping[str, Sequence[Any]], target: Path) -> None:
     """Write the pairs in the RLAIF-V schema, with the images in the file, and with more columns.
 
     Raises:
@@ -59,14 +63,15 @@ def write_pairs(pairs: Preferences, columns: Mapping[str, Sequence[float]], targ
         _write(_converted(pairs, columns), columns, partial)
 
 
-def _write(batches: Iterator[Any], columns: Mapping[str, Sequence[float]], file: Path) -> None:
+def _write(batches: Iterator[Any], columns: Mapping[str, Sequence[Any]], file: Path) -> None:
     writer: Any = None
     start = 0
     try:
         for batch in batches:
             table = pa.Table.from_batches([batch])
             for name, values in columns.items():
-                column = pa.array(values[start : start + batch.num_rows], pa.float64())
+                kind = SPANS if isinstance(values[0], list) else pa.float64()
+                column = pa.array(values[start : start + batch.num_rows], kind)
                 if name in table.column_names:
                     table = table.drop_columns([name])
                 table = table.append_column(name, column)
@@ -95,7 +100,7 @@ def _original(pairs: Preferences, source: Source) -> Iterator[Any]:
                 yield batch.take(pa.array(kept))
 
 
-def _converted(pairs: Preferences, columns: Mapping[str, Sequence[float]]) -> Iterator[Any]:
+def _converted(pairs: Preferences, columns: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
     own = {"idx", *TEXTS, *chain(*IMAGES), *columns}
     others = [other for other in pairs.columns if other not in own]
     schema = pa.schema(

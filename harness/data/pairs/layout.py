@@ -16,7 +16,7 @@ from harness.data.formats.format import Fields, Format
 from harness.data.formats.pair import RawPair, RowFault, json_of, unmarked
 from harness.errors import DataError
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same files are to give other stored rows."""
 IMAGES = (("image", "image_path"),)
 """Of each image of a pair, the column of its bytes and that of its file where it has no bytes."""
@@ -28,8 +28,12 @@ HISTORY, MARK = "_history", "_mark"
 _REFERENCE = ("reference_logps_chosen", "reference_logps_rejected")
 _SUMS = (0, 3)
 """Places of both responses' sums in `logps`: sum, mean and tokens of each. Source: DAMA:T:831."""
+_OTHER = {"chosen": "rejected", "rejected": "chosen"}
 _CONSUMED = {*TEXTS, *LOGITS, *itertools.chain(*IMAGES), "text", "logps", "idx"}
 _NOT_KEPT = {*_CONSUMED, FILE, ROW, FAULT, HISTORY, MARK}
+
+Kept = Literal["number", "text", "list"]
+"""What the values of a field are kept as."""
 
 
 def _unicode(text: str) -> str:
@@ -59,8 +63,8 @@ class Layout:
     """How the rows of a data set become stored rows."""
 
     format: Format
-    kinds: Mapping[str, Literal["number", "text"]]
-    """The fields that are kept as they are."""
+    kinds: Mapping[str, Kept]
+    """The fields that are kept as they are, lists as JSON."""
     derived: tuple[str, ...]
     """The columns that are made of JSON fields."""
     numbers_in_text: bool
@@ -69,7 +73,7 @@ class Layout:
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the stored columns."""
-        types = {"number": pa.float64(), "text": pa.string()}
+        types = {"number": pa.float64(), "text": pa.string(), "list": pa.string()}
         return pa.schema(
             [
                 (FILE, pa.int32()),
@@ -113,6 +117,8 @@ class Layout:
             return float(value) if isinstance(value, str) and _in_digits(value) else None
         if kind == "number":
             return _float(value) if _is_number(value) else None
+        if kind == "list" and not isinstance(value, str | None):
+            return json.dumps(value, default=str)
         return _clean(value) if isinstance(value, str) else None
 
     def _derived(self, values: Mapping[str, Any]) -> dict[str, float]:
@@ -141,15 +147,30 @@ def layout_of(source: str, format_: Format, fields: Fields) -> Layout:
     """
     if strange := [name for name in fields.kinds if _clean(name) != name]:
         raise DataError(f"{source}: a field's name is not Unicode: {strange[0]!r}. Rename it.")
-    kept: dict[str, Literal["number", "text"]] = {}
-    for name, kinds in fields.kinds.items():
-        if name not in _NOT_KEPT | format_.consumed and kinds & {"number", "text"}:
-            kept[name] = "number" if "number" in kinds else "text"
+    kept = {
+        name: kind
+        for name in fields.kinds
+        if name not in _NOT_KEPT | format_.consumed and (kind := _kept_as(name, fields))
+    }
     derived: tuple[str, ...] = ()
     if fields.have(*LOGITS) and "clip_gap" not in kept:
         derived += ("clip_gap",)
     derived += _REFERENCE if fields.have("logps") else ()
     return Layout(format_, kept, derived, numbers_in_text=fields.file == "csv")
+
+
+def _kept_as(name: str, fields: Fields) -> Kept | None:
+    """Return what the values of a field are kept as: lists where they may be spans.
+
+    Those of both responses stand in two fields, `chosen_` and `rejected_` before one name.
+    """
+    kinds = fields.kinds[name]
+    if "number" in kinds:
+        return "number"
+    side, _, rest = name.partition("_")
+    if "list" in kinds and rest and fields.any(f"{_OTHER.get(side)}_{rest}"):
+        return "list"
+    return "text" if "text" in kinds else None
 
 
 def fields_of_schema(schema: pa.Schema, kind: Kind) -> Fields:

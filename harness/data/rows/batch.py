@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from itertools import islice, takewhile
+from itertools import chain, islice, repeat, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from harness.data.columns.tokens.spans import PairSpans, values_at
 from harness.data.images import ImageRef
 from harness.data.pairs.texts import Texts
 from harness.data.rows.packing import PackedRow
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 250
 """Pairs that the tokenizer gets at once: enough to be fast, few enough images in memory."""
+_NO_CHARACTER = -1
+"""Of a token that stands for none: the end, and what a tokenizer adds."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class TokenizedPair:
     """In the order of the prompt; all have as many tokens in it."""
     cut: bool = False
     """Whether a response lost its end at `max_length`."""
+    columns: Mapping[str, tuple[Float[Tensor, " chosen"], Float[Tensor, " rejected"]]] = field(
+        default_factory=dict
+    )
+    """Numbers of each token of both responses, by the name of the token column."""
 
     @property
     def positions(self) -> int:
@@ -60,6 +67,8 @@ class ResponseMasks:
     """Where a token's log-probability stands among those of the packed row; 0 outside the masks."""
     marks: Mapping[Mark, Bool[Tensor, "pairs tokens"]] = field(default_factory=dict)
     """What else a method asked for, see `methods.types.Mark`."""
+    columns: Mapping[str, Float[Tensor, "pairs tokens"]] = field(default_factory=dict)
+    """Numbers of each token, by name; zero outside `mask`."""
 
     @property
     def scored(self) -> Bool[Tensor, "pairs tokens"]:
@@ -113,6 +122,7 @@ def _moved(masks: ResponseMasks, device: torch.device) -> ResponseMasks:
         changed=masks.changed.to(device, non_blocking=True),
         places=masks.places.to(device, non_blocking=True),
         marks={name: one.to(device, non_blocking=True) for name, one in masks.marks.items()},
+        columns={name: one.to(device, non_blocking=True) for name, one in masks.columns.items()},
     )
 
 
@@ -122,6 +132,9 @@ class _Ids(NamedTuple):
     prompt: list[int]
     chosen: list[int]
     rejected: list[int]
+    ends: Sequence[Sequence[int]] = ()
+    """Of each token of the chosen and of the rejected response its last character in it, if any;
+    a negative number where that is none, or lies before the response."""
 
 
 class PairTokenizer:
@@ -151,19 +164,45 @@ class PairTokenizer:
         self.image_tokens = image_tokens
         self.max_length = max_length
 
-    def tokenize(self, pairs: Iterable["PreferencePair"]) -> Iterator[TokenizedPair]:
+    def require_offsets(self) -> None:
+        """Refuse a tokenizer that does not tell which characters a token stands for.
+
+        Raises:
+            ConfigError: It is one without offsets.
+        """
+        if not getattr(self._tokenizer, "is_fast", False):
+            raise ConfigError(
+                f"The model's tokenizer, {type(self._tokenizer).__name__}, does not tell which "
+                "characters its tokens stand for, which a method with token columns needs. Use a "
+                "model with a tokenizer.json: a fast tokenizer does."
+            )
+
+    def tokenize(
+        self,
+        pairs: Iterable["PreferencePair"],
+        spans: Iterable[Mapping[str, PairSpans]] | None = None,
+    ) -> Iterator[TokenizedPair]:
         """Yield the pairs as token ids; a few hundred are in memory at a time.
+
+        Args:
+            pairs: The pairs.
+            spans: Of each pair those of the token columns, by name; None where there are none.
 
         Raises:
             DataError: A prompt alone fills `max_length`, or a text holds the image token.
+            ConfigError: There are spans, and the tokenizer has no offsets.
         """
+        if spans is not None:
+            self.require_offsets()
         waiting = iter(pairs)
+        columns = repeat({}) if spans is None else iter(spans)
         while chunk := list(islice(waiting, _CHUNK)):
             encoded = self._encoded(
-                [Texts(one.question, one.chosen, one.rejected, one.history) for one in chunk]
+                [Texts(one.question, one.chosen, one.rejected, one.history) for one in chunk],
+                offsets=spans is not None,
             )
             for pair, ids in zip(chunk, encoded, strict=True):
-                yield self._pair(pair, ids)
+                yield self._pair(pair, ids, next(columns))
 
     def faults(self, texts: Iterable[Texts]) -> Iterator[str | None]:
         """Yield for each question and its responses why they cannot be trained on, or None.
@@ -176,7 +215,7 @@ class PairTokenizer:
             for ids in self._encoded(chunk):
                 yield self._refusal(ids) or self._sameness(ids)
 
-    def _encoded(self, texts: Sequence[Texts]) -> Iterator[_Ids]:
+    def _encoded(self, texts: Sequence[Texts], offsets: bool = False) -> Iterator[_Ids]:
         prompts = [self.template.prompt(one.question, one.history) for one in texts]
         chosen = (one.chosen for one in texts)
         rejected = (one.rejected for one in texts)
@@ -185,16 +224,30 @@ class PairTokenizer:
             for responses in (chosen, rejected)
             for prompt, response in zip(prompts, responses, strict=True)
         ]
-        encoded = self._tokenizer(prompts + sides)["input_ids"]
-        count = len(texts)
-        return map(self._split, encoded[:count], encoded[count : 2 * count], encoded[2 * count :])
+        more = {"return_offsets_mapping": True} if offsets else {}
+        encoded = self._tokenizer(prompts + sides, **more)
+        ids, count = encoded["input_ids"], len(texts)
+        split = map(self._split, ids[:count], ids[count : 2 * count], ids[2 * count :])
+        if not offsets:
+            return split
+        responses = (one.chosen for one in texts), (one.rejected for one in texts)
+        starts = [
+            len(side) - len(response)
+            for side, response in zip(sides, chain(*responses), strict=True)
+        ]
+        ends = list(map(_last_characters, encoded["offset_mapping"][count:], starts))
+        both = zip(ends[:count], ends[count:], strict=True)
+        return (
+            one._replace(ends=[[*side[len(one.prompt) :], _NO_CHARACTER] for side in of_pair])
+            for one, of_pair in zip(split, both, strict=True)
+        )
 
     def _split(self, prompt: list[int], chosen: list[int], rejected: list[int]) -> _Ids:
         # A tokenizer may merge the end of the prompt with the start of a response.
         together = zip(prompt, chosen, rejected, strict=False)
         shared = sum(1 for _ in takewhile(lambda ids: len(set(ids)) == 1, together))
-        sides = ([*ids[shared:], self._end_id] for ids in (chosen, rejected))
-        return _Ids(prompt[:shared], *sides)
+        end = [self._end_id]
+        return _Ids(prompt[:shared], chosen[shared:] + end, rejected[shared:] + end)
 
     def _room(self, ids: _Ids) -> int:
         """Return how many tokens are left for a response."""
@@ -220,7 +273,9 @@ class PairTokenizer:
         part = f"the {room} tokens that max_length leaves" if cut else "all tokens"
         return f"chosen equals rejected in {part}"
 
-    def _pair(self, pair: "PreferencePair", ids: _Ids) -> TokenizedPair:
+    def _pair(
+        self, pair: "PreferencePair", ids: _Ids, columns: Mapping[str, PairSpans]
+    ) -> TokenizedPair:
         if reason := self._refusal(ids):
             raise DataError(
                 f"row {pair.row}: {reason}. Correct or remove the row, or raise data.max_length."
@@ -238,4 +293,21 @@ class PairTokenizer:
             rejected=torch.tensor(ids.rejected[:room], dtype=torch.int32),
             images=pair.images,
             cut=max(len(ids.chosen), len(ids.rejected)) > room,
+            columns={name: _numbers(ids.ends, spans, room) for name, spans in columns.items()},
         )
+
+
+def _last_characters(offsets: Sequence[tuple[int, int]], start: int) -> list[int]:
+    """Return the last character of each token, counted from where the response starts."""
+    return [end - 1 - start if end > begin else _NO_CHARACTER for begin, end in offsets]
+
+
+def _numbers(
+    ends: Sequence[Sequence[int]], spans: PairSpans, room: int
+) -> tuple[Float[Tensor, " chosen"], Float[Tensor, " rejected"]]:
+    """Return the numbers of the tokens of both responses that are left by `max_length`."""
+    chosen, rejected = (
+        torch.tensor(values_at(side[:room], own), dtype=torch.float32)
+        for side, own in zip(ends, spans, strict=True)
+    )
+    return chosen, rejected

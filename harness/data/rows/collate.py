@@ -252,6 +252,7 @@ class Collator:
             mask, marked = empty.clone(), empty.clone()
             marks = {mark: empty.clone() for mark in sorted(self._marks)}
             found = torch.zeros(count, width, dtype=torch.long)
+            columns = {column: torch.zeros(count, width) for column in pairs[0].columns}
             for i, pair in enumerate(pairs):
                 response, own = getattr(pair, name), places[side * count + i]
                 mask[i, : len(response)] = True
@@ -260,7 +261,9 @@ class Collator:
                     if mark in marks:
                         marks[mark][i, there] = True
                 found[i, : len(own) + len(behind[i])] = torch.cat([own, behind[i]])
-            sides.append(ResponseMasks(mask=mask, changed=marked, places=found, marks=marks))
+                for column, values in columns.items():
+                    values[i, : len(response)] = pair.columns[column][side]
+            sides.append(ResponseMasks(mask, marked, places=found, marks=marks, columns=columns))
         return sides[0], sides[1]
 
 

@@ -11,9 +11,11 @@ import pyarrow as pa
 import tokenizers
 import torch
 import transformers
-from jaxtyping import Int
+from jaxtyping import Int, Num
 from torch import Tensor
 
+from harness.data.columns.catalog import span_columns
+from harness.data.columns.tokens.columns import TokenColumns
 from harness.data.images import ImageRef
 from harness.data.pairs.preferences import Preferences
 from harness.data.pairs.texts import Texts
@@ -47,13 +49,16 @@ class TokenizedPairs(ArrowFile):
         super().__init__(file, BATCH_ROWS)
         self._image_id = image_id
         self._image_tokens = image_tokens
+        start, _ = span_columns("")
+        own = (name for name in self.schema.names if name not in _SCHEMA.names)
+        self._columns = [name.removeprefix(start) for name in own if name.startswith(start)]
 
     def __getitem__(self, row: int) -> TokenizedPair:
         if not 0 <= row < len(self):
             raise IndexError(row)
         batch, place = self.batch(row // BATCH_ROWS), row % BATCH_ROWS
         prompt, chosen, rejected = (
-            _ids(batch.column(name), place) for name in ("prompt", "chosen", "rejected")
+            _values(batch.column(name), place) for name in ("prompt", "chosen", "rejected")
         )
         self.release(prompt.nbytes + chosen.nbytes + rejected.nbytes)
         return TokenizedPair(
@@ -63,6 +68,7 @@ class TokenizedPairs(ArrowFile):
             rejected=rejected,
             images=(ImageRef(row, 0, batch.column("image")[place].as_py().hex()),),
             cut=batch.column("cut")[place].as_py(),
+            columns={name: self._numbers(batch, place, name) for name in self._columns},
         )
 
     @property
@@ -85,12 +91,24 @@ class TokenizedPairs(ArrowFile):
         )
         return torch.tensor([numbers.setdefault(key, len(numbers)) for key in keys])
 
+    def _numbers(self, batch: Any, place: int, name: str) -> tuple[Tensor, Tensor]:
+        """Return the numbers of the tokens of both responses in a token column."""
+        chosen, rejected = (_values(batch.column(one), place) for one in span_columns(name))
+        self.release(chosen.nbytes + rejected.nbytes)
+        return chosen, rejected
+
     def _expanded(self, prompt: Int[Tensor, " stored"]) -> Int[Tensor, " prompt"]:
         repeats = torch.where(prompt == self._image_id, self._image_tokens, 1)
         return prompt.repeat_interleave(repeats)
 
 
-def tokenized_file(cache: Path, folder: Path, tokenizer: PairTokenizer, data: str) -> Path:
+def tokenized_file(
+    cache: Path,
+    folder: Path,
+    tokenizer: PairTokenizer,
+    data: str,
+    columns: TokenColumns | None = None,
+) -> Path:
     """Return the place of the token ids; its name hashes all that decides them.
 
     Args:
@@ -98,10 +116,12 @@ def tokenized_file(cache: Path, folder: Path, tokenizer: PairTokenizer, data: st
         folder: The model's, with the files of its tokenizer.
         tokenizer: Its template and its limits count.
         data: Digest of the pairs.
+        columns: The token columns whose numbers stand beside the ids.
     """
-    return (
-        cache / "tokenized" / f"{digest_of(_parts(folder, tokenizer) | {'data': data}, 16)}.arrow"
-    )
+    parts = _parts(folder, tokenizer) | {"data": data}
+    if columns is not None:
+        parts |= {"token columns": columns.key}
+    return cache / "tokenized" / f"{digest_of(parts, 16)}.arrow"
 
 
 class TokenReader:
@@ -134,15 +154,16 @@ def ensure_tokenized(
     tokenizer: PairTokenizer,
     file: Path,
     advance: Callable[[int], object] = lambda done: None,
+    columns: TokenColumns | None = None,
 ) -> TokenizedPairs:
     """Open the token ids of all pairs; write them if they are not there, or damaged.
 
-    `advance` is told how many pairs are done by now.
+    `advance` is told how many pairs are done by now; `columns` are those of `tokenized_file`.
 
     Raises:
         DataError: A pair cannot be tokenized, or the file cannot be written.
     """
-    ensure_files([file], lambda _, path: _write(preferences, tokenizer, path, advance))
+    ensure_files([file], lambda _, path: _write(preferences, tokenizer, path, advance, columns))
     pairs = TokenizedPairs(file, tokenizer.image_id, tokenizer.image_tokens)
     if cut := pairs.cut_rows:
         _log.warning(
@@ -161,13 +182,17 @@ def _write(
     tokenizer: PairTokenizer,
     path: Path,
     advance: Callable[[int], object],
+    columns: TokenColumns | None,
 ) -> None:
-    waiting = tokenizer.tokenize(preferences)
+    waiting = tokenizer.tokenize(preferences, columns)
+    schema = _SCHEMA
+    for column in (one for name in columns.files for one in span_columns(name)) if columns else ():
+        schema = schema.append(pa.field(column, pa.list_(pa.float32())))
     done = 0
-    with pa.OSFile(str(path), "wb") as stream, pa.ipc.new_file(stream, _SCHEMA) as writer:
+    with pa.OSFile(str(path), "wb") as stream, pa.ipc.new_file(stream, schema) as writer:
         while part := list(itertools.islice(waiting, BATCH_ROWS)):
             stored = [_stored(pair, tokenizer.image_id) for pair in part]
-            writer.write_batch(pa.RecordBatch.from_pylist(stored, _SCHEMA))
+            writer.write_batch(pa.RecordBatch.from_pylist(stored, schema))
             done += len(part)
             advance(done)
 
@@ -180,9 +205,14 @@ def _stored(pair: TokenizedPair, image_id: int) -> dict[str, Any]:
         "rejected": pair.rejected.numpy(),
         "image": bytes.fromhex(image.key),
         "cut": pair.cut,
+        **{
+            column: values.numpy()
+            for name, both in pair.columns.items()
+            for column, values in zip(span_columns(name), both, strict=True)
+        },
     }
 
 
-def _ids(column: Any, place: int) -> Int[Tensor, " tokens"]:
+def _values(column: Any, place: int) -> Num[Tensor, " tokens"]:
     # A copy: the map is read-only, and its pages are given back.
     return torch.from_numpy(column[place].values.to_numpy(zero_copy_only=False).copy())

@@ -23,19 +23,23 @@ _LOWEST = -20.0
 def made_batch(method: Method[Any, Any], seed: int) -> PairBatch:
     """Draw a batch with whatever a method may declare; it is the same for the same seed.
 
-    Every response has one token at least; columns lie between minus one and one.
+    Every response has one token at least; columns lie between minus one and one, and numbers of
+    tokens above zero up to one.
     """
     draw = torch.Generator().manual_seed(seed)
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=draw, dtype=torch.float64)
 
+    per_token = sorted(method.token_columns)
+
     def response() -> ResponseLogps:
         lengths = torch.randint(1, _TOKENS + 1, (PAIRS, 1), generator=draw)
         mask = torch.arange(_TOKENS) < lengths
         policy, reference = (_LOWEST * uniform(PAIRS, _TOKENS) * mask for _ in range(2))
         changed = (uniform(PAIRS, _TOKENS) < 0.5) & mask
-        return marked(ResponseLogps(policy, reference, mask, changed))
+        numbers = {name: (1 - uniform(PAIRS, _TOKENS)) * mask for name in per_token}
+        return marked(ResponseLogps(policy, reference, mask, changed, columns=numbers))
 
     columns = with_means({name: 2 * uniform(PAIRS) - 1 for name in sorted(method.columns)})
     views = [view.name for view in views_of(method, method.config())]
@@ -46,7 +50,8 @@ def with_views(batch: PairBatch, names: Sequence[str]) -> ViewBatch:
     """Return the batch with these views, each less likely than the chosen one, and a divergence."""
 
     def lower(one: ResponseLogps, step: float) -> ResponseLogps:
-        return replace(one, policy=(0.9 * one.policy - step) * scored(one))
+        policy = (0.9 * one.policy - step) * scored(one)
+        return replace(one, policy=policy, columns={})
 
     sides = (batch.chosen, batch.rejected)
     return ViewBatch(
@@ -78,6 +83,7 @@ def marked(one: ResponseLogps) -> ResponseLogps:
         wider(one.changed),
         marks,
         {"log_sum_p2": wider(one.reference / 2), "arg_max": wider(one.policy.neg().ceil().long())},
+        {name: wider(values) for name, values in one.columns.items()},
     )
 
 
@@ -133,6 +139,7 @@ def rows(batch: PairBatch, index: slice | Sequence[int]) -> PairBatch:
             one.changed[index],
             {name: mark[index] for name, mark in one.marks.items()},
             {name: values[index] for name, values in one.statistics.items()},
+            {name: values[index] for name, values in one.columns.items()},
         )
 
     columns = {name: values[index] for name, values in batch.columns.items()}
@@ -166,6 +173,7 @@ def as_declared(batch: PairBatch, method: Method[Any, Any], config: MethodConfig
             one.changed if segmented else None,
             {name: one.marks[name] for name in wanted} or None,
             {name: one.statistics[name] for name in method.statistics} or None,
+            {name: one.columns[name] for name in method.token_columns} or None,
         )
 
     return replace(batch, chosen=only(batch.chosen), rejected=only(batch.rejected))

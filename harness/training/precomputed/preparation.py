@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from harness.data.columns.tokens.columns import ensure_token_columns
 from harness.data.pairs.preferences import Preferences
 from harness.data.rows.batch import PairTokenizer, PairTokens
 from harness.data.rows.collate import Collator, ImageStore
@@ -64,15 +65,27 @@ class Preparation:
     progress: Progress
     stop: StopRequest
 
-    def tokenized(self) -> TokenizedPairs:
-        """Return the token ids of all pairs; note in the run's folder which were cut."""
-        file = tokenized_file(cache_dir(), self.folder, self.tokenizer, self.preferences.digest)
+    def tokenized(self, per_token: frozenset[str] = frozenset()) -> TokenizedPairs:
+        """Return the token ids of all pairs, with the numbers of these token columns.
+
+        Which pairs were cut is noted in the run's folder.
+        """
+        columns = ensure_token_columns(
+            self.preferences, per_token, self.spec.data.hardness, cache_dir()
+        )
+        file = tokenized_file(
+            cache_dir(), self.folder, self.tokenizer, self.preferences.digest, columns
+        )
         told = self._stage("tokenized pairs")
         # The first rank writes it, so that its progress is seen.
         if self.processes.rank > 0:
             self.processes.barrier()
         pairs = ensure_tokenized(
-            self.preferences, self.tokenizer, file, lambda done: told(done, len(self.preferences))
+            self.preferences,
+            self.tokenizer,
+            file,
+            lambda done: told(done, len(self.preferences)),
+            columns,
         )
         if self.processes.rank == 0:
             self.processes.barrier()

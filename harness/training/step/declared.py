@@ -20,6 +20,8 @@ _UNASKED = {
     "responses are scored; give its Method `marks`, or do not read it",
     "statistics": "the method declares no statistics, so none is computed; give its Method "
     "`statistics`, or do not read it",
+    "columns": "the method declares no token_columns, or this is a view, which has none, so there "
+    "is no number of a token; give its Method `token_columns`, or do not read it",
 }
 
 
@@ -38,9 +40,10 @@ class Declared(ResponseLogps):
         changed: Tensor | None,
         marks: Mapping[Mark, Tensor] | None = None,
         statistics: Mapping[Statistic, Tensor] | None = None,
+        columns: Mapping[str, Tensor] | None = None,
     ) -> None:
         given: dict[str, Any] = {"policy": policy, "reference": reference, "mask": mask}
-        given |= {"changed": changed, "marks": marks, "statistics": statistics}
+        given |= {"changed": changed, "marks": marks, "statistics": statistics, "columns": columns}
         for name, values in given.items():
             if values is not None:
                 object.__setattr__(self, name, values)
@@ -82,6 +85,7 @@ def pair_batch(
             masks.changed if segmented else None,
             masks.marks or None,
             dict(zip(asked, statistics, strict=True)) if statistics else None,
+            masks.columns or None,
         )
 
     asked = sorted(tokens.statistics)

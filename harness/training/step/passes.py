@@ -192,4 +192,7 @@ def _joined_masks(parts: Sequence[ResponseMasks]) -> ResponseMasks:
         changed=_joined([part.changed for part in parts]),
         places=_joined([part.places for part in parts]),
         marks={name: _joined([part.marks[name] for part in parts]) for name in parts[0].marks},
+        columns={
+            name: _joined([part.columns[name] for part in parts]) for name in parts[0].columns
+        },
     )

@@ -130,7 +130,7 @@ def test_a_package_that_cannot_be_imported_stops_only_its_own_column(
         longer(source, tmp_path)
     assert ensure_columns(source, frozenset({"clip_gap"}), SETTINGS, tmp_path) is not None
     listed = CliRunner().invoke(app, ["list", "columns"]).stdout.split()[1:]
-    assert listed == ["clip_gap", "longer", "margin_factor", "severity"]
+    assert listed == ["clip_gap", "longer", "margin_factor", "severity", "token_severity"]
 
 
 def test_a_missing_column_names_what_is_near_in_the_data_and_what_computes_one(
@@ -152,7 +152,7 @@ def test_a_missing_column_names_what_is_near_in_the_data_and_what_computes_one(
 def test_without_a_near_name_all_are_told(rows, write):
     with pytest.raises(MissingColumn) as caught:
         catalog.require_columns(Preferences(write(rows)), frozenset({"zzz"}), "the method")
-    computable = "Computed can be: 'clip_gap', 'margin_factor', 'severity'."
+    computable = "Computed can be: 'clip_gap', 'margin_factor', 'severity', 'token_severity'."
     assert f"Columns of numbers in the data: 'clip_gap'. {computable}" in str(caught.value)
 
 
@@ -183,5 +183,7 @@ def test_prepare_computes_several_and_writes_them_beside_the_rows(install, rows,
 def test_prepare_names_the_nearest_of_an_unknown_column(install, rows, write):
     install()
     done = CliRunner().invoke(app, ["prepare", "--columns", "longest", "--data", str(write(rows))])
-    assert "only clip_gap, longer, margin_factor, severity can be computed" in str(done.exception)
+    assert "only clip_gap, longer, margin_factor, severity, token_severity can be computed" in str(
+        done.exception
+    )
     assert "Did you mean 'longer'?" in str(done.exception)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.data.pairs.layout import VERSION
 from harness.data.pairs.opening import validate
 from harness.data.pairs.preferences import Preferences
 from harness.data.pairs.records import records_of
@@ -321,10 +322,10 @@ def test_what_killed_conversions_of_other_data_left_is_removed(rows, write, cach
 
     folder = cache / "preferences"
     folder.mkdir(parents=True)
-    left, written = (folder / f".{name}-v2.arrow.partial" for name in ("left", "written"))
+    left, written = (folder / f".{name}-v{VERSION}.arrow.partial" for name in ("left", "written"))
     for part in (left, written):
         part.write_bytes(b"half")
-    with FileLock(f"{folder / 'written-v2.arrow'}.lock"):
+    with FileLock(f"{folder / 'written-v{VERSION}.arrow'}.lock"):
         Preferences(write(rows))
     assert not left.exists()
     assert written.exists()

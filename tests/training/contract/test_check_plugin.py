@@ -139,6 +139,28 @@ def test_after_a_loss_that_is_none_the_rest_is_not_tried(install):
     assert {name for name, result in results().items() if result is Result.SKIPPED} == set(ALL[3:])
 
 
+WEIGHED = """
+    sides = [batch.chosen, batch.rejected]
+    assert all((one.columns["severity"][one.mask] > 0).all() for one in sides)
+    assert not any(one.columns["severity"][~one.mask].any() for one in sides)
+    sums = [(one.columns["severity"] * (one.policy - one.reference)).sum(-1) for one in sides]
+    losses = -torch.nn.functional.logsigmoid(sums[0] - sums[1])
+    metrics = {"reward_gap": (sums[0] - sums[1]).detach()}
+"""
+
+
+def test_a_method_gets_its_token_columns_and_each_side_its_own(install):
+    method = METHOD.replace("    FAULT\n", WEIGHED)
+    named = 'source="", token_columns=frozenset({"severity"})'
+    install(method.replace('source=""', named))
+    assert {*results().values()} == {Result.OK}
+
+
+def test_a_method_that_declares_no_token_columns_has_none(install):
+    install(METHOD.replace("    FAULT\n", WEIGHED))
+    assert "`columns`: the method declares no token_columns" in failed()["gradients"]
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [

@@ -75,6 +75,11 @@ def test_without_statistics_there_are_none_to_read(tmp_path, name):
         seen(tmp_path, lambda batch: batch.chosen.statistics[name], segments=segments)
 
 
+def test_without_token_columns_there_are_none_to_read(tmp_path):
+    with pytest.raises(TrainingError, match="`columns`: the method declares no token_columns"):
+        seen(tmp_path, lambda batch: batch.chosen.columns["severity"], segments=segments)
+
+
 def test_what_is_declared_is_there(tmp_path):
     batch = seen(tmp_path, lambda batch: batch, segments=segments)
     assert batch.chosen.reference.shape == batch.chosen.changed.shape == batch.chosen.policy.shape

@@ -1,0 +1,1 @@
+"""Columns of a number per token: spans of the responses, given in the data or computed."""
