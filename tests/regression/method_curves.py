@@ -2,7 +2,8 @@
 
 OUT is the folder that holds runs/ of tiny trainings, as `--out` names it; FILE is a PNG. One panel
 per row of the table, seeds together: how far the mean log-probability of the chosen and of the
-rejected responses of a batch is above the base model's, over steps. OUT holds runs of cdpo, too.
+rejected responses of a batch is above the base model's, over steps. OUT holds runs of a method
+whose rewards tell what the base model says, for each seed: cdpo, mm_dpo or hsa_dpo.
 """
 
 import sys
@@ -22,13 +23,15 @@ _COLOURS = {"chosen": "#1b7f5c", "rejected": "#c2543d"}
 _WINDOW = 20
 """Steps that a line is the mean of: every batch is of other pairs."""
 _ACROSS = 6
+_PLAIN_REWARDS = ("cdpo", "mm_dpo", "hsa_dpo")
+"""Methods that log beta times the log-ratio of each response, one beta for all pairs."""
 
 
 def curves(out: Path) -> dict[str, list[pd.DataFrame]]:
     """Return the smoothed changes of each run, by the label of its row.
 
-    Runs of one seed see the same batches, so the rewards of cDPO over its beta tell what the base
-    model says of them.
+    Runs of one seed see the same batches, so the rewards of one method over its beta tell what the
+    base model says of them.
     """
     runs = [RunDir(folder) for folder in sorted((out / "runs").iterdir())]
     trained = [(run.read_spec(), _read(run)) for run in runs if run.metrics.exists()]
@@ -36,7 +39,7 @@ def curves(out: Path) -> dict[str, list[pd.DataFrame]]:
         spec.seed: rows[["logps/chosen", "logps/rejected"]]
         - rows[["rewards/chosen", "rewards/rejected"]].to_numpy() / spec.config["beta"]
         for spec, rows in trained
-        if label_of(spec) == "cdpo"
+        if label_of(spec) in _PLAIN_REWARDS
     }
     found: dict[str, list[pd.DataFrame]] = defaultdict(list)
     for spec, rows in trained:
@@ -52,10 +55,11 @@ def _read(run: RunDir) -> pd.DataFrame:
 
 def draw(found: Mapping[str, Sequence[pd.DataFrame]], file: Path) -> None:
     """Write the figure; all panels have one scale."""
-    down = -(-len(found) // _ACROSS)
-    figure = Figure(figsize=(2.1 * _ACROSS, 1.9 * down), layout="constrained")
+    across = min(_ACROSS, len(found))
+    down = -(-len(found) // across)
+    figure = Figure(figsize=(2.1 * across, 1.9 * down + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = list(figure.subplots(down, _ACROSS, sharex=True, sharey=True, squeeze=False).flat)
+    panels = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
     for panel in panels:
         panel.set_axis_off()
     for panel, (label, runs) in zip(panels, found.items(), strict=False):
@@ -75,7 +79,7 @@ def draw(found: Mapping[str, Sequence[pd.DataFrame]], file: Path) -> None:
                 linewidth=0,
             )
     figure.supxlabel("step", fontsize=9)
-    figure.supylabel("log-probability over the base model's, nats", fontsize=9)
+    figure.supylabel("log-probability over\nthe base model's, nats", fontsize=9)
     lines, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(lines, names, loc="outside upper right", ncols=2, fontsize=9, frameon=False)
     figure.savefig(file, dpi=110, metadata={"Software": None})
