@@ -325,7 +325,7 @@ def test_what_killed_conversions_of_other_data_left_is_removed(rows, write, cach
     left, written = (folder / f".{name}-v{VERSION}.arrow.partial" for name in ("left", "written"))
     for part in (left, written):
         part.write_bytes(b"half")
-    with FileLock(f"{folder / 'written-v{VERSION}.arrow'}.lock"):
+    with FileLock(str(folder / f"written-v{VERSION}.arrow.lock")):
         Preferences(write(rows))
     assert not left.exists()
     assert written.exists()
