@@ -11,6 +11,7 @@ from harness.files.faults import require_folder
 from harness.identity.run import Run
 from harness.launchers.choose import launcher_of, submits, with_devices
 from harness.launchers.launcher import Launcher
+from harness.launchers.local import thread_settings
 from harness.matrix.cells import (
     Cell,
     MatrixRequest,
@@ -92,16 +93,21 @@ def _run(work: Work, launcher: Launcher | None) -> None:
 
 
 def seats(jobs: int, cells: Sequence[Cell]) -> list[Mapping[str, str]]:
-    """Return the environments of `jobs` cells at the same time: each has GPUs of its own.
+    """Return the environments of `jobs` cells at the same time.
+
+    Each has GPUs of its own; where this machine computes without any, its cores are shared out.
 
     Raises:
         PreflightError: There are too few GPUs for so many cells.
     """
     chosen = os.environ.get(VISIBLE)
     devices = chosen.split(",") if chosen else [str(place) for place in range(len(gpus()))]
-    if jobs == 1 or not devices:
-        return [{} for _ in range(jobs)]
+    if jobs == 1:
+        return [{}]
     share = max(cell.spec.training.devices for cell in cells)
+    if not devices:
+        threads = thread_settings(jobs * share)["OMP_NUM_THREADS"]
+        return [{"OMP_NUM_THREADS": threads} for _ in range(jobs)]
     if jobs * share > len(devices):
         raise PreflightError(
             f"{jobs} cells at the same time, each on {share} GPUs, need {jobs * share} GPUs; "

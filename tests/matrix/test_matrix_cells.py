@@ -61,6 +61,19 @@ def test_cells_at_the_same_time_share_the_gpus_out(monkeypatch):
         seats(3, cells)
 
 
+def test_cells_at_the_same_time_share_the_cores_out_where_there_are_no_gpus(monkeypatch):
+    """Threads of two cells on the same cores would wait for each other."""
+    monkeypatch.delenv(VISIBLE, raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("harness.matrix.run.gpus", list)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)))
+    assert seats(2, resolved(asked(("dpo",)))) == [{"OMP_NUM_THREADS": "4"}] * 2
+    assert seats(2, resolved(asked(("dpo",), devices=2))) == [{"OMP_NUM_THREADS": "2"}] * 2
+    assert seats(1, resolved(asked(("dpo",)))) == [{}]
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert seats(2, resolved(asked(("dpo",)))) == [{"OMP_NUM_THREADS": "3"}] * 2
+
+
 def test_the_stage_is_read_from_the_files_of_the_run(bench):
     """A row of step 41 of epoch 0.25 says 164 steps an epoch, and the preset has 3 epochs."""
     (cell,) = bench.cells()
